@@ -1,0 +1,13 @@
+"""Classifiers whose class probabilities come from noise on the scores, computed exactly."""
+
+from ._version import __version__
+from .classifiers import PerturbArgmaxClassifier, PerturbSoftmaxClassifier
+from .models import PerturbArgmax, PerturbSoftmax
+
+__all__ = [
+    "PerturbArgmax",
+    "PerturbArgmaxClassifier",
+    "PerturbSoftmax",
+    "PerturbSoftmaxClassifier",
+    "__version__",
+]

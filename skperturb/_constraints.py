@@ -1,0 +1,100 @@
+"""Constraints on the scores: how free parameters become one row of coefficients per class.
+
+Adding the same number to all scores changes no probability, so that K rows of coefficients
+have one row too many. A constraint maps ``free`` parameters (n_free, ...) linearly to ``full``
+ones (K, ...), and carries gradients back by the transpose:
+
+    full = expand(free),     gradient in free = restrict(gradient in full).
+
+The map keeps lengths (|full| = |free|), so that the penalty 1/2 |coef|^2 is 1/2 |free|^2;
+with two classes free is the one coefficient vector, the difference of the two rows.
+"""
+
+import numpy as np
+
+
+class SumToZero:
+    """Rows that sum to zero, in an orthonormal basis of that plane.
+
+    The basis is the Householder reflection that maps the first axis to (1, ..., 1)/sqrt(K),
+    less its first column: applied in O(K), never stored.
+    """
+
+    def __init__(self, n_classes):
+        self.n_free = n_classes - 1
+        self._normal = np.full(n_classes, -1 / np.sqrt(n_classes))
+        self._normal[0] += 1
+        self._normal /= np.linalg.norm(self._normal)
+
+    def _reflect(self, full):
+        return full - 2 * np.multiply.outer(self._normal, self._normal @ full)
+
+    def expand(self, free):
+        return self._reflect(np.concatenate([np.zeros_like(free[:1]), free]))
+
+    def restrict(self, full):
+        return self._reflect(full)[1:]
+
+
+class Reference:
+    """One class, the reference, has coefficients zero."""
+
+    def __init__(self, n_classes, reference):
+        self.n_free = n_classes - 1
+        self._others = np.delete(np.arange(n_classes), reference)
+
+    def expand(self, free):
+        full = np.zeros((self.n_free + 1, *free.shape[1:]), dtype=free.dtype)
+        full[self._others] = free
+        return full
+
+    def restrict(self, full):
+        return full[self._others]
+
+
+class Unconstrained:
+    """All rows free: the parameters are not unique."""
+
+    def __init__(self, n_classes):
+        self.n_free = n_classes
+
+    def expand(self, free):
+        return free
+
+    def restrict(self, full):
+        return full
+
+
+class TwoClasses:
+    """The one vector w of two classes: scores (0, x w).
+
+    Any other split of the difference over the two classes gives the same probabilities, so
+    that all constraints coincide.
+    """
+
+    n_free = 1
+
+    def expand(self, free):
+        return np.concatenate([np.zeros_like(free), free])
+
+    def restrict(self, full):
+        return full[1:]
+
+
+def make_constraint(name, n_classes, reference):
+    """The constraint of that name.
+
+    Parameters
+    ----------
+    name : {"sum_to_zero", "reference", None}
+    n_classes : int
+    reference : int
+        Index of the reference class; used by "reference" alone.
+    """
+    if n_classes == 2:
+        return TwoClasses()
+    if name == "sum_to_zero":
+        return SumToZero(n_classes)
+    if name == "reference":
+        return Reference(n_classes, reference)
+    return Unconstrained(n_classes)

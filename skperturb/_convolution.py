@@ -1,0 +1,95 @@
+"""The law of noise + temperature * Gumbel, which turns Perturb-Softmax into Perturb-Argmax.
+
+softmax is an argmax with Gumbel noise, so
+
+    E softmax((theta + gamma) / tau) = P(argmax(theta + gamma + tau * G)),  G standard Gumbel,
+
+and Perturb-Softmax with noise gamma is Perturb-Argmax with the noise gamma + tau * G, whose
+CDF is H(t) = E_gamma exp(-exp(-(t - gamma) / tau)).
+"""
+
+import numpy as np
+
+from .noise import Gumbel
+
+# Spacing of the trapezoid rule in units of the smoother variable's scale. The integrands are
+# analytic in a strip, where the rule converges exponentially: 1e-15 at this spacing.
+_SPACING = 0.2
+# The nodes stop where the smoother variable's tail falls below this probability.
+_TAIL = 1e-300
+# Points evaluated at once. Neighbours share the nodes that matter to them, so few are best.
+_BLOCK = 256
+
+
+class GumbelConvolution:
+    """Distribution of gamma + temperature * G for a smooth noise gamma.
+
+    Parameters
+    ----------
+    noise : Noise
+        The law of gamma.
+    temperature : float
+        The scale tau of the Gumbel variable; positive and finite.
+    """
+
+    def __init__(self, noise, temperature):
+        gumbel = Gumbel(temperature)
+        # Integrate over the narrower of the two: the other one is smooth at its scale.
+        narrow, self._wide = sorted((noise, gumbel), key=_spread)
+        low, high = narrow.ppf(_TAIL), narrow.isf(_TAIL)
+        spacing = _SPACING * _spread(narrow)
+        self._nodes = np.arange(low, high + spacing, spacing)
+        self._log_weights = narrow.logpdf(self._nodes) + np.log(spacing)
+        self._log_weights -= np.log(np.exp(self._log_weights).sum())
+        self._parts = noise, gumbel
+
+    def __eq__(self, other):
+        return isinstance(other, GumbelConvolution) and self._parts == other._parts
+
+    def __hash__(self):
+        return hash(self._parts)
+
+    def ppf(self, q):
+        """A lower bound of the quantile for small `q`."""
+        return sum(part.ppf(q) for part in self._parts)
+
+    def isf(self, q):
+        """An upper bound of the upper quantile for small `q`."""
+        return sum(part.isf(q) for part in self._parts)
+
+    def logpdf(self, x):
+        return self._average(self._wide.logpdf, x)
+
+    def logcdf(self, x):
+        below = self._average(self._wide.logcdf, x)
+        # Near 1 the average has lost what matters, how far it is from 1.
+        near_one = below > -0.5
+        below[near_one] = np.log1p(-np.exp(self._average(self._wide.logsf, x[near_one])))
+        return below
+
+    def _average(self, log_function, x):
+        """log E exp(log_function(x - narrow variable)), in blocks of points."""
+        flat = np.ravel(x)
+        out = np.empty(flat.shape)
+        for start in range(0, flat.size, _BLOCK):
+            part = slice(start, start + _BLOCK)
+            points = flat[part]
+            active = self._active_nodes(log_function, points)
+            terms = log_function(points[:, None] - self._nodes[active])
+            terms += self._log_weights[active]
+            peak = terms.max(axis=1)
+            terms -= peak[:, None]
+            out[part] = peak + np.log(np.exp(terms, out=terms).sum(axis=1))
+        return out.reshape(np.shape(x))
+
+    def _active_nodes(self, log_function, points):
+        """The nodes that matter to any of the points: those between what matters to the ends."""
+        ends = np.array([points.min(), points.max()])[:, None]
+        terms = log_function(ends - self._nodes) + self._log_weights
+        matter = np.flatnonzero(np.any(terms > terms.max(axis=1, keepdims=True) - 40, axis=0))
+        return slice(matter[0], matter[-1] + 1)
+
+
+def _spread(noise):
+    """Interquartile range, comparable between families."""
+    return float(noise.isf(0.25) - noise.ppf(0.25))

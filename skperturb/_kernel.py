@@ -1,0 +1,252 @@
+"""Scores in, probabilities and gradients out, for one noise law.
+
+A kernel has three methods, all vectorised over rows:
+
+    proba(scores), log_proba(scores) -> log_p of shape (n, K): log P(class i wins), all classes
+    log_likelihood(scores, y) -> (log_p_y of shape (n,), gradient of shape (n, K)):
+                              log P(class y wins) and its derivative in the scores
+
+``scores`` is a finite float array (n, K), K >= 2; a common shift of a row changes nothing.
+:class:`TableKernel` serves any law by the tables of :mod:`skperturb._tables`;
+:class:`SoftmaxKernel` is the closed form for Gumbel noise. Rows are worked on in blocks, so
+that the work space does not grow with n.
+
+With E_q the normalised summands of the integral for class y, r the reversed hazard:
+
+    d log p_y / d theta_j = -E_q[ r(z_q + delta_j) ]  (j != y);  the entries of a row sum to zero.
+"""
+
+import numpy as np
+from scipy.special import log_softmax, softmax
+
+from ._tables import ORDER, build_table, class_tier
+from .noise import Gumbel
+
+# Numbers in one work array: large enough to hide NumPy's overhead, small enough for the cache.
+_BLOCK_ELEMENTS = 1 << 18
+# exp(-690) = 1e-300: below this a sum of probabilities loses digits, and then everything.
+_UNDERFLOW = -690.0
+_DIRECT_NODES = 513
+_NEGLIGIBLE = 45.0
+
+
+def make_kernel(law, n_classes):
+    """The kernel for a noise law: the closed form where there is one.
+
+    Parameters
+    ----------
+    law : Noise or GumbelConvolution
+        Distribution of the noise on the scores.
+    n_classes : int
+        Number of classes, at least 2.
+
+    Returns
+    -------
+    SoftmaxKernel or TableKernel
+    """
+    if isinstance(law, Gumbel):
+        return SoftmaxKernel(law.scale)
+    return TableKernel(law, n_classes)
+
+
+class SoftmaxKernel:
+    """Gumbel noise: p = softmax(scores / scale)."""
+
+    def __init__(self, scale):
+        self._scale = scale
+
+    def proba(self, scores):
+        return softmax(scores / self._scale, axis=1)
+
+    def log_proba(self, scores):
+        return log_softmax(scores / self._scale, axis=1)
+
+    def log_likelihood(self, scores, y):
+        log_p = self.log_proba(scores)
+        rows = np.arange(len(y))
+        gradient = -np.exp(log_p)
+        gradient[rows, y] -= gradient.sum(axis=1)
+        return log_p[rows, y], gradient / self._scale
+
+
+class TableKernel:
+    """Any noise law, by tables and matrix products.
+
+    Rows whose class asked for is close to the best one use the small table, the others the
+    large one; what is out of reach even of that is integrated directly.
+    """
+
+    def __init__(self, law, n_classes):
+        self._law = law
+        self._tier = class_tier(n_classes)
+
+    def proba(self, scores):
+        # A probability that is 0 in floating point need not be integrated first.
+        return np.exp(self._log_proba(scores, below_underflow=False))
+
+    def log_proba(self, scores):
+        return self._log_proba(scores, below_underflow=True)
+
+    def _log_proba(self, scores, below_underflow):
+        log_p = np.empty(scores.shape)
+        lowest = scores.max(axis=1) - scores.min(axis=1)
+        for table, rows in self._blocks(lowest, scores.shape[1]):
+            delta = _below_best(scores[rows])
+            block = _log_proba(table, delta)
+            outside = (delta > table.reach) | (block < _UNDERFLOW)
+            if not below_underflow and table.depth >= -_UNDERFLOW:
+                block[outside] = -np.inf
+            elif outside.any():
+                beyond, classes = np.nonzero(outside)
+                block[outside] = self._integrate(delta[beyond], classes)[0]
+            log_p[rows] = block
+        # What the quadrature leaves is 1e-10; the sum of the probabilities is to be exact.
+        return log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+
+    def log_likelihood(self, scores, y):
+        log_p, gradient = np.empty(len(y)), np.empty(scores.shape)
+        own = scores.max(axis=1) - scores[np.arange(len(y)), y]
+        for table, rows in self._blocks(own, scores.shape[1]):
+            delta, target = _below_best(scores[rows]), y[rows]
+            log_p[rows], slope = _log_likelihood(table, delta, target)
+            beyond = np.flatnonzero(own[rows] > table.reach)
+            if beyond.size:
+                log_p[rows[beyond]], slope[beyond] = self._integrate(delta[beyond], target[beyond])
+            # The sum is zero: a common shift of the scores changes nothing.
+            each = np.arange(len(rows))
+            slope[each, target] = 0.0
+            slope[each, target] = -slope.sum(axis=1)
+            gradient[rows] = slope
+        return log_p, gradient
+
+    def _blocks(self, depth, n_classes):
+        """(table, rows) blocks such that the table reaches as deep as the rows ask, if any does."""
+        near = build_table(self._law, self._tier)
+        yield from _split(near, np.flatnonzero(depth <= near.reach), n_classes)
+        rest = np.flatnonzero(depth > near.reach)
+        if rest.size:
+            yield from _split(build_table(self._law, self._tier, far=True), rest, n_classes)
+
+    def _integrate(self, delta, target):
+        size = max(1, _BLOCK_ELEMENTS // _DIRECT_NODES)
+        parts = [slice(start, start + size) for start in range(0, len(target), size)]
+        results = [_integrate(self._law, delta[part], target[part]) for part in parts]
+        return [np.concatenate(values) for values in zip(*results, strict=True)]
+
+
+def _split(table, rows, n_classes):
+    per_row = max(ORDER * n_classes, *table.log_cdf.shape)
+    size = max(1, _BLOCK_ELEMENTS // per_row)
+    for start in range(0, len(rows), size):
+        yield table, rows[start : start + size]
+
+
+def _log_proba(table, delta):
+    """log p of all classes, from the table: (n, K)."""
+    places, weights = _interpolation(table, delta)
+    exponent = _log_cdf_of_winner(table, places, weights)
+    peak = exponent.max(axis=1, keepdims=True)
+    density = np.exp(exponent - peak) @ table.hazard.T
+    log_density = np.log(np.maximum(density, np.finfo(float).tiny))
+    return _sample(log_density, places, weights) + peak + table.log_spacing
+
+
+def _log_likelihood(table, delta, target):
+    """log p of one class a row, and its gradient but for the target's own entry, from the table."""
+    each = np.arange(len(target))
+    places, weights = _interpolation(table, delta)
+    exponent = _log_cdf_of_winner(table, places, weights)
+    first = places[each, target] - each * len(table.log_cdf)
+    for k in range(ORDER):
+        exponent += weights[each, target, k, None] * table.log_hazard[first + k]
+    peak = exponent.max(axis=1, keepdims=True)
+    summands = np.exp(exponent - peak)
+    total = summands.sum(axis=1, keepdims=True)
+    log_p = (peak + np.log(total))[:, 0] + table.log_spacing
+    return log_p, -_sample((summands / total) @ table.hazard.T, places, weights)
+
+
+def _interpolation(table, delta):
+    """Places in a flat (n, n_grid) array, and weights there.
+
+    A class beyond the grid gets weight zero: it does not touch the others.
+    """
+    beyond = delta > table.grid_reach
+    first, weights = table.interpolation(np.where(beyond, 0.0, delta))
+    if beyond.any():
+        weights[beyond] = 0.0
+    return first + np.arange(len(delta))[:, None] * len(table.log_cdf), weights
+
+
+def _log_cdf_of_winner(table, places, weights):
+    """sum_j L(z + delta_j) at the nodes: the weights, summed by grid point, times the table."""
+    n, n_grid = len(places), len(table.log_cdf)
+    where = (places[..., None] + np.arange(ORDER)).ravel()
+    counts = np.bincount(where, weights.ravel(), minlength=n * n_grid)
+    return counts.reshape(n, n_grid) @ table.log_cdf
+
+
+def _below_best(scores):
+    return scores.max(axis=1, keepdims=True) - scores
+
+
+def _sample(values, places, weights):
+    """Interpolate each row's function of delta, given on the grid, at the row's classes."""
+    flat = values.ravel()
+    out = weights[..., 0] * flat[places]
+    for k in range(1, ORDER):
+        out += weights[..., k] * flat[places + k]
+    return out
+
+
+def _integrate(law, delta, target):
+    """log p of one class a row, and its gradient, by direct quadrature: for what no table reaches.
+
+    Parameters
+    ----------
+    law : Noise or GumbelConvolution
+        Its density is log-concave, so that the integrand has one peak.
+    delta : ndarray of shape (n, K)
+        Distance of each class below the row's best.
+    target : ndarray of shape (n,)
+        The class asked for.
+
+    Returns
+    -------
+    log_p : ndarray of shape (n,)
+    gradient : ndarray of shape (n, K)
+        The target's own entry is not meaningful.
+    """
+    own = np.take_along_axis(delta, target[:, None], axis=1)
+    below, above = law.ppf(1e-300), law.isf(1e-300)
+    low, high = below - own, np.full_like(own, above)
+
+    def log_integrand(z):
+        exponent = law.logpdf(z + own) - law.logcdf(z + own)
+        for j in range(delta.shape[1]):
+            exponent += law.logcdf(z + delta[:, j, None])
+        return exponent
+
+    # Zoom in until the part that matters fills a good part of the interval.
+    for _ in range(60):
+        z = low + (high - low) * np.linspace(0, 1, 33)
+        exponent = log_integrand(z)
+        matters = exponent >= exponent.max(axis=1, keepdims=True) - _NEGLIGIBLE
+        first = np.maximum(matters.argmax(axis=1) - 1, 0)
+        last = np.minimum(33 - matters[:, ::-1].argmax(axis=1), 32)
+        rows = np.arange(len(z))
+        low, high = z[rows, first][:, None], z[rows, last][:, None]
+        if np.all(last - first >= 8):
+            break
+    z = low + (high - low) * np.linspace(0, 1, _DIRECT_NODES)
+    exponent = log_integrand(z)
+    peak = exponent.max(axis=1, keepdims=True)
+    summands = np.exp(exponent - peak)
+    total = summands.sum(axis=1, keepdims=True)
+    log_p = (peak + np.log(total * (z[:, 1:2] - z[:, :1])))[:, 0]
+    slope = np.empty(delta.shape)
+    for j in range(delta.shape[1]):
+        here = z + delta[:, j, None]
+        hazard = np.exp(law.logpdf(here) - law.logcdf(here))
+        slope[:, j] = -(summands * hazard).sum(axis=1) / total[:, 0]
+    return log_p, slope

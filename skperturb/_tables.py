@@ -1,0 +1,279 @@
+"""From a noise to the numbers the kernel multiplies: quadrature nodes and tables.
+
+Everything is measured from a row's largest score. Class j stands ``delta_j`` below it
+(``delta_j = max(scores) - scores_j >= 0``), the winning value stands at ``z`` above it, and
+
+    log P(winning value <= z)     = sum_j L(z + delta_j),            L = log CDF of the noise
+    P(class i wins)               = integral r(z + delta_i) exp(sum_j L(z + delta_j)) dz,
+
+where r = pdf / CDF is the reversed hazard. L, r and log r depend on the noise alone, so they
+are tabulated once, on nodes z (columns) and a grid of delta (rows). The integral is a sum over
+the nodes; a delta between grid points is reached by a polynomial through the ORDER nearest rows.
+Nodes and grid are multiples of one lattice step, so that the noise is evaluated once, at a few
+thousand points, and every table tried is cut out of those.
+
+Accuracy is chosen here and nowhere else. :func:`build_table` makes the window so wide that what
+lies outside cannot matter, and takes the coarsest table whose log p agrees to ``TARGET`` with the
+integral over the whole lattice, which uses no table.
+"""
+
+import warnings
+from collections import namedtuple
+from functools import lru_cache
+
+import numpy as np
+
+ORDER = 8
+TARGET = 1e-10
+# -log of the smallest probability that a table gives: a small table for nearly all rows, and a
+# large one, of which the first that is not too large is taken (exp(-690) = 1e-300).
+_NEAR, _FAR = (25.0,), (690.0, 345.0, 190.0, 95.0)
+_LARGEST = 300_000  # numbers in one of a table's arrays, estimated
+_NEGLIGIBLE = 32.0  # an integrand exp(-32) = 1e-14 below its peak is outside the window
+_TAIL = 1e-300  # the tail probability at which every search ends
+_STRIDES = np.arange(2, 25)  # of grid and nodes, in lattice steps
+_REFINEMENTS = 5  # how often the lattice step may be halved
+
+
+class Table:
+    """Nodes, grid and tabulated functions of one noise.
+
+    Attributes
+    ----------
+    depth : float
+        -log of the smallest probability it gives.
+    reach : float
+        Largest delta of the class whose probability is asked for: with one other class, which
+        is the best case, log p is -depth there.
+    grid_reach : float
+        Largest delta of any class; one that is further away changes log p by less than TARGET.
+    step : float
+        Distance between grid points; the grid starts ``ORDER // 2 - 1`` steps below 0.
+    nodes : ndarray of shape (n_nodes,)
+        Equidistant values of z.
+    log_spacing : float
+        Log of the distance between nodes: the weight of each.
+    log_cdf, hazard, log_hazard : ndarray of shape (n_grid, n_nodes)
+        L, r and log r at node + grid point.
+    """
+
+    def __init__(self, lattice, grid_stride, node_stride):
+        geometry = lattice.geometry
+        self.depth, self.reach, self.grid_reach = geometry[:3]
+        self.step = grid_stride * lattice.step
+        # Round up at both ends: the last cell needs ORDER // 2 rows beyond it.
+        n_grid = int(np.ceil(self.grid_reach / self.step)) + ORDER
+        n_nodes = lattice.n_window // node_stride + 1
+        grid = grid_stride * (np.arange(n_grid) - (ORDER // 2 - 1))
+        nodes = node_stride * np.arange(n_nodes)
+        place = lattice.margin + grid[:, None] + nodes
+        self.nodes = lattice.start + lattice.step * (lattice.margin + nodes)
+        self.log_spacing = np.log(node_stride * lattice.step)
+        self.log_cdf = lattice.log_cdf[place]
+        self.log_hazard = lattice.log_hazard[place]
+        self.hazard = np.exp(self.log_hazard)
+
+    def interpolation(self, delta):
+        """Rows and weights that interpolate between the grid points.
+
+        Parameters
+        ----------
+        delta : ndarray of shape (...,)
+            Distances below the row's largest score, in [0, grid_reach].
+
+        Returns
+        -------
+        first : ndarray of shape (...,), int
+            The first of the ORDER consecutive rows.
+        weights : ndarray of shape (..., ORDER)
+            What each is multiplied by; they sum to one.
+        """
+        position = delta / self.step
+        first = position.astype(np.intp)
+        powers = np.empty((*position.shape, ORDER))
+        powers[..., 0] = 1.0
+        powers[..., 1] = position - first - 0.5
+        for k in range(2, ORDER):
+            np.multiply(powers[..., k - 1], powers[..., 1], out=powers[..., k])
+        return first, powers @ _LAGRANGE
+
+
+# Row k: the coefficients of u**k in the ORDER Lagrange polynomials, u measured from mid-cell.
+_LAGRANGE = np.linalg.inv(np.vander(np.arange(ORDER) - (ORDER - 1) / 2, increasing=True))
+
+
+def class_tier(n_classes):
+    """The number of classes a table is built for: the next of 8, 32, 128, ...
+
+    The winner of many classes varies less than one class does, so that more of them need
+    finer tables.
+    """
+    tier = 8
+    while tier < n_classes:
+        tier *= 4
+    return tier
+
+
+@lru_cache(maxsize=64)
+def build_table(law, n_classes, far=False):
+    """Table of a noise law for up to `n_classes` classes; built once, then remembered.
+
+    Parameters
+    ----------
+    law : Noise or GumbelConvolution
+        Anything hashable with ``logpdf``, ``logcdf``, ``ppf`` and ``isf``.
+    n_classes : int
+        Largest number of classes the table is to serve, see :func:`class_tier`.
+    far : bool, default=False
+        The small table, which reaches to p = 1e-11, or the one that reaches as far down as
+        its size allows.
+
+    Returns
+    -------
+    Table
+
+    Warns
+    -----
+    RuntimeWarning
+        If log p is not right to TARGET on the finest lattice.
+    """
+    geometry = _find_geometry(law, n_classes, _FAR if far else _NEAR)
+    step = geometry.step
+    for _ in range(_REFINEMENTS):
+        lattice = _Lattice(law, geometry, step)
+        finest = _error(lattice, n_classes, _STRIDES[0], _STRIDES[0])
+        if finest <= TARGET:
+            break
+        step /= 2
+    else:
+        warnings.warn(
+            f"Probabilities with this noise are accurate to {finest:.0e} only.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    allowed = max(TARGET, finest)
+    # Half the error to the grid, the rest to the nodes.
+    grid_stride = _coarsest(lambda g: _error(lattice, n_classes, g, _STRIDES[0]), allowed / 2)
+    node_stride = _coarsest(lambda q: _error(lattice, n_classes, grid_stride, q), allowed)
+    return Table(lattice, grid_stride, node_stride)
+
+
+class _Lattice:
+    """The noise at equidistant points: all that tables of one geometry consist of."""
+
+    def __init__(self, law, geometry, step):
+        self.step, self.geometry = step, geometry
+        self.margin = (ORDER // 2 - 1) * _STRIDES[-1]
+        self.n_window = int(np.ceil((geometry.high - geometry.low) / step))
+        self.start = geometry.low - self.margin * step
+        n_grid = int(np.ceil(geometry.grid_reach / step)) + (ORDER // 2 + 1) * _STRIDES[-1]
+        points = self.start + step * np.arange(self.margin + self.n_window + n_grid + 1)
+        self.log_cdf = law.logcdf(points)
+        self.log_hazard = law.logpdf(points) - self.log_cdf
+
+    def log_cdf_at(self, delta):
+        """L over the window, `delta` (in lattice steps) to the right."""
+        return self.log_cdf[self.margin + delta :][: self.n_window + 1]
+
+    def log_hazard_at(self, delta):
+        return self.log_hazard[self.margin + delta :][: self.n_window + 1]
+
+
+def _coarsest(error, allowed):
+    """The largest stride whose error is allowed, by bisection."""
+    low, high = 0, len(_STRIDES)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if error(_STRIDES[middle]) <= allowed:
+            low = middle
+        else:
+            high = middle
+    return int(_STRIDES[low])
+
+
+def _log_sum(exponent):
+    """log(sum(exp(exponent)))."""
+    peak = exponent.max()
+    return peak + np.log(np.exp(exponent - peak).sum())
+
+
+_Geometry = namedtuple("_Geometry", "depth reach grid_reach low high step")
+
+
+def _find_geometry(law, n_classes, depths):
+    """Window of z, both reaches, and a first lattice step, from the tails of the noise."""
+    iqr = float(law.isf(0.25) - law.ppf(0.25))
+    step = iqr / 8
+    z = np.arange(law.ppf(_TAIL), law.isf(_TAIL), step)
+    log_cdf, log_pdf = law.logcdf(z), law.logpdf(z)
+
+    def lower_of_two(shift):
+        """Integrand of the lower of two classes, `shift` steps below the other."""
+        return log_pdf[shift:] + log_cdf[: len(z) - shift]
+
+    def first(is_beyond):
+        """The first shift for which it is true, by bisection."""
+        low, high = 0, len(z) - 2
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if is_beyond(middle) else (middle, high)
+        return high
+
+    def log_p_of_lower(shift):
+        return _log_sum(lower_of_two(shift)) + np.log(step)
+
+    for depth in depths:
+        reach = first(lambda shift, depth=depth: log_p_of_lower(shift) < -depth)
+        winner = np.exp(lower_of_two(reach) - _log_sum(lower_of_two(reach)))
+
+        def loss_to_others(shift, winner=winner):
+            """What n_classes classes `shift` steps below the best take from the lower of two."""
+            here = log_cdf[shift : shift + len(winner)]
+            return -n_classes * (winner[: len(here)] @ here)
+
+        harmless = first(lambda shift, loss=loss_to_others: loss(shift) < TARGET / 10)
+        grid_reach = max(reach, harmless)
+        # The cases whose integrand lies furthest to each side: one class far above all others,
+        # the lower of two classes at the edge of the table, and all classes equal.
+        cases = (log_pdf, lower_of_two(reach), log_pdf + (n_classes - 1) * log_cdf)
+        ends = [z[np.flatnonzero(case > case.max() - _NEGLIGIBLE)[[0, -1]]] for case in cases]
+        low, high = np.min(ends) - step, np.max(ends) + step
+        if 2 * grid_reach * (high - low) / (iqr / 4) <= _LARGEST:
+            break
+    return _Geometry(depth, reach * step, grid_reach * step, low, high, step / 4)
+
+
+def _error(lattice, n_classes, grid_stride, node_stride):
+    """Largest |error of log p| over score patterns chosen to be hard for a table.
+
+    A pattern is a few groups of equal classes below a best one: the groups' deltas, how many
+    each holds, and the delta of the class asked for. Distances sit mid-cell, where
+    interpolation is worst.
+    """
+    table = Table(lattice, grid_stride, node_stride)
+    many = n_classes - 1
+    cells = np.linspace(0, 0.95 * table.reach / table.step, 7).astype(int)
+    spread = [int(cell) * grid_stride + grid_stride // 2 for cell in cells]
+    patterns = [([spread[0]], [many], 0)]
+    patterns += [([d], [1], d) for d in spread]
+    patterns += [([d], [many], d) for d in spread]
+    patterns += [([spread[0], d], [many - 1, 1], d) for d in spread]
+    return max(
+        abs(_table_log_proba(table, lattice.step, *pattern) - _lattice_log_proba(lattice, *pattern))
+        for pattern in patterns
+    )
+
+
+def _table_log_proba(table, unit, delta, count, target):
+    first, weights = table.interpolation(unit * np.array([target, 0, *delta], dtype=float))
+    exponent = weights[0] @ table.log_hazard[first[0] : first[0] + ORDER]
+    for start, weight, m in zip(first[1:], weights[1:], [1, *count], strict=True):
+        exponent += m * (weight @ table.log_cdf[start : start + ORDER])
+    return _log_sum(exponent) + table.log_spacing
+
+
+def _lattice_log_proba(lattice, delta, count, target):
+    exponent = lattice.log_cdf_at(0) + lattice.log_hazard_at(target)
+    for d, m in zip(delta, count, strict=True):
+        exponent += m * lattice.log_cdf_at(d)
+    return _log_sum(exponent) + np.log(lattice.step)

@@ -1,0 +1,138 @@
+"""The two probability models, for people who have scores and no features."""
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from ._convolution import GumbelConvolution
+from ._kernel import make_kernel
+from .noise import as_noise
+
+__all__ = ["PerturbArgmax", "PerturbSoftmax"]
+
+
+class PerturbArgmax:
+    """Probability that each class has the largest score once noise is added.
+
+    p_i = P(argmax_k(scores_k + noise_k) = i), the noise independent and identically
+    distributed over the classes. Computed by quadrature: no Monte Carlo, no seed.
+
+    Parameters
+    ----------
+    noise : str or Noise, default="gaussian"
+        "gaussian", "gumbel", "logistic", or an object of :mod:`skperturb.noise`.
+    noise_scale : float, default=1.0
+        Multiplies the noise's own scale; in the units of the scores.
+
+    Raises
+    ------
+    ValueError
+        If the noise is unknown or its scale not positive and finite.
+
+    Examples
+    --------
+    >>> from skperturb import PerturbArgmax
+    >>> PerturbArgmax("gaussian").proba([[1.0, 0.0, -1.0]]).round(6)
+    array([[0.728751, 0.224098, 0.047151]])
+    """
+
+    def __init__(self, noise="gaussian", noise_scale=1.0):
+        self.noise = as_noise(noise, noise_scale)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.noise!r})"
+
+    def _law(self):
+        """The law of the noise of which this model is the Perturb-Argmax."""
+        return self.noise
+
+    def kernel(self, n_classes):
+        """What computes probabilities and likelihoods of scores that are known to be valid."""
+        return make_kernel(self._law(), n_classes)
+
+    def proba(self, scores):
+        """Class probabilities.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_samples, n_classes)
+            Finite scores of at least two classes; a common shift of a row changes nothing.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Each row sums to one.
+
+        Raises
+        ------
+        ValueError
+            If the scores are not a finite two-dimensional array of at least two columns.
+        """
+        scores = _check_scores(scores)
+        return self.kernel(scores.shape[1]).proba(scores)
+
+    def log_proba(self, scores):
+        """Log of the class probabilities, accurate where the probability underflows.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_samples, n_classes)
+            As for :meth:`proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        scores = _check_scores(scores)
+        return self.kernel(scores.shape[1]).log_proba(scores)
+
+
+class PerturbSoftmax(PerturbArgmax):
+    """Mean of the softmax of scores with noise.
+
+    p_i = E[softmax((scores + noise) / temperature)_i], the noise independent and
+    identically distributed over the classes. It is computed as the Perturb-Argmax of
+    noise + temperature * Gumbel (Cohen Indelman and Hazan, arXiv 2406.02180), by quadrature.
+
+    Parameters
+    ----------
+    noise : str or Noise, default="gaussian"
+        "gaussian", "gumbel", "logistic", or an object of :mod:`skperturb.noise`.
+    noise_scale : float, default=1.0
+        Multiplies the noise's own scale; in the units of the scores.
+    temperature : float, default=1.0
+        Positive and finite, in the units of the scores. Towards 0 the model becomes
+        Perturb-Argmax; large against the noise, softmax(scores / temperature).
+
+    Raises
+    ------
+    ValueError
+        If the noise is unknown, or a scale or the temperature not positive and finite.
+
+    Examples
+    --------
+    >>> from skperturb import PerturbSoftmax
+    >>> PerturbSoftmax("gaussian", temperature=0.5).proba([[1.0, 0.0, -1.0]]).round(6)
+    array([[0.677697, 0.249211, 0.073092]])
+    """
+
+    def __init__(self, noise="gaussian", noise_scale=1.0, temperature=1.0):
+        super().__init__(noise, noise_scale)
+        if not (np.isfinite(temperature) and temperature > 0):
+            raise ValueError(
+                f"temperature must be positive and finite, got {temperature!r}; the limit of "
+                "temperature 0 is PerturbArgmax."
+            )
+        self.temperature = float(temperature)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.noise!r}, temperature={self.temperature!r})"
+
+    def _law(self):
+        return GumbelConvolution(self.noise, self.temperature)
+
+
+def _check_scores(scores):
+    scores = check_array(scores, dtype=np.float64, input_name="scores")
+    if scores.shape[1] < 2:
+        raise ValueError(f"scores must have one column per class, two at least: {scores.shape}.")
+    return scores
