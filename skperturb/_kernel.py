@@ -19,6 +19,7 @@ With E_q the normalised summands of the integral for class y, r the reversed haz
 import numpy as np
 from scipy.special import log_softmax, softmax
 
+from ._blas import single_thread
 from ._tables import ORDER, build_table, class_tier
 from .noise import Gumbel
 
@@ -82,10 +83,12 @@ class TableKernel:
 
     def proba(self, scores):
         # A probability that is 0 in floating point need not be integrated first.
-        return np.exp(self._log_proba(scores, below_underflow=False))
+        with single_thread():
+            return np.exp(self._log_proba(scores, below_underflow=False))
 
     def log_proba(self, scores):
-        return self._log_proba(scores, below_underflow=True)
+        with single_thread():
+            return self._log_proba(scores, below_underflow=True)
 
     def _log_proba(self, scores, below_underflow):
         log_p = np.empty(scores.shape)

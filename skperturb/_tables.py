@@ -32,7 +32,7 @@ _LARGEST = 300_000  # numbers in one of a table's arrays, estimated
 _NEGLIGIBLE = 32.0  # an integrand exp(-32) = 1e-14 below its peak is outside the window
 _TAIL = 1e-300  # the tail probability at which every search ends
 _STRIDES = np.arange(2, 25)  # of grid and nodes, in lattice steps
-_REFINEMENTS = 5  # how often the lattice step may be halved
+_REFINEMENTS = 3  # lattices tried, each of half the step
 
 
 class Table:
@@ -88,14 +88,18 @@ class Table:
         weights : ndarray of shape (..., ORDER)
             What each is multiplied by; they sum to one.
         """
-        position = delta / self.step
-        first = position.astype(np.intp)
-        powers = np.empty((*position.shape, ORDER))
-        powers[..., 0] = 1.0
-        powers[..., 1] = position - first - 0.5
-        for k in range(2, ORDER):
-            np.multiply(powers[..., k - 1], powers[..., 1], out=powers[..., k])
-        return first, powers @ _LAGRANGE
+        return _interpolation(delta / self.step)
+
+
+def _interpolation(position):
+    """First row and weights for a position in grid steps."""
+    first = position.astype(np.intp)
+    powers = np.empty((*position.shape, ORDER))
+    powers[..., 0] = 1.0
+    powers[..., 1] = position - first - 0.5
+    for k in range(2, ORDER):
+        np.multiply(powers[..., k - 1], powers[..., 1], out=powers[..., k])
+    return first, powers @ _LAGRANGE
 
 
 # Row k: the coefficients of u**k in the ORDER Lagrange polynomials, u measured from mid-cell.
@@ -171,12 +175,10 @@ class _Lattice:
         self.log_cdf = law.logcdf(points)
         self.log_hazard = law.logpdf(points) - self.log_cdf
 
-    def log_cdf_at(self, delta):
-        """L over the window, `delta` (in lattice steps) to the right."""
-        return self.log_cdf[self.margin + delta :][: self.n_window + 1]
-
-    def log_hazard_at(self, delta):
-        return self.log_hazard[self.margin + delta :][: self.n_window + 1]
+    def window(self, function, shift, stride=1):
+        """A function on the lattice over the window, `shift` steps to the right."""
+        start = self.margin + shift
+        return function[start : start + self.n_window + 1 : stride]
 
 
 def _coarsest(error, allowed):
@@ -250,30 +252,45 @@ def _error(lattice, n_classes, grid_stride, node_stride):
     each holds, and the delta of the class asked for. Distances sit mid-cell, where
     interpolation is worst.
     """
-    table = Table(lattice, grid_stride, node_stride)
     many = n_classes - 1
-    cells = np.linspace(0, 0.95 * table.reach / table.step, 7).astype(int)
-    spread = [int(cell) * grid_stride + grid_stride // 2 for cell in cells]
+    n_cells = int(0.95 * lattice.geometry.reach / lattice.step) // grid_stride
+    spread = [
+        int(cell) * grid_stride + grid_stride // 2
+        for cell in np.linspace(0, n_cells, 7).astype(int)
+    ]
     patterns = [([spread[0]], [many], 0)]
     patterns += [([d], [1], d) for d in spread]
     patterns += [([d], [many], d) for d in spread]
     patterns += [([spread[0], d], [many - 1, 1], d) for d in spread]
     return max(
-        abs(_table_log_proba(table, lattice.step, *pattern) - _lattice_log_proba(lattice, *pattern))
+        abs(
+            _table_log_proba(lattice, grid_stride, node_stride, *pattern)
+            - _lattice_log_proba(lattice, *pattern)
+        )
         for pattern in patterns
     )
 
 
-def _table_log_proba(table, unit, delta, count, target):
-    first, weights = table.interpolation(unit * np.array([target, 0, *delta], dtype=float))
-    exponent = weights[0] @ table.log_hazard[first[0] : first[0] + ORDER]
-    for start, weight, m in zip(first[1:], weights[1:], [1, *count], strict=True):
-        exponent += m * (weight @ table.log_cdf[start : start + ORDER])
-    return _log_sum(exponent) + table.log_spacing
+def _table_log_proba(lattice, grid_stride, node_stride, delta, count, target):
+    """What the table of these strides gives; deltas in lattice steps."""
+
+    def interpolated(function, d):
+        first, weights = _interpolation(np.array(d / grid_stride))
+        rows = first + np.arange(ORDER) - (ORDER // 2 - 1)
+        return sum(
+            weight * lattice.window(function, grid_stride * row, node_stride)
+            for weight, row in zip(weights, rows, strict=True)
+        )
+
+    exponent = interpolated(lattice.log_hazard, target)
+    for d, m in zip([0, *delta], [1, *count], strict=True):
+        exponent += m * interpolated(lattice.log_cdf, d)
+    return _log_sum(exponent) + np.log(node_stride * lattice.step)
 
 
 def _lattice_log_proba(lattice, delta, count, target):
-    exponent = lattice.log_cdf_at(0) + lattice.log_hazard_at(target)
-    for d, m in zip(delta, count, strict=True):
-        exponent += m * lattice.log_cdf_at(d)
+    """The same integral over all of the lattice."""
+    exponent = lattice.window(lattice.log_hazard, target).copy()
+    for d, m in zip([0, *delta], [1, *count], strict=True):
+        exponent += m * lattice.window(lattice.log_cdf, d)
     return _log_sum(exponent) + np.log(lattice.step)

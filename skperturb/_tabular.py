@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.datasets import load_wine
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -84,13 +85,10 @@ def read_parts(path, target, keep=()):
 
 
 def shipped_parts():
-    """Data that ship with scikit-learn: 1797 handwritten digits, 8 x 8 pixels, 10 classes."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits(as_frame=True)
-    return Parts(
-        "digits (ships with scikit-learn)", digits.data, digits.target.astype(str), notes=[]
-    )
+    """Data that ship with scikit-learn: 178 wines of three growers, 13 chemical measurements."""
+    wine = load_wine(as_frame=True)
+    growers = pd.Series(wine.target_names)[wine.target].set_axis(wine.data.index)
+    return Parts("wine (ships with scikit-learn)", wine.data, growers, notes=[])
 
 
 def preprocessor():

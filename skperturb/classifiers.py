@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from ._blas import single_thread
 from ._constraints import make_constraint
 from ._objective import LinearObjective, linear_scores
 from ._solvers import lbfgs
@@ -139,7 +140,8 @@ class _PerturbClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             start = np.zeros(objective.shape)
         else:
             start = constraint.restrict(previous[:, : objective.shape[1]])
-        solution = lbfgs(objective, start.ravel(), tol=self.tol, max_iter=int(self.max_iter))
+        with single_thread():
+            solution = lbfgs(objective, start.ravel(), tol=self.tol, max_iter=int(self.max_iter))
         coef, intercept = objective.coefficients(solution.x)
         if len(classes) == 2:
             coef, intercept = coef[1:], intercept[1:]
@@ -166,13 +168,24 @@ class _PerturbClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _weights(self, X, y, sample_weight, classes, codes):
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if not weight.any():
-            raise ValueError("All entries of sample_weight are zero; one must be positive.")
+        counted = weight > 0
+        present = np.unique(codes[counted])
+        if len(present) < 2:
+            raise ValueError(
+                "sample_weight leaves fewer than two classes with a weight above zero: "
+                f"{classes[present].tolist()}; at least two are needed to fit."
+            )
         if self.class_weight is not None:
-            factors = compute_class_weight(
-                self.class_weight, classes=classes, y=y, sample_weight=weight
+            factors = np.zeros(len(classes))
+            factors[present] = compute_class_weight(
+                self.class_weight,
+                classes=classes[present],
+                y=y[counted],
+                sample_weight=weight[counted],
             )
             weight = weight * factors[codes]
+            if not weight.any():
+                raise ValueError(f"class_weight={self.class_weight!r} makes all weights zero.")
         return weight
 
     def _previous_fit(self, classes, n_features):
@@ -335,7 +348,7 @@ class PerturbArgmaxClassifier(_PerturbClassifier):
     >>> X, y = load_iris(return_X_y=True)
     >>> model = make_pipeline(StandardScaler(), PerturbArgmaxClassifier(noise="gaussian"))
     >>> round(model.fit(X, y).score(X, y), 3)
-    0.0
+    0.973
     """
 
     def _model(self):
@@ -427,7 +440,7 @@ class PerturbSoftmaxClassifier(_PerturbClassifier):
     >>> X, y = load_iris(return_X_y=True)
     >>> model = make_pipeline(StandardScaler(), PerturbSoftmaxClassifier(temperature=0.5))
     >>> round(model.fit(X, y).score(X, y), 3)
-    0.0
+    0.973
     """
 
     _parameter_constraints = {

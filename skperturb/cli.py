@@ -53,15 +53,17 @@ def main(arguments=None):
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="skperturb", description="Classifiers whose probabilities come from noise on the scores."
+        prog="skperturb",
+        description="Classifiers whose probabilities come from noise on the scores.",
     )
     parser.add_argument("--version", action="version", version=f"skperturb {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     compare = commands.add_parser(
         "compare",
         help="compare classifiers on a CSV of parts",
-        description="Compare classifiers by repeated cross-validation, on a CSV of parts or on data "
-        "that ship with scikit-learn. The table goes to standard output, progress to standard error.",
+        description="Compare classifiers by repeated cross-validation, on a CSV of parts or on "
+        "data that ship with scikit-learn. The table goes to standard output, progress to "
+        "standard error.",
     )
     compare.set_defaults(run=_compare)
     compare.add_argument("parts", nargs="?", metavar="parts.csv", help="one row per part")

@@ -132,8 +132,12 @@ class Gumbel(Noise):
         return -_exp_neg(z)
 
     def _logsf(self, z):
-        # log(1 - exp(-u)) is log(u) once u = exp(-z) is below the rounding error.
-        return np.where(z > 40, -z, np.log(-np.expm1(-_exp_neg(np.minimum(z, 40)))))
+        # log(1 - exp(-u)) with u = exp(-z), in the form that keeps its digits.
+        u = _exp_neg(np.minimum(z, 40))
+        half = np.log(2)
+        low = np.log(-np.expm1(-np.minimum(u, half)))
+        high = np.log1p(-np.exp(-np.maximum(u, half)))
+        return np.where(z > 40, -z, np.where(u > half, high, low))
 
     def _ppf(self, q):
         return -np.log(-np.log(q))

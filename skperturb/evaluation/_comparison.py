@@ -62,13 +62,14 @@ class Comparison:
         probability that the candidate is the better one, whichever direction that is.
         """
         n_splits = self.scores_.index.get_level_values("fold").nunique()
-        base = self.scores_.loc[self.baseline]
+        scores = {name: part.droplevel(0) for name, part in self.scores_.groupby(level="estimator")}
+        base = scores[self.baseline]
         rows = []
         for candidate in self.kpis_.index.drop(self.baseline):
             for metric, (_, sign) in METRICS.items():
-                scores = self.scores_.loc[candidate, metric]
+                new, old = scores[candidate][metric], base[metric]
                 test = corrected_paired_ttest(
-                    sign * (scores - base[metric]), test_train_ratio=1 / (n_splits - 1)
+                    sign * (new - old), test_train_ratio=1 / (n_splits - 1)
                 )
                 low, high = sorted((sign * test.ci_low, sign * test.ci_high))
                 rows.append(
@@ -76,8 +77,8 @@ class Comparison:
                         "candidate": candidate,
                         "baseline": self.baseline,
                         "metric": metric,
-                        "candidate_mean": scores.mean(),
-                        "baseline_mean": base[metric].mean(),
+                        "candidate_mean": new.mean(),
+                        "baseline_mean": old.mean(),
                         "difference": sign * test.mean,
                         "se": test.se,
                         "df": test.df,

@@ -83,7 +83,7 @@ def corrected_paired_ttest(differences, *, test_train_ratio, rope=None, confiden
     >>> from skperturb.evaluation.stats import corrected_paired_ttest
     >>> test = corrected_paired_ttest([0.02, 0.01, 0.03, 0.0], test_train_ratio=1.0)
     >>> round(test.p_value, 3), round(test.ci_low, 3), round(test.ci_high, 3)
-    (0.37, -0.031, 0.061)
+    (0.375, -0.031, 0.061)
     """
     differences = np.asarray(differences, dtype=float)
     if differences.ndim != 1 or len(differences) < 2:
@@ -114,10 +114,10 @@ def corrected_paired_ttest(differences, *, test_train_ratio, rope=None, confiden
             return 0.5 * (float(mean < x) + float(mean <= x))
         return float(stats.t.cdf((x - mean) / se, n - 1))
 
-    if se == 0:
-        statistic = 0.0 if mean == 0 else float(np.copysign(np.inf, mean))
-    else:
+    if se > 0:
         statistic = mean / se
+    else:
+        statistic = float(np.copysign(np.inf, mean)) if mean else 0.0
     margin = se * float(stats.t.ppf((1 + confidence) / 2, n - 1))
     return CorrectedTTest(
         mean=mean,

@@ -1,0 +1,42 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DATA = Path(os.environ.get("SKPERTURB_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+# Tolerances by what limits the agreement.
+IDENTITY = 1e-12
+FINITE_DIFFERENCES = 5e-6
+OPTIMUM = 1e-5
+
+
+def data_file(name):
+    path = DATA / name
+    if not path.exists():
+        pytest.skip(f"{path} is not there; set SKPERTURB_DATA to the folder with the data sets")
+    return path
+
+
+def reference_cases(model, *noises):
+    """Published probabilities: (noise, temperature, scores, p), p to 15 digits at least."""
+    cases = json.loads(data_file("../reference/probabilities.json").read_text())["cases"]
+    return [
+        (c["noise"], c.get("temperature"), np.array([c["scores"]]), np.array(c["p"], dtype=float))
+        for c in cases
+        if c["model"] == model and c["noise"] in noises
+    ]
+
+
+def five_point(function, x, step):
+    """Gradient of a scalar function of an array, by five-point differences."""
+    gradient = np.empty(x.shape)
+    for index in np.ndindex(x.shape):
+        shift = np.zeros(x.shape)
+        shift[index] = step
+        near = function(x + shift) - function(x - shift)
+        far = function(x + 2 * shift) - function(x - 2 * shift)
+        gradient[index] = (8 * near - far) / (12 * step)
+    return gradient

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import sparse
+
+from skperturb._constraints import make_constraint
+from skperturb._kernel import make_kernel
+from skperturb._objective import LinearObjective
+from skperturb.noise import Gaussian, Gumbel
+
+from .conftest import FINITE_DIFFERENCES, IDENTITY, five_point
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 3))
+WEIGHT = RNG.integers(0, 4, size=40).astype(float)
+
+
+def objective(n_classes, constraint="sum_to_zero", X=X, weight=WEIGHT, noise=None, **options):
+    y = np.arange(len(weight)) % n_classes if "y" not in options else options.pop("y")
+    options = {"C": 0.7, "fit_intercept": True} | options
+    return LinearObjective(
+        X,
+        y,
+        weight,
+        kernel=make_kernel(noise or Gaussian(), n_classes),
+        constraint=make_constraint(constraint, n_classes, 0),
+        **options,
+    )
+
+
+@pytest.mark.parametrize("constraint", ["sum_to_zero", "reference", None])
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("noise", [Gaussian(0.5), Gaussian(2.0), Gumbel(2.0)])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_gradient_against_differences(constraint, n_classes, noise, fit_intercept):
+    function = objective(n_classes, constraint, noise=noise, fit_intercept=fit_intercept)
+    free = np.random.default_rng(1).normal(size=function.shape).ravel()
+    expected = five_point(lambda x: function(x)[0], free, 1e-3)
+    assert_allclose(function(free)[1], expected, rtol=0, atol=FINITE_DIFFERENCES)
+
+
+def test_value_written_out():
+    """C * sum(s * loss) + |coef|^2 / 2, divided by C * sum(s)."""
+    from scipy.stats import norm
+
+    function = objective(2)
+    w = np.array([0.3, -1.0, 0.8, 0.2])
+    margin = (X @ w[:3] + w[3]) * np.where(np.arange(40) % 2, 1, -1)
+    loss = -norm.logcdf(margin / np.sqrt(2))
+    expected = (0.7 * WEIGHT @ loss + w[:3] @ w[:3] / 2) / (0.7 * WEIGHT.sum())
+    assert_allclose(function(w)[0], expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("container", [sparse.csr_matrix, sparse.csr_array])
+def test_sparse_is_dense(container):
+    free = np.random.default_rng(1).normal(size=12)
+    for ours, theirs in zip(objective(4, X=container(X))(free), objective(4)(free), strict=True):
+        assert_allclose(ours, theirs, rtol=1e-10, atol=IDENTITY)
+
+
+def test_weights_are_repetitions():
+    times = WEIGHT.astype(int)
+    repeated = objective(
+        4,
+        X=np.repeat(X, times, axis=0),
+        y=np.repeat(np.arange(40) % 4, times),
+        weight=np.ones(times.sum()),
+    )
+    free = np.random.default_rng(1).normal(size=12)
+    for ours, theirs in zip(repeated(free), objective(4)(free), strict=True):
+        assert_allclose(ours, theirs, rtol=1e-10, atol=IDENTITY)
