@@ -280,7 +280,7 @@ class PerturbArgmaxClassifier(_PerturbClassifier):
         :mod:`skperturb.noise`, whose parameters a grid search reaches as ``noise__scale``.
     noise_scale : float, default=1.0
         Multiplies the noise's own scale, in the units of the scores. It acts through `C`
-        alone: twice the scale with a quarter of C gives the same probabilities.
+        alone: twice the scale with four times C gives the same probabilities.
     constraint : {"sum_to_zero", "reference", None}, default="sum_to_zero"
         What makes the coefficients unique: the rows of the classes sum to zero, or the row of
         the reference class is zero, or nothing does. With two classes there is one row, and
@@ -326,7 +326,7 @@ class PerturbArgmaxClassifier(_PerturbClassifier):
         Its noise, `noise_scale` included.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X has string names for all of its columns.
 
     See Also
@@ -418,7 +418,7 @@ class PerturbSoftmaxClassifier(_PerturbClassifier):
         Its noise, `noise_scale` included.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X has string names for all of its columns.
 
     See Also

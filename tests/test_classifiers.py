@@ -255,9 +255,8 @@ def test_grid_search_reaches_the_parameters_of_the_noise():
 def test_noise_scale_acts_through_C_in_argmax():
     X, y = three_classes()
     one = PerturbArgmaxClassifier(C=1.0, tol=1e-8).fit(X, y)
-    two = PerturbArgmaxClassifier(noise_scale=2.0, C=0.25 * 1.0, tol=1e-8)
-    # theta / scale is what counts: half the coefficients cost a quarter of the penalty.
-    two.set_params(C=4.0).fit(X, y)
+    # Twice the coefficients cost four times the penalty.
+    two = PerturbArgmaxClassifier(noise_scale=2.0, C=4.0, tol=1e-8).fit(X, y)
     assert_allclose(two.coef_, 2 * one.coef_, atol=1e-5)
     assert_allclose(two.predict_proba(X), one.predict_proba(X), atol=1e-6)
 

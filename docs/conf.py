@@ -1,0 +1,43 @@
+"""Configuration of the documentation."""
+
+import skperturb
+
+project = "skperturb"
+author = "The skperturb developers"
+copyright = "2026, The skperturb developers"
+version = release = skperturb.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx-mathjax-offline",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build"]
+autosummary_generate = True
+numpydoc_show_class_members = False
+# scikit-learn's own methods are documented there.
+autodoc_default_options = {
+    "members": True,
+    "inherited-members": True,
+    "exclude-members": "score, get_params, set_params, get_metadata_routing, set_fit_request, "
+    "set_score_request",
+}
+templates_path = ["_templates"]
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skperturb"
+html_theme_options = {"secondary_sidebar_items": ["page-toc"], "show_prev_next": False}
+html_sidebars = {page: [] for page in ("install", "user_guide", "changes")}
+html_show_sourcelink = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": "plot_",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_memory": False,
+}
