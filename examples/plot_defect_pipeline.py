@@ -41,8 +41,8 @@ print(f"{type(best['clf']).__name__}, noise={best['clf__noise']}, C={best['clf__
 # %%
 # What the search saw
 # -------------------
-# Log loss against C, for each model and noise. Gumbel noise in Perturb-Argmax is logistic regression.
-# Near their minima the curves differ by less than the choice of C does.
+# Log loss against C, for each model and noise. Gumbel noise in Perturb-Argmax is logistic
+# regression. Near their minima the curves differ by less than the choice of C does.
 
 results = search.cv_results_
 styles = {"gumbel": ("C0", "o"), "logistic": ("C1", "s"), "gaussian": ("C2", "^")}
