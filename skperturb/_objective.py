@@ -63,5 +63,18 @@ class LinearObjective:
 
 
 def linear_scores(X, coef, intercept):
-    """Scores X @ coef.T + intercept in double precision; X itself is not copied."""
-    return np.asarray(X @ coef.T.astype(X.dtype, copy=False), dtype=np.float64) + intercept
+    """Scores X @ coef.T + intercept in double precision; X itself is not copied.
+
+    Raises
+    ------
+    ValueError
+        If they overflow.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = X @ coef.T.astype(X.dtype, copy=False)
+        scores = np.asarray(product, dtype=np.float64) + intercept
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"The scores overflow {X.dtype}: scale the features, for instance with StandardScaler."
+        )
+    return scores
