@@ -37,6 +37,12 @@ class GumbelConvolution:
         # Integrate over the narrower of the two: the other one is smooth at its scale.
         narrow, self._wide = sorted((noise, gumbel), key=_spread)
         low, high = narrow.ppf(_TAIL), narrow.isf(_TAIL)
+        self._end = np.inf
+        if narrow is gumbel:
+            # Beyond the end, the tail is the Gumbel's: log-linear. It begins where the noise's own
+            # tail falls as steeply; the nodes must reach past that by the width of the noise.
+            high = max(high, 16 * _spread(noise))
+            self._end = _where_steeper(noise, 1 / temperature) + high - 10 * _spread(noise)
         spacing = _SPACING * _spread(narrow)
         self._nodes = np.arange(low, high + spacing, spacing)
         self._log_weights = narrow.logpdf(self._nodes) + np.log(spacing)
@@ -58,7 +64,11 @@ class GumbelConvolution:
         return sum(part.isf(q) for part in self._parts)
 
     def logpdf(self, x):
-        return self._average(self._wide.logpdf, x)
+        inside = self._average(self._wide.logpdf, np.minimum(x, self._end))
+        if np.isinf(self._end):
+            return inside
+        slope = 1 / self._parts[1].scale
+        return inside - np.maximum(x - self._end, 0) * slope
 
     def logcdf(self, x):
         below = self._average(self._wide.logcdf, x)
@@ -66,6 +76,9 @@ class GumbelConvolution:
         near_one = below > -0.5
         below[near_one] = np.log1p(-np.exp(self._average(self._wide.logsf, x[near_one])))
         return below
+
+    def log_hazard(self, x):
+        return self.logpdf(x) - self.logcdf(x)
 
     def _average(self, log_function, x):
         """log E exp(log_function(x - narrow variable)), in blocks of points."""
@@ -86,10 +99,19 @@ class GumbelConvolution:
         """The nodes that matter to any of the points: those between what matters to the ends."""
         ends = np.array([points.min(), points.max()])[:, None]
         terms = log_function(ends - self._nodes) + self._log_weights
-        matter = np.flatnonzero(np.any(terms > terms.max(axis=1, keepdims=True) - 40, axis=0))
+        matter = np.flatnonzero(np.any(terms >= terms.max(axis=1, keepdims=True) - 40, axis=0))
         return slice(matter[0], matter[-1] + 1)
 
 
 def _spread(noise):
     """Interquartile range, comparable between families."""
     return float(noise.isf(0.25) - noise.ppf(0.25))
+
+
+def _where_steeper(noise, slope):
+    """Where the log density begins to fall more steeply than `slope`; inf if it never does."""
+    spread = _spread(noise)
+    points = spread * np.geomspace(1, 1e6, 2000)
+    log_pdf = noise.logpdf(points)
+    steeper = np.diff(log_pdf) < -slope * np.diff(points)
+    return points[steeper.argmax()] if steeper.any() else np.inf

@@ -27,6 +27,7 @@ from .noise import Gumbel
 _BLOCK_ELEMENTS = 1 << 18
 # exp(-690) = 1e-300: below this a sum of probabilities loses digits, and then everything.
 _UNDERFLOW = -690.0
+_FURTHEST = 1e100
 _DIRECT_NODES = 513
 _NEGLIGIBLE = 45.0
 
@@ -190,7 +191,8 @@ def _log_cdf_of_winner(table, places, weights):
 
 
 def _below_best(scores):
-    return scores.max(axis=1, keepdims=True) - scores
+    """Distance of each class below its row's best; what is larger than 1e100 counts as 1e100."""
+    return np.minimum(scores.max(axis=1, keepdims=True) - scores, _FURTHEST)
 
 
 def _sample(values, places, weights):
@@ -225,7 +227,7 @@ def _integrate(law, delta, target):
     low, high = below - own, np.full_like(own, above)
 
     def log_integrand(z):
-        exponent = law.logpdf(z + own) - law.logcdf(z + own)
+        exponent = law.log_hazard(z + own)
         for j in range(delta.shape[1]):
             exponent += law.logcdf(z + delta[:, j, None])
         return exponent
@@ -246,10 +248,12 @@ def _integrate(law, delta, target):
     peak = exponent.max(axis=1, keepdims=True)
     summands = np.exp(exponent - peak)
     total = summands.sum(axis=1, keepdims=True)
-    log_p = (peak + np.log(total * (z[:, 1:2] - z[:, :1])))[:, 0]
+    # Where the peak is narrower than the rounding of z, its width is lost beside its height.
+    spacing = np.maximum(z[:, 1:2] - z[:, :1], np.finfo(float).tiny)
+    log_p = (peak + np.log(total * spacing))[:, 0]
     slope = np.empty(delta.shape)
     for j in range(delta.shape[1]):
         here = z + delta[:, j, None]
-        hazard = np.exp(law.logpdf(here) - law.logcdf(here))
+        hazard = np.exp(np.minimum(law.log_hazard(here), -_UNDERFLOW))
         slope[:, j] = -(summands * hazard).sum(axis=1) / total[:, 0]
     return log_p, slope

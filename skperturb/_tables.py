@@ -125,7 +125,7 @@ def build_table(law, n_classes, far=False):
     Parameters
     ----------
     law : Noise or GumbelConvolution
-        Anything hashable with ``logpdf``, ``logcdf``, ``ppf`` and ``isf``.
+        Anything hashable with ``logpdf``, ``logcdf``, ``log_hazard``, ``ppf`` and ``isf``.
     n_classes : int
         Largest number of classes the table is to serve, see :func:`class_tier`.
     far : bool, default=False
@@ -173,7 +173,7 @@ class _Lattice:
         n_grid = int(np.ceil(geometry.grid_reach / step)) + (ORDER // 2 + 1) * _STRIDES[-1]
         points = self.start + step * np.arange(self.margin + self.n_window + n_grid + 1)
         self.log_cdf = law.logcdf(points)
-        self.log_hazard = law.logpdf(points) - self.log_cdf
+        self.log_hazard = law.log_hazard(points)
 
     def window(self, function, shift, stride=1):
         """A function on the lattice over the window, `shift` steps to the right."""

@@ -49,6 +49,13 @@ class Noise(BaseEstimator):
         """Log of P(noise > x), accurate where the probability is tiny and near 1."""
         return self._logsf(np.asarray(x, dtype=float) / self.scale)
 
+    def log_hazard(self, x):
+        """Log of the reversed hazard pdf / cdf, accurate far out on the left, too."""
+        return self._log_hazard(np.asarray(x, dtype=float) / self.scale) - np.log(self.scale)
+
+    def _log_hazard(self, z):
+        return self._logpdf(z) - self._logcdf(z)
+
     def pdf(self, x):
         """Density at `x`."""
         return np.exp(self.logpdf(x))
@@ -97,6 +104,11 @@ class Gaussian(Noise):
     def _logcdf(self, z):
         return special.log_ndtr(z)
 
+    def _log_hazard(self, z):
+        # Far out pdf and cdf cancel to all digits: there r(z) = -z - 1/z + O(z**-3).
+        far = np.minimum(z, -1e4)
+        return np.where(z < -1e4, np.log(-far - 1 / far), super()._log_hazard(np.maximum(z, -1e4)))
+
     def _logsf(self, z):
         return special.log_ndtr(-z)
 
@@ -130,6 +142,9 @@ class Gumbel(Noise):
 
     def _logcdf(self, z):
         return -_exp_neg(z)
+
+    def _log_hazard(self, z):
+        return -z
 
     def _logsf(self, z):
         # log(1 - exp(-u)) with u = exp(-z), in the form that keeps its digits.
@@ -170,6 +185,9 @@ class Logistic(Noise):
 
     def _logcdf(self, z):
         return special.log_expit(z)
+
+    def _log_hazard(self, z):
+        return special.log_expit(-z)
 
     def _logsf(self, z):
         return special.log_expit(-z)

@@ -28,6 +28,17 @@ def test_limits_of_the_temperature():
     assert_allclose(hot, softmax(SCORES, axis=1), atol=1e-6)
 
 
+@pytest.mark.parametrize("temperature", [0.1, 0.5, 3.0])
+def test_far_tail_of_perturb_softmax(temperature):
+    """Far out, the lower of two classes wins by its Gumbel alone: the mean of exp of the rest."""
+    gap = np.array([30.0, 80.0, 300.0, 5000.0]) + 100 * temperature
+    log_p = PerturbSoftmax("gaussian", temperature=temperature).log_proba(
+        np.column_stack([np.zeros(4), -gap])
+    )
+    expected = -gap / temperature + 1 / temperature**2
+    assert_allclose(log_p[:, 1], expected, rtol=1e-9)
+
+
 def test_noise_scale_multiplies():
     assert_allclose(
         PerturbArgmax(Gaussian(2.0), noise_scale=3.0).proba(SCORES),

@@ -67,6 +67,9 @@ class _Laplace:
     def __getattr__(self, name):
         return getattr(stats.laplace, name)
 
+    def log_hazard(self, x):
+        return self.logpdf(x) - self.logcdf(x)
+
 
 def test_a_noise_that_cannot_be_tabulated_warns_with_the_error():
     with pytest.warns(RuntimeWarning, match=r"accurate to \de-\d+ only"):
