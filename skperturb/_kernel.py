@@ -1,10 +1,12 @@
 """Scores in, probabilities and gradients out, for one noise law.
 
-A kernel has three methods, all vectorised over rows:
+A kernel has these methods, all vectorised over rows:
 
     proba(scores), log_proba(scores) -> log_p of shape (n, K): log P(class i wins), all classes
     log_likelihood(scores, y) -> (log_p_y of shape (n,), gradient of shape (n, K)):
                               log P(class y wins) and its derivative in the scores
+    potential(scores)      -> G of shape (n,): E[max(scores + noise) - max(noise)], with gradient p
+    jacobian(scores)       -> (n, K, K): the derivative of p, which is the Hessian of G
 
 ``scores`` is a finite float array (n, K), K >= 2; a common shift of a row changes nothing.
 :class:`TableKernel` serves any law by the tables of :mod:`skperturb._tables`;
@@ -17,7 +19,7 @@ With E_q the normalised summands of the integral for class y, r the reversed haz
 """
 
 import numpy as np
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax, logsumexp, softmax
 
 from ._blas import single_thread
 from ._tables import ORDER, build_table, class_tier
@@ -69,6 +71,14 @@ class SoftmaxKernel:
         gradient = -np.exp(log_p)
         gradient[rows, y] -= gradient.sum(axis=1)
         return log_p[rows, y], gradient / self._scale
+
+    def potential(self, scores):
+        log_sum = logsumexp(scores / self._scale, axis=1)
+        return self._scale * (log_sum - np.log(scores.shape[1]))
+
+    def jacobian(self, scores):
+        p = self.proba(scores)
+        return _with_zero_row_sums(-p[:, :, None] * p[:, None, :] / self._scale)
 
 
 class TableKernel:
@@ -123,13 +133,36 @@ class TableKernel:
             gradient[rows] = slope
         return log_p, gradient
 
-    def _blocks(self, depth, n_classes):
+    def potential(self, scores):
+        table = build_table(self._law, self._tier)
+        best = scores.max(axis=1)
+        # E max(noise) on the same nodes: what the window cuts off cancels.
+        level = np.exp(scores.shape[1] * table.log_cdf[ORDER // 2 - 1])
+        out = np.empty(len(scores))
+        with single_thread():
+            for _, rows in _split(table, np.arange(len(scores)), scores.shape[1]):
+                places, weights = _interpolation(table, _below_best(scores[rows]))
+                below = np.exp(_log_cdf_of_winner(table, places, weights))
+                out[rows] = best[rows] + (level - below).sum(axis=1) * np.exp(table.log_spacing)
+        return out
+
+    def jacobian(self, scores):
+        n, n_classes = scores.shape
+        out = np.empty((n, n_classes, n_classes))
+        lowest = scores.max(axis=1) - scores.min(axis=1)
+        with single_thread():
+            for table, rows in self._blocks(lowest, n_classes, n_classes):
+                out[rows] = _jacobian(table, _below_best(scores[rows]))
+        return out
+
+    def _blocks(self, depth, n_classes, copies=1):
         """(table, rows) blocks such that the table reaches as deep as the rows ask, if any does."""
         near = build_table(self._law, self._tier)
-        yield from _split(near, np.flatnonzero(depth <= near.reach), n_classes)
+        yield from _split(near, np.flatnonzero(depth <= near.reach), n_classes, copies)
         rest = np.flatnonzero(depth > near.reach)
         if rest.size:
-            yield from _split(build_table(self._law, self._tier, far=True), rest, n_classes)
+            far = build_table(self._law, self._tier, far=True)
+            yield from _split(far, rest, n_classes, copies)
 
     def _integrate(self, delta, target):
         size = max(1, _BLOCK_ELEMENTS // _DIRECT_NODES)
@@ -138,8 +171,9 @@ class TableKernel:
         return [np.concatenate(values) for values in zip(*results, strict=True)]
 
 
-def _split(table, rows, n_classes):
-    per_row = max(ORDER * n_classes, *table.log_cdf.shape)
+def _split(table, rows, n_classes, copies=1):
+    """Blocks of rows; `copies` of a row's numbers on the nodes or grid are held at once."""
+    per_row = max(ORDER * n_classes, *table.log_cdf.shape) * copies
     size = max(1, _BLOCK_ELEMENTS // per_row)
     for start in range(0, len(rows), size):
         yield table, rows[start : start + size]
@@ -170,6 +204,17 @@ def _log_likelihood(table, delta, target):
     return log_p, -_sample((summands / total) @ table.hazard.T, places, weights)
 
 
+def _jacobian(table, delta):
+    """d p_i / d theta_j = -integral r_i r_j exp(S), from the table: (n, K, K)."""
+    places, weights = _interpolation(table, delta)
+    density = np.exp(_log_cdf_of_winner(table, places, weights) + table.log_spacing)
+    first = places - np.arange(len(delta))[:, None] * len(table.log_cdf)
+    hazard = np.zeros((*delta.shape, len(table.nodes)))
+    for k in range(ORDER):
+        hazard += weights[..., k, None] * table.hazard[first + k]
+    return _with_zero_row_sums(-(hazard * density[:, None, :]) @ hazard.transpose(0, 2, 1))
+
+
 def _interpolation(table, delta):
     """Places in a flat (n, n_grid) array, and weights there.
 
@@ -188,6 +233,14 @@ def _log_cdf_of_winner(table, places, weights):
     where = (places[..., None] + np.arange(ORDER)).ravel()
     counts = np.bincount(where, weights.ravel(), minlength=n * n_grid)
     return counts.reshape(n, n_grid) @ table.log_cdf
+
+
+def _with_zero_row_sums(matrices):
+    """Choose the diagonals such that rows sum to zero: a common shift changes nothing."""
+    diagonal = np.arange(matrices.shape[1])
+    matrices[:, diagonal, diagonal] = 0.0
+    matrices[:, diagonal, diagonal] = -matrices.sum(axis=2)
+    return matrices
 
 
 def _below_best(scores):

@@ -1,9 +1,11 @@
 """The two probability models, for people who have scores and no features."""
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.utils.validation import check_array
 
 from ._convolution import GumbelConvolution
+from ._inverse import invert
 from ._kernel import make_kernel
 from .noise import as_noise
 
@@ -85,6 +87,106 @@ class PerturbArgmax:
         scores = _check_scores(scores)
         return self.kernel(scores.shape[1]).log_proba(scores)
 
+    def potential(self, scores):
+        """G(scores) = E[max(scores + noise) - max(noise)], whose gradient is `proba`.
+
+        For Perturb-Softmax the maximum is temperature * log(sum(exp(. / temperature))).
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_samples, n_classes)
+            As for :meth:`proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            In the units of the scores; 0 where all scores are 0.
+        """
+        scores = _check_scores(scores)
+        return self.kernel(scores.shape[1]).potential(scores)
+
+    def jacobian(self, scores):
+        """Derivatives of the probabilities in the scores.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_samples, n_classes)
+            As for :meth:`proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes, n_classes)
+            Entry (i, j) of a sample is d p_i / d scores_j: symmetric, its rows sum to zero.
+        """
+        scores = _check_scores(scores)
+        return self.kernel(scores.shape[1]).jacobian(scores)
+
+    def sample(self, scores, size=1, random_state=None):
+        """Monte Carlo draws from the model.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_samples, n_classes)
+            As for :meth:`proba`.
+        size : int, default=1
+            Number of draws for each row.
+        random_state : int, RandomState or None, default=None
+            Seed or source of the draws.
+
+        Returns
+        -------
+        ndarray of shape (size, n_samples), int
+            The winning class, argmax(scores + noise), of each draw and row.
+        """
+        return self._noisy(scores, size, random_state).argmax(axis=2)
+
+    def _noisy(self, scores, size, random_state):
+        """Scores plus noise: (size, n_samples, n_classes)."""
+        scores = _check_scores(scores)
+        return scores + self.noise.rvs((size, *scores.shape), random_state)
+
+    def scores_from_proba(self, p, constraint="sum_to_zero"):
+        """The scores that give these probabilities: the inverse of :meth:`proba`.
+
+        They minimise the convex potential(scores) - p @ scores, by Newton's method.
+
+        Parameters
+        ----------
+        p : array-like of shape (n_samples, n_classes)
+            Positive probabilities of at least two classes; each row sums to one.
+        constraint : {"sum_to_zero", "reference"}, default="sum_to_zero"
+            Which of the scores that differ by a common shift: those that sum to zero, or
+            those that are zero for the first class.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+
+        Raises
+        ------
+        ValueError
+            If a probability is zero or negative, a row does not sum to one, or the constraint
+            is unknown.
+
+        Examples
+        --------
+        >>> from skperturb import PerturbArgmax
+        >>> model = PerturbArgmax("gaussian")
+        >>> model.scores_from_proba(model.proba([[1.0, 0.5, -1.5]])).round(6)
+        array([[ 1. ,  0.5, -1.5]])
+        """
+        if constraint not in ("sum_to_zero", "reference"):
+            raise ValueError(
+                f"constraint must be 'sum_to_zero' or 'reference', got {constraint!r}."
+            )
+        p = _check_probabilities(p)
+        # A first guess: the winner's value as a constant that each class has to exceed.
+        start = -self._law().isf(np.minimum(p, 1 - 1e-9))
+        scores, _ = invert(self.kernel(p.shape[1]), p, start)
+        if constraint == "reference":
+            scores -= scores[:, :1]
+        return scores
+
 
 class PerturbSoftmax(PerturbArgmax):
     """Mean of the softmax of scores with noise.
@@ -127,6 +229,26 @@ class PerturbSoftmax(PerturbArgmax):
     def __repr__(self):
         return f"{type(self).__name__}({self.noise!r}, temperature={self.temperature!r})"
 
+    def sample(self, scores, size=1, random_state=None):
+        """Monte Carlo draws of the relaxed vector.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_samples, n_classes)
+            As for :meth:`proba`.
+        size : int, default=1
+            Number of draws for each row.
+        random_state : int, RandomState or None, default=None
+            Seed or source of the draws.
+
+        Returns
+        -------
+        ndarray of shape (size, n_samples, n_classes)
+            softmax((scores + noise) / temperature) of each draw and row; its mean over the draws
+            tends to `proba`.
+        """
+        return softmax(self._noisy(scores, size, random_state) / self.temperature, axis=2)
+
     def _law(self):
         return GumbelConvolution(self.noise, self.temperature)
 
@@ -136,3 +258,18 @@ def _check_scores(scores):
     if scores.shape[1] < 2:
         raise ValueError(f"scores must have one column per class, two at least: {scores.shape}.")
     return scores
+
+
+def _check_probabilities(p):
+    p = check_array(p, dtype=np.float64, input_name="p")
+    if p.shape[1] < 2:
+        raise ValueError(f"p must have one column per class, two at least: {p.shape}.")
+    if p.min() <= 0:
+        raise ValueError(
+            "p has an entry that is not positive: no finite scores give it. Give every class a "
+            "small probability first."
+        )
+    total = p.sum(axis=1)
+    if np.abs(total - 1).max() > 1e-6:
+        raise ValueError(f"A row of p sums to {total[np.abs(total - 1).argmax()]:.6g}, not to one.")
+    return p / total[:, None]

@@ -8,6 +8,7 @@ quadrature tables to the classifiers, is derived from those five.
 import numpy as np
 from scipy import special
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import check_random_state
 
 __all__ = ["Gaussian", "Gumbel", "Logistic", "Noise", "as_noise"]
 
@@ -71,6 +72,22 @@ class Noise(BaseEstimator):
     def isf(self, q):
         """Upper quantile: the x with P(noise > x) = q."""
         return self.scale * self._isf(np.asarray(q, dtype=float))
+
+    def rvs(self, size=None, random_state=None):
+        """Random draws.
+
+        Parameters
+        ----------
+        size : int or tuple of int, default=None
+            Shape of the result; None for one number.
+        random_state : int, RandomState or None, default=None
+            Seed or source of the draws.
+
+        Returns
+        -------
+        float or ndarray of shape `size`
+        """
+        return self.ppf(check_random_state(random_state).uniform(size=size))
 
     def _key(self):
         """The family and its parameters: what makes two noises the same law."""

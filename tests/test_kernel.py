@@ -113,6 +113,33 @@ def test_gradient_against_differences(law, n_classes):
 
 
 @laws
+@pytest.mark.parametrize("n_classes", [2, 3, 7])
+def test_jacobian_and_potential_against_differences(law, n_classes):
+    scores = scores_like(4, n_classes)
+    kernel = make_kernel(law, n_classes)
+    jacobian = kernel.jacobian(scores)
+    for i in range(n_classes):
+        expected = five_point(lambda s, i=i: kernel.proba(s)[:, i].sum(), scores, 1e-3)
+        assert_allclose(jacobian[:, i], expected, rtol=0, atol=FINITE_DIFFERENCES)
+    slope = five_point(lambda s: kernel.potential(s).sum(), scores, 1e-3)
+    assert_allclose(slope, kernel.proba(scores), rtol=0, atol=FINITE_DIFFERENCES)
+    assert_allclose(jacobian, jacobian.transpose(0, 2, 1), rtol=0, atol=IDENTITY)
+    assert_allclose(jacobian.sum(axis=2), 0, atol=IDENTITY)
+
+
+@laws
+def test_potential_of_equal_scores_is_their_value(law):
+    kernel = TableKernel(law, 5)
+    assert_allclose(kernel.potential(np.zeros((1, 5))), 0, atol=IDENTITY)
+    assert_allclose(kernel.potential(np.full((1, 5), 3.5)), 3.5, rtol=IDENTITY)
+    # One class far above: the maximum is its own score plus its noise.
+    gap = kernel.potential(np.array([[1e4, 0, 0, 0, 0]])) - kernel.potential(
+        np.array([[2e4, 0, 0, 0, 0]])
+    )
+    assert_allclose(gap, -1e4, rtol=1e-10)
+
+
+@laws
 def test_likelihood_is_the_probability_of_the_class(law):
     scores = scores_like(60, 5, spread=4.0)
     y = np.arange(60) % 5

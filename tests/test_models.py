@@ -52,6 +52,80 @@ def test_log_proba_is_the_log():
     assert_allclose(model.log_proba(SCORES), np.log(model.proba(SCORES)), rtol=1e-12)
 
 
+MODELS = [
+    PerturbArgmax("gumbel", 2.0),
+    PerturbArgmax("gaussian"),
+    PerturbArgmax("logistic", 0.5),
+    PerturbSoftmax("gaussian", temperature=0.5),
+    PerturbSoftmax("logistic", temperature=0.1),
+    PerturbSoftmax("gumbel", temperature=3.0),
+]
+models = pytest.mark.parametrize("model", MODELS, ids=repr)
+
+
+@models
+@pytest.mark.parametrize("n_classes", [2, 3, 20])
+def test_scores_from_proba_is_the_inverse(model, n_classes):
+    rng = np.random.default_rng(0)
+    scores = rng.normal(scale=model.noise.scale, size=(50, n_classes)) * rng.uniform(0, 3, (50, 1))
+    scores -= scores.mean(axis=1, keepdims=True)
+    p = model.proba(scores)
+    keep = p.min(axis=1) >= 1e-8
+    assert_allclose(model.scores_from_proba(p[keep]), scores[keep], rtol=0, atol=1e-6)
+    reference = model.scores_from_proba(p[keep], constraint="reference")
+    assert np.all(reference[:, 0] == 0)
+    assert_allclose(reference, scores[keep] - scores[keep, :1], rtol=0, atol=1e-6)
+
+
+@models
+def test_inversion_of_small_probabilities_takes_few_steps(model):
+    from skperturb._inverse import invert
+
+    for n_classes in (2, 7, 50):
+        log_p = np.random.default_rng(1).uniform(np.log(1e-10), 0, size=(100, n_classes))
+        log_p[:, 0] = 0
+        p = np.exp(log_p) / np.exp(log_p).sum(axis=1, keepdims=True)
+        scores = model.scores_from_proba(p)
+        assert_allclose(model.proba(scores), p, rtol=0, atol=1e-9)
+        assert_allclose(scores.sum(axis=1), 0, atol=1e-9)
+        _, steps = invert(model.kernel(n_classes), p, np.zeros_like(p))
+        assert steps.max() <= 30
+
+
+@pytest.mark.parametrize(
+    ("p", "message"),
+    [
+        ([[1.0, 0.0]], "not positive"),
+        ([[1.2, -0.2]], "not positive"),
+        ([[0.3, 0.3]], "sums to 0.6"),
+        ([[1.0]], "two at least"),
+        ([[np.nan, 1.0]], "NaN"),
+    ],
+)
+def test_impossible_probabilities_raise(p, message):
+    with pytest.raises(ValueError, match=message):
+        PerturbArgmax().scores_from_proba(p)
+    with pytest.raises(ValueError, match="constraint"):
+        PerturbArgmax().scores_from_proba([[0.5, 0.5]], constraint=None)
+
+
+@models
+def test_sample_frequencies(model):
+    """Within five standard errors, computed from the draws."""
+    n = 40_000
+    draws = model.sample(SCORES, size=n, random_state=0)
+    if isinstance(model, PerturbSoftmax):
+        assert draws.shape == (n, 2, 3)
+        assert_allclose(draws.sum(axis=2), 1, rtol=1e-12)
+    else:
+        assert draws.shape == (n, 2)
+        draws = draws[..., None] == np.arange(3)
+    error = draws.std(axis=0) / np.sqrt(n)
+    assert np.all(np.abs(draws.mean(axis=0) - model.proba(SCORES)) <= 5 * error)
+    again = model.sample(SCORES, size=n, random_state=0)
+    assert np.array_equal(again, model.sample(SCORES, size=n, random_state=0))
+
+
 def test_repr_names_the_model():
     assert repr(PerturbArgmax("gaussian", 2.0)) == "PerturbArgmax(Gaussian(scale=2.0))"
     assert repr(PerturbSoftmax()) == "PerturbSoftmax(Gaussian(), temperature=1.0)"
