@@ -95,7 +95,8 @@ class TableKernel:
     def proba(self, scores):
         # A probability that is 0 in floating point need not be integrated first.
         with single_thread():
-            return np.exp(self._log_proba(scores, below_underflow=False))
+            log_p = self._log_proba(scores, below_underflow=False)
+        return np.exp(log_p, out=log_p)
 
     def log_proba(self, scores):
         with single_thread():
@@ -113,9 +114,9 @@ class TableKernel:
             elif outside.any():
                 beyond, classes = np.nonzero(outside)
                 block[outside] = self._integrate(delta[beyond], classes)[0]
-            log_p[rows] = block
-        # What the quadrature leaves is 1e-10; the sum of the probabilities is to be exact.
-        return log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+            # What the quadrature leaves is 1e-10; the sum of the probabilities is to be exact.
+            log_p[rows] = block - np.log(np.exp(block).sum(axis=1, keepdims=True))
+        return log_p
 
     def log_likelihood(self, scores, y):
         log_p, gradient = np.empty(len(y)), np.empty(scores.shape)
