@@ -26,7 +26,7 @@ from ._tables import ORDER, build_table, class_tier
 from .noise import Gumbel
 
 # Numbers in one work array: large enough to hide NumPy's overhead, small enough for the cache.
-_BLOCK_ELEMENTS = 1 << 18
+_BLOCK_ELEMENTS = 1 << 17
 # exp(-690) = 1e-300: below this a sum of probabilities loses digits, and then everything.
 _UNDERFLOW = -690.0
 _FURTHEST = 1e100
