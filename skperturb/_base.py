@@ -4,7 +4,7 @@ The only module that imports private names of scikit-learn.
 """
 
 from abc import ABCMeta, abstractmethod
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
@@ -37,7 +37,7 @@ class PerturbClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "solver": [StrOptions({"auto", "lbfgs"})],
         "tol": [POSITIVE],
-        "max_iter": [Interval(Real, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
     }
 
@@ -142,7 +142,7 @@ class PerturbClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         else:
             start = constraint.restrict(previous[:, : objective.shape[1]])
         with single_thread():
-            solution = lbfgs(objective, start.ravel(), tol=self.tol, max_iter=int(self.max_iter))
+            solution = lbfgs(objective, start.ravel(), tol=self.tol, max_iter=self.max_iter)
         coef, intercept = objective.coefficients(solution.x)
         if len(classes) == 2:
             coef, intercept = coef[1:], intercept[1:]
@@ -169,25 +169,37 @@ class PerturbClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _weights(self, X, y, sample_weight, classes, codes):
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        counted = weight > 0
-        present = np.unique(codes[counted])
+        self._check_weights("sample_weight", weight, classes, codes)
+        if self.class_weight is None:
+            return weight
+        totals = np.bincount(codes, weight)
+        present = totals > 0
+        factors = np.zeros(len(classes))
+        if self.class_weight == "balanced":
+            factors[present] = weight.sum() / (present.sum() * totals[present])
+        else:
+            factors[present] = compute_class_weight(
+                self.class_weight, classes=classes[present], y=y[weight > 0]
+            )
+        weight = weight * factors[codes]
+        self._check_weights("class_weight", weight, classes, codes)
+        return weight
+
+    def _check_weights(self, name, weight, classes, codes):
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = weight.sum()
+            ridge = 1 / (self.C * total) if total else np.inf
+        if not (np.isfinite(total) and weight.min() >= 0 and np.isfinite(ridge)):
+            raise ValueError(
+                f"{name} must give weights that are not negative and whose sum is finite, and C "
+                f"times that sum must not vanish: the sum is {total:g}, C={self.C:g}."
+            )
+        present = np.unique(codes[weight > 0])
         if len(present) < 2:
             raise ValueError(
-                "sample_weight leaves fewer than two classes with a weight above zero: "
+                f"{name} leaves fewer than two classes with a weight above zero: "
                 f"{classes[present].tolist()}; at least two are needed to fit."
             )
-        if self.class_weight is not None:
-            factors = np.zeros(len(classes))
-            factors[present] = compute_class_weight(
-                self.class_weight,
-                classes=classes[present],
-                y=y[counted],
-                sample_weight=weight[counted],
-            )
-            weight = weight * factors[codes]
-            if not weight.any():
-                raise ValueError(f"class_weight={self.class_weight!r} makes all weights zero.")
-        return weight
 
     def _previous_fit(self, classes, n_features):
         """Last fit's parameters (K, n_features + 1), if it was of the same classes and features."""

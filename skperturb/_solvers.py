@@ -53,7 +53,7 @@ def lbfgs(objective, start, *, tol, max_iter):
     )
     slope = np.abs(result.jac).max()
     # Where rounding stops the descent a little short of tol, no more can be had.
-    if slope > tol and (result.status != 0 or slope > 100 * tol):
+    if not slope <= tol and (result.status != 0 or not slope <= 100 * tol):
         why = (
             f"the limit of max_iter={max_iter} iterations was hit; raise max_iter"
             if result.nit >= max_iter

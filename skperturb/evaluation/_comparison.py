@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import check_random_state, column_or_1d
 
 from ._cross_validation import cross_val_predictions
 from .stats import corrected_paired_ttest
@@ -109,8 +110,8 @@ def compare_classifiers(
         Folds, at least 2.
     n_repeats : int, default=5
         How often the rows are divided anew.
-    random_state : int, default=0
-        Seed of the folds and of the estimators.
+    random_state : int, RandomState or None, default=0
+        Source of the folds, which are the same for all estimators, and of their seeds.
     progress : callable, default=None
         Called after each fit with the estimator's name and the numbers of its fits done and
         to do.
@@ -150,7 +151,10 @@ def compare_classifiers(
     baseline = next(iter(estimators)) if baseline is None else baseline
     if baseline not in estimators:
         raise ValueError(f"baseline={baseline!r} is not one of {list(estimators)}.")
-    codes = np.unique(np.asarray(y), return_inverse=True)[1]
+    if not isinstance(random_state, (int, np.integer)):
+        # One seed for all estimators: the differences are paired by fold.
+        random_state = int(check_random_state(random_state).randint(2**31))
+    codes = np.unique(column_or_1d(y), return_inverse=True)[1]
     predictions, scores = {}, []
     for name, estimator in estimators.items():
         predictions[name] = cross_val_predictions(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils import check_random_state, indexable
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d, indexable
 
 
 @dataclass
@@ -68,7 +68,7 @@ def cross_val_predictions(
     Raises
     ------
     ValueError
-        If a class has a single row, or too few rows for the folds.
+        If X and y differ in length, or a class has a single row or too few for the folds.
 
     Examples
     --------
@@ -79,7 +79,11 @@ def cross_val_predictions(
     >>> cross_val_predictions(PerturbArgmaxClassifier(), X, y, n_repeats=1).proba.shape
     (1, 150, 3)
     """
-    classes, codes = np.unique(np.asarray(y), return_inverse=True)
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    check_consistent_length(X, y)
+    if n_splits < 2 or n_repeats < 1:
+        raise ValueError(f"n_splits={n_splits} must be 2 at least, n_repeats={n_repeats} 1 at least.")
+    classes, codes = np.unique(column_or_1d(y), return_inverse=True)
     counts = np.bincount(codes)
     if counts.min() < 2:
         raise ValueError(
@@ -95,7 +99,7 @@ def cross_val_predictions(
         fit_seconds=np.empty((n_repeats, n_splits)),
     )
     labels = classes[codes]
-    (X,) = indexable(X if hasattr(X, "shape") else np.asarray(X))
+    (X,) = indexable(X)
     rows_of = X.iloc.__getitem__ if hasattr(X, "iloc") else X.__getitem__
     for number, (train, test) in enumerate(_splits(codes, n_splits, n_repeats, random_state)):
         repeat, fold = divmod(number, n_splits)
