@@ -1,5 +1,8 @@
 """From a CSV of parts to features and labels, and how the features reach a classifier."""
 
+import csv
+import warnings
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +17,7 @@ from sklearn.utils.multiclass import type_of_target
 
 # A text column of which this share of the values occurs nowhere else names the parts.
 _ID_SHARE = 0.9
+_LARGEST = 1e100
 
 
 @dataclass
@@ -59,14 +63,13 @@ def read_parts(path, target, keep=()):
     ValueError
         If the file or the column cannot be used; one sentence that says why.
     """
-    table = _read_table(path)
+    table, notes = _read_table(path, target)
     for column in (target, *keep):
         if column not in table.columns:
             raise ValueError(
                 f"{path} has no column {column!r}; its columns are {_listed(table.columns)}."
             )
-    notes = []
-    labelled = table[target].notna()
+    labelled = table[target] != ""
     if not labelled.all():
         notes.append(f"left out {(~labelled).sum()} rows that have no value in {target!r}")
         table = table[labelled]
@@ -80,7 +83,8 @@ def read_parts(path, target, keep=()):
         )
     features = features.drop(columns=ids)
     if features.shape[1] == 0:
-        raise ValueError(f"{path} has no feature column beside {target!r}.")
+        removed = f"; {_listed(ids)} look like identifiers (--keep uses them)" if ids else ""
+        raise ValueError(f"{path} has no feature column beside {target!r}{removed}.")
     return Parts(str(path), _typed(features), labels, notes)
 
 
@@ -110,12 +114,28 @@ def preprocessor():
     )
 
 
-def _read_table(path):
+def _read_table(path, target):
+    """The table, its target column as text, and notes on how it was read."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            header = file.readline()
-        separator = max(",;\t", key=header.count)
-        table = pd.read_csv(path, sep=separator, encoding="utf-8-sig", low_memory=False)
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            header = next((line for line in file if line.strip()), "")
+        if "\0" in header:
+            raise ValueError(f"{path} is not a CSV file: it holds binary data.")
+        names, separator = max(
+            ((next(csv.reader([header], delimiter=s), []), s) for s in ",;\t"),
+            key=lambda found: len(found[0]),
+        )
+        _check_names(path, names)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            options = {"sep": separator, "encoding": "utf-8-sig", "index_col": False}
+            table = pd.read_csv(path, low_memory=False, **options)
+            if target in table:
+                # As it stands in the file: "None" and "NA" are names of classes there, 01 is not 1.
+                text = pd.read_csv(
+                    path, usecols=[target], dtype=str, keep_default_na=False, **options
+                )
+                table[target] = text[target].str.strip()
     except FileNotFoundError:
         raise ValueError(f"There is no file {path}.") from None
     except OSError as error:
@@ -124,22 +144,45 @@ def _read_table(path):
         raise ValueError(f"{path} is not a CSV file in UTF-8; save it as 'CSV UTF-8'.") from None
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path} is empty.") from None
-    except (pd.errors.ParserError, ValueError) as error:
-        raise ValueError(f"{path} is not a CSV file: {str(error).splitlines()[0]}.") from None
-    if "\0" in header:
-        raise ValueError(f"{path} is not a CSV file: it holds binary data.")
+    except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(
+            f"{path} is not a CSV file, or has rows with more cells than the header: {reason}."
+        ) from None
     if table.empty:
         raise ValueError(f"{path} has a header line but no rows.")
-    return table
+    notes = _read_decimal_commas(table, target) if separator == ";" else []
+    return table, notes
 
 
-def _labels(column, target, path):
-    if type_of_target(column.to_numpy(), input_name=target) == "continuous":
+def _check_names(path, names):
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ValueError(f"{path} has several columns called {repeated[0]!r}; rename them.")
+
+
+def _read_decimal_commas(table, target):
+    """Files that are separated by semicolons often write 1,5 for 1.5."""
+    notes = []
+    for name in table.columns.drop(target, errors="ignore"):
+        column = table[name]
+        if is_numeric_dtype(column) or not column.notna().any():
+            continue
+        text = column.astype(str).str.replace(",", ".", regex=False)
+        numbers = pd.to_numeric(text.where(column.notna()), errors="coerce")
+        if numbers.notna().equals(column.notna()):
+            table[name] = numbers
+            notes.append(f"column {name!r} is read as numbers with decimal commas")
+    return notes
+
+
+def _labels(labels, target, path):
+    numbers = pd.to_numeric(labels, errors="coerce")
+    if numbers.notna().all() and type_of_target(numbers.to_numpy()) == "continuous":
         raise ValueError(
-            f"Column {target!r} of {path} holds {column.nunique()} different decimal numbers; the "
+            f"Column {target!r} of {path} holds {labels.nunique()} different decimal numbers; the "
             "target must be a class, such as a defect's name."
         )
-    labels = column.astype(str)
     counts = labels.value_counts()
     if len(counts) < 2:
         found = f"only the class {counts.index[0]!r}" if len(counts) else "no value at all"
@@ -158,7 +201,7 @@ def _is_id_like(column):
     if len(values) < 10 or is_bool_dtype(column):
         return False
     if is_integer_dtype(column):
-        return values.is_unique and values.max() - values.min() + 1 == len(values)
+        return values.is_unique and int(values.max()) - int(values.min()) + 1 == len(values)
     return not is_numeric_dtype(column) and values.nunique() >= _ID_SHARE * len(values)
 
 
@@ -168,11 +211,13 @@ def _typed(features):
     for name, column in features.items():
         if is_numeric_dtype(column):
             columns[name] = column.astype(float)
-            if np.isinf(columns[name]).any():
-                raise ValueError(f"Column {name!r} has infinite values; leave them empty instead.")
+            if (columns[name].abs() > _LARGEST).any():
+                raise ValueError(
+                    f"Column {name!r} has infinite values or numbers beyond {_LARGEST:g}; leave "
+                    "them empty instead."
+                )
         else:
-            columns[name] = column.astype(object).where(column.isna(), column.astype(str))
-            columns[name] = columns[name].where(column.notna(), np.nan)
+            columns[name] = column.astype(str).astype(object).where(column.notna(), np.nan)
     return pd.DataFrame(columns)
 
 

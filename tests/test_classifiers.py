@@ -286,6 +286,12 @@ def test_convergence_warning_names_max_iter_only_when_it_was_hit():
         ({"solver": "newton"}, "'solver' parameter"),
         ({"loss": "hinge"}, "'loss' parameter"),
         ({"class_weight": {"crack": 2.0}}, "class"),
+        ({"class_weight": {"dent": np.nan, "ok": 1, "scratch": 1}}, "class_weight must give"),
+        ({"class_weight": {"dent": np.inf, "ok": 1, "scratch": 1}}, "class_weight must give"),
+        ({"class_weight": {"dent": -1, "ok": 1, "scratch": 1}}, "class_weight must give"),
+        ({"class_weight": {"dent": 0, "ok": 0, "scratch": 1}}, "class_weight leaves fewer"),
+        ({"C": 1e-320}, "must not vanish"),
+        ({"max_iter": 1.5}, "'max_iter' parameter"),
     ],
 )
 def test_bad_parameters_raise(Classifier, parameters, message):

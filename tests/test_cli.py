@@ -83,6 +83,41 @@ def test_other_separators_and_byte_order_marks(tmp_path, capsys, separator):
     assert "5 features" in capsys.readouterr().out
 
 
+def run_on(content, tmp_path, capsys, *more):
+    path = tmp_path / "parts.csv"
+    path.write_text(content, encoding="utf-8")
+    assert main(["compare", str(path), "--target", "defect", *QUICK, "--cv", "1x2", *more]) == 0
+    return capsys.readouterr()
+
+
+def test_names_of_classes_are_taken_as_they_stand(tmp_path, capsys):
+    rows = [f"{i % 7},{name}" for i, name in enumerate(["None", "NA", "01", "1"] * 8)]
+    out, err = run_on("a,defect\n" + "\n".join(rows), tmp_path, capsys)
+    assert "32 parts, 1 features, 4 classes" in out
+    assert "left out" not in err
+
+
+def test_decimal_commas(tmp_path, capsys):
+    rows = [f"{i},{i % 10};{'ok' if i % 2 else 'crack'}" for i in range(40)]
+    out, err = run_on("a;defect\n" + "\n".join(rows), tmp_path, capsys)
+    assert "1 features" in out
+    assert "'a' is read as numbers with decimal commas" in err
+
+
+def test_quoted_separators_in_the_header_and_blank_lines(tmp_path, capsys):
+    rows = [f"{i * i % 13};{'ok' if i % 2 else 'crack'}" for i in range(40)]
+    out, _ = run_on('\n"Temp, C, x";defect\n' + "\n".join(rows), tmp_path, capsys)
+    assert "40 parts, 1 features" in out
+
+
+def test_gradient_boosting_takes_a_class_of_two_rows_among_many(tmp_path, capsys):
+    rows = [f"{i % 11},{'ok' if i % 3 else 'crack'}" for i in range(21_000)]
+    rows += ["1,rare", "2,rare"]
+    names = ["--estimators", "class_frequencies", "gradient_boosting"]
+    out, _ = run_on("a,defect\n" + "\n".join(rows), tmp_path, capsys, *names)
+    assert "3 classes" in out
+
+
 def test_rows_without_a_class_are_left_out_and_named(tmp_path, capsys):
     frame = parts()
     frame.loc[:4, "defect"] = None
@@ -156,6 +191,9 @@ def refused(arguments, capsys):
         (b"\x89PNG\r\n\x1a\n\x00\x00\xff\xfe", "not a CSV file"),
         (b"a,defect\n1,ok,3,4\n2,ok\n1,crack,3,4,5,6\n", "not a CSV file"),
         (b"{}\x00\x01", "not a CSV file"),
+        (b"a,defect\nx,ok,ok,ok\ny,no,no,no\n", "more cells than the header"),
+        (b"a,defect,defect\n1,ok,ok\n", "several columns called 'defect'"),
+        (b"a,defect\n1e305,ok\n1,ok\n2,crack\n3,crack\n", "beyond 1e"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path, capsys, content, message):
@@ -174,6 +212,8 @@ def test_files_that_cannot_be_used(tmp_path, capsys, content, message):
         ([".", "--target", "defect"], "cannot be read"),
         (["nowhere.csv"], "--target COLUMN"),
         (["--target", "defect"], "no file is given"),
+        (["--keep", "serial"], "no file is given"),
+        (["--estimators", "logistic_regression:", "perturb_argmax"], "is no estimator"),
         (["--estimators", "svm", "logistic_regression"], "'svm' is no estimator"),
         (["--estimators", "logistic_regression"], "two different names"),
         (["--estimators", "perturb_argmax:normal", "class_frequencies"], "not known"),

@@ -188,6 +188,22 @@ def test_cross_validation_refuses(y, options, message):
         cross_val_predictions(DummyClassifier(), np.zeros((len(y), 1)), y, **options)
 
 
+@pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
+def test_folds_are_shared_whatever_the_source_of_randomness(random_state):
+    X, y = load_iris(return_X_y=True)
+    model = LogisticRegression(max_iter=1000)
+    result = compare_classifiers({"a": model, "b": model}, X, y, random_state=random_state)
+    assert (result.table_["difference"] == 0).all()
+
+
+def test_lengths_and_counts_are_checked():
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match="inconsistent"):
+        cross_val_predictions(DummyClassifier(), X, y[:100])
+    with pytest.raises(ValueError, match="n_repeats"):
+        cross_val_predictions(DummyClassifier(), X, y, n_repeats=0)
+
+
 def test_comparison_refuses():
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match="at least two"):

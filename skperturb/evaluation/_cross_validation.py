@@ -82,7 +82,9 @@ def cross_val_predictions(
     X = X if hasattr(X, "shape") else np.asarray(X)
     check_consistent_length(X, y)
     if n_splits < 2 or n_repeats < 1:
-        raise ValueError(f"n_splits={n_splits} must be 2 at least, n_repeats={n_repeats} 1 at least.")
+        raise ValueError(
+            f"n_splits={n_splits} must be 2 at least, n_repeats={n_repeats} 1 at least."
+        )
     classes, codes = np.unique(column_or_1d(y), return_inverse=True)
     counts = np.bincount(codes)
     if counts.min() < 2:
