@@ -8,7 +8,10 @@ and Perturb-Softmax with noise gamma is Perturb-Argmax with the noise gamma + ta
 CDF is H(t) = E_gamma exp(-exp(-(t - gamma) / tau)).
 """
 
+from functools import lru_cache
+
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 from .noise import Gumbel
 
@@ -101,6 +104,52 @@ class GumbelConvolution:
         terms = log_function(ends - self._nodes) + self._log_weights
         matter = np.flatnonzero(np.any(terms >= terms.max(axis=1, keepdims=True) - 40, axis=0))
         return slice(matter[0], matter[-1] + 1)
+
+
+class Splined:
+    """logcdf and log_hazard of a convolution by cubic splines: for many points, anywhere.
+
+    The splines run in asinh(x / scale), in which both functions are smooth from end to end.
+    Beyond the ends the right tail is log-linear, and the left one so improbable (below
+    exp(-1e5)) that its shape does not matter.
+    """
+
+    _STEP, _END, _IMPOSSIBLE = 0.005, 1e4, -1e5
+
+    def __init__(self, law):
+        self.ppf, self.isf = law.ppf, law.isf
+        self._scale = _spread(law) / 3
+        end = np.arcsinh(self._END)
+        u = np.linspace(-end, end, int(2 * end / self._STEP))
+        x = self._scale * np.sinh(u)
+        log_cdf = law.logcdf(x)
+        inside = log_cdf > self._IMPOSSIBLE
+        x, log_cdf = x[inside], log_cdf[inside]
+        log_hazard = law.log_hazard(x)
+        self._low, self._high = x[0], x[-1]
+        self._lowest = log_cdf[0], log_hazard[0]
+        self._slope = (log_hazard[-1] - log_hazard[-2]) / (x[-1] - x[-2])
+        self._log_cdf = CubicSpline(u[inside], log_cdf)
+        self._log_hazard = CubicSpline(u[inside], log_hazard)
+
+    def _inside(self, x):
+        return np.arcsinh(np.clip(x, self._low, self._high) / self._scale)
+
+    def logcdf(self, x):
+        inside = np.minimum(self._log_cdf(self._inside(x)), 0.0)
+        below = self._lowest[0] * np.minimum(x / self._low, 1e100) ** 2
+        return np.where(x < self._low, below, inside)
+
+    def log_hazard(self, x):
+        inside = self._log_hazard(self._inside(x)) + self._slope * np.maximum(x - self._high, 0)
+        below = self._lowest[1] + np.log(np.maximum(x / self._low, 1))
+        return np.where(x < self._low, below, inside)
+
+
+@lru_cache(maxsize=16)
+def splined(law):
+    """The splines of a convolution, made once."""
+    return Splined(law)
 
 
 def _spread(noise):

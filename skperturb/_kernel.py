@@ -22,6 +22,8 @@ import numpy as np
 from scipy.special import log_softmax, logsumexp, softmax
 
 from ._blas import single_thread
+from ._convolution import GumbelConvolution, splined
+from ._mesh import graded_mesh
 from ._tables import ORDER, build_table, class_tier
 from .noise import Gumbel
 
@@ -30,7 +32,7 @@ _BLOCK_ELEMENTS = 1 << 17
 # exp(-690) = 1e-300: below this a sum of probabilities loses digits, and then everything.
 _UNDERFLOW = -690.0
 _FURTHEST = 1e100
-_DIRECT_NODES = 513
+_BREAKS = 48  # of the best classes
 _NEGLIGIBLE = 45.0
 
 
@@ -109,9 +111,13 @@ class TableKernel:
             delta = _below_best(scores[rows])
             block = _log_proba(table, delta)
             outside = (delta > table.reach) | (block < _UNDERFLOW)
-            if not below_underflow and table.depth >= -_UNDERFLOW:
-                block[outside] = -np.inf
-            elif outside.any():
+            if not below_underflow:
+                # log p of the lower of two classes is concave in delta: beyond the table's reach
+                # it lies below the line from 0 through the table's end.
+                zero = outside & (delta * table.depth >= -_UNDERFLOW * table.reach)
+                block[zero] = -np.inf
+                outside &= ~zero
+            if outside.any():
                 beyond, classes = np.nonzero(outside)
                 block[outside] = self._integrate(delta[beyond], classes)[0]
             # What the quadrature leaves is 1e-10; the sum of the probabilities is to be exact.
@@ -166,9 +172,11 @@ class TableKernel:
             yield from _split(far, rest, n_classes, copies)
 
     def _integrate(self, delta, target):
-        size = max(1, _BLOCK_ELEMENTS // _DIRECT_NODES)
+        law = splined(self._law) if isinstance(self._law, GumbelConvolution) else self._law
+        scale = float(self._law.isf(0.25) - self._law.ppf(0.25)) / 3
+        size = max(1, _BLOCK_ELEMENTS // (256 * delta.shape[1]))
         parts = [slice(start, start + size) for start in range(0, len(target), size)]
-        results = [_integrate(self._law, delta[part], target[part]) for part in parts]
+        results = [_integrate(law, scale, delta[part], target[part]) for part in parts]
         return [np.concatenate(values) for values in zip(*results, strict=True)]
 
 
@@ -258,13 +266,15 @@ def _sample(values, places, weights):
     return out
 
 
-def _integrate(law, delta, target):
+def _integrate(law, scale, delta, target):
     """log p of one class a row, and its gradient, by direct quadrature: for what no table reaches.
 
     Parameters
     ----------
-    law : Noise or GumbelConvolution
+    law : Noise or Splined
         Its density is log-concave, so that the integrand has one peak.
+    scale : float
+        Distance over which the law varies.
     delta : ndarray of shape (n, K)
         Distance of each class below the row's best.
     target : ndarray of shape (n,)
@@ -277,19 +287,17 @@ def _integrate(law, delta, target):
         The target's own entry is not meaningful.
     """
     own = np.take_along_axis(delta, target[:, None], axis=1)
-    below, above = law.ppf(1e-300), law.isf(1e-300)
-    low, high = below - own, np.full_like(own, above)
+    low, high = law.ppf(1e-300) - own, np.full_like(own, law.isf(1e-300))
 
     def log_integrand(z):
-        exponent = law.log_hazard(z + own)
-        for j in range(delta.shape[1]):
-            exponent += law.logcdf(z + delta[:, j, None])
-        return exponent
+        here = z[:, None, :] + delta[:, :, None]
+        return law.log_hazard(z + own) + law.logcdf(here).sum(axis=1)
 
     # Zoom in until the part that matters fills a good part of the interval.
     for _ in range(60):
         z = low + (high - low) * np.linspace(0, 1, 33)
         exponent = log_integrand(z)
+        top = exponent.argmax(axis=1)
         matters = exponent >= exponent.max(axis=1, keepdims=True) - _NEGLIGIBLE
         first = np.maximum(matters.argmax(axis=1) - 1, 0)
         last = np.minimum(33 - matters[:, ::-1].argmax(axis=1), 32)
@@ -297,17 +305,15 @@ def _integrate(law, delta, target):
         low, high = z[rows, first][:, None], z[rows, last][:, None]
         if np.all(last - first >= 8):
             break
-    z = low + (high - low) * np.linspace(0, 1, _DIRECT_NODES)
-    exponent = log_integrand(z)
+    # The integrand turns at its peak and where a class stands; in between it is smooth.
+    breaks = np.column_stack([z[rows, top], -np.sort(delta, axis=1)[:, :_BREAKS], -own])
+    z, log_weight = graded_mesh(breaks, low, high, scale)
+    exponent = log_integrand(z) + log_weight
     peak = exponent.max(axis=1, keepdims=True)
-    summands = np.exp(exponent - peak)
-    total = summands.sum(axis=1, keepdims=True)
     # Where the peak is narrower than the rounding of z, its width is lost beside its height.
-    spacing = np.maximum(z[:, 1:2] - z[:, :1], np.finfo(float).tiny)
-    log_p = (peak + np.log(total * spacing))[:, 0]
-    slope = np.empty(delta.shape)
-    for j in range(delta.shape[1]):
-        here = z + delta[:, j, None]
-        hazard = np.exp(np.minimum(law.log_hazard(here), -_UNDERFLOW))
-        slope[:, j] = -(summands * hazard).sum(axis=1) / total[:, 0]
-    return log_p, slope
+    peak = np.where(np.isfinite(peak), peak, log_integrand(low))
+    share = np.exp(exponent - peak)
+    total = np.maximum(share.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    log_p = (peak + np.log(total))[:, 0]
+    hazard = np.exp(np.minimum(law.log_hazard(z[:, None, :] + delta[:, :, None]), -_UNDERFLOW))
+    return log_p, -np.einsum("nq,nkq->nk", share / total, hazard)

@@ -206,6 +206,33 @@ def test_gaussian_tail_against_the_closed_form_of_two_classes():
     assert_allclose(gradient[:, 1], hazard, rtol=1e-6)
 
 
+def test_logistic_tail_against_the_closed_form_of_two_classes():
+    gap = np.array([1.0, 20.0, 60.0, 120.0, 690.0, 1e3, 3e3, 1e4, 1e6])
+    scores = np.column_stack([np.zeros_like(gap), -gap])
+    expected = -gap + np.log(gap - 1 + np.exp(-gap)) - 2 * np.log1p(-np.exp(-gap))
+    kernel = TableKernel(Logistic(), 2)
+    assert_allclose(kernel.log_proba(scores)[:, 1], expected, rtol=1e-9)
+    log_p, gradient = kernel.log_likelihood(scores, np.ones(len(gap), dtype=int))
+    assert_allclose(log_p, expected, rtol=1e-9)
+    far = gap >= 60
+    assert_allclose(gradient[far, 1], 1 - 1 / (gap[far] - 1), rtol=1e-9)
+
+
+def test_large_scores_do_not_evaluate_the_convolution_again(monkeypatch):
+    """Badly scaled data ask for thousands of probabilities that no table reaches."""
+    points, average = [], GumbelConvolution._average
+
+    def counted(self, log_function, x):
+        points.append(np.size(x))
+        return average(self, log_function, x)
+
+    monkeypatch.setattr(GumbelConvolution, "_average", counted)
+    kernel = make_kernel(GumbelConvolution(Logistic(), 1.0123), 20)
+    scores = scores_like(100, 20, spread=60.0)
+    assert_allclose(kernel.proba(scores).sum(axis=1), 1, rtol=IDENTITY)
+    assert 0 < sum(points) < 300_000
+
+
 @laws
 def test_scores_of_any_size_give_finite_numbers(law):
     scores = np.array(
