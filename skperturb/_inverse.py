@@ -4,6 +4,7 @@ import numpy as np
 
 _MOST_STEPS = 60
 _TOLERANCE = 1e-11  # of log p
+_SMALLEST = 1e-150  # of a diagonal root: its square is not zero
 _ROUNDING = 1e-8  # of log p, where no step can bring it closer
 
 
@@ -80,7 +81,7 @@ def _newton_direction(jacobian, goal, gap):
     right = q * gap
     right -= q * right.sum(axis=1, keepdims=True) / q.sum(axis=1, keepdims=True)
     root = np.sqrt(np.diagonal(jacobian, axis1=1, axis2=2))
-    root = np.maximum(root, np.finfo(float).tiny)
+    root = np.maximum(root, _SMALLEST)
     scaled = jacobian / root[:, :, None] / root[:, None, :]
     # root spans the kernel of the scaled matrix: adding its square makes it definite.
     unit = root / np.linalg.norm(root, axis=1, keepdims=True)

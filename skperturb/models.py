@@ -1,5 +1,7 @@
 """The two probability models, for people who have scores and no features."""
 
+from numbers import Real
+
 import numpy as np
 from scipy.special import softmax
 from sklearn.utils.validation import check_array
@@ -165,8 +167,8 @@ class PerturbArgmax:
         Raises
         ------
         ValueError
-            If a probability is zero or negative, a row does not sum to one, or the constraint
-            is unknown.
+            If a probability is zero or negative, a row does not sum to one, no scores are found,
+            or the constraint is unknown.
 
         Examples
         --------
@@ -219,7 +221,7 @@ class PerturbSoftmax(PerturbArgmax):
 
     def __init__(self, noise="gaussian", noise_scale=1.0, temperature=1.0):
         super().__init__(noise, noise_scale)
-        if not (np.isfinite(temperature) and temperature > 0):
+        if not (isinstance(temperature, Real) and 0 < temperature < np.inf):
             raise ValueError(
                 f"temperature must be positive and finite, got {temperature!r}; the limit of "
                 "temperature 0 is PerturbArgmax."

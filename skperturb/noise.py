@@ -5,6 +5,9 @@ standard member (location 0, scale 1). Everything else in the library, from the
 quadrature tables to the classifiers, is derived from those five.
 """
 
+from abc import ABCMeta, abstractmethod
+from numbers import Real
+
 import numpy as np
 from scipy import special
 from sklearn.base import BaseEstimator, clone
@@ -21,7 +24,7 @@ def _exp_neg(x):
     return np.exp(np.minimum(-x, _MAX_EXPONENT))
 
 
-class Noise(BaseEstimator):
+class Noise(BaseEstimator, metaclass=ABCMeta):
     """Independent and identically distributed noise on the class scores.
 
     Base class of the families. It has scikit-learn's ``get_params`` and
@@ -53,6 +56,26 @@ class Noise(BaseEstimator):
     def log_hazard(self, x):
         """Log of the reversed hazard pdf / cdf, accurate far out on the left, too."""
         return self._log_hazard(np.asarray(x, dtype=float) / self.scale) - np.log(self.scale)
+
+    @abstractmethod
+    def _logpdf(self, z):
+        """Log density of the standard member."""
+
+    @abstractmethod
+    def _logcdf(self, z):
+        """Log CDF, accurate in the lower tail."""
+
+    @abstractmethod
+    def _logsf(self, z):
+        """Log survival function, accurate in the upper tail."""
+
+    @abstractmethod
+    def _ppf(self, q):
+        """Quantile function, accurate in the lower tail."""
+
+    @abstractmethod
+    def _isf(self, q):
+        """Upper quantile function, accurate in the upper tail."""
 
     def _log_hazard(self, z):
         return self._logpdf(z) - self._logcdf(z)
@@ -256,6 +279,10 @@ def as_noise(noise, noise_scale=1.0):
         raise ValueError(
             f"noise must be a name in {sorted(_BY_NAME)} or an object of skperturb.noise, "
             f"got {noise!r}."
+        )
+    if not (isinstance(noise.scale, Real) and isinstance(noise_scale, Real)):
+        raise ValueError(
+            f"The scale of the noise must be a number, got {noise} and {noise_scale!r}."
         )
     scale = noise.scale * noise_scale
     if not (np.isfinite(scale) and scale > 0):

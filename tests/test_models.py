@@ -88,8 +88,16 @@ def test_inversion_of_small_probabilities_takes_few_steps(model):
         scores = model.scores_from_proba(p)
         assert_allclose(model.proba(scores), p, rtol=0, atol=1e-9)
         assert_allclose(scores.sum(axis=1), 0, atol=1e-9)
-        _, steps = invert(model.kernel(n_classes), p, np.zeros_like(p))
-        assert steps.max() <= 30
+        kernel = model.kernel(n_classes)
+        from_guess = invert(kernel, p, -model._law().isf(np.minimum(p, 1 - 1e-9)))[1]
+        assert from_guess.max() <= 5
+        assert invert(kernel, p, np.zeros_like(p))[1].max() <= 30
+
+
+def test_inversion_far_out():
+    model = PerturbArgmax("gaussian")
+    scores = model.scores_from_proba([[1.0, 1e-200]])
+    assert_allclose(model.log_proba(scores)[0, 1], np.log(1e-200), rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +148,7 @@ def test_bad_scores_raise(model, scores):
         model.proba(scores)
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0, np.inf, np.nan])
+@pytest.mark.parametrize("temperature", [0.0, -1.0, np.inf, np.nan, "a"])
 def test_bad_temperature_raises(temperature):
     with pytest.raises(ValueError, match="temperature must be positive"):
         PerturbSoftmax(temperature=temperature)

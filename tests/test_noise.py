@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from sklearn.base import clone
 
-from skperturb.noise import Gaussian, Gumbel, Logistic, as_noise
+from skperturb.noise import Gaussian, Gumbel, Logistic, Noise, as_noise
 
 FAMILIES = [(Gaussian, stats.norm), (Gumbel, stats.gumbel_r), (Logistic, stats.logistic)]
 families = pytest.mark.parametrize(("family", "peer"), FAMILIES)
@@ -44,6 +44,17 @@ def test_noise_is_a_parameter_object():
     assert noise.set_params(scale=3.0).scale == 3.0
 
 
+def test_the_base_class_is_no_noise():
+    with pytest.raises(TypeError, match="abstract"):
+        Noise()
+
+
+def test_draws_follow_the_law():
+    for family, peer in FAMILIES:
+        draws = family(2.0).rvs(2000, random_state=0)
+        assert stats.kstest(draws, peer(scale=2.0).cdf).pvalue > 1e-4
+
+
 def test_as_noise_multiplies_scales_and_leaves_its_argument_alone():
     noise = Logistic(scale=2.0)
     assert as_noise(noise, 3.0) == Logistic(scale=6.0)
@@ -60,6 +71,7 @@ def test_as_noise_multiplies_scales_and_leaves_its_argument_alone():
         ("gaussian", -1.0, "positive and finite"),
         ("gaussian", np.nan, "positive and finite"),
         ("gaussian", np.inf, "positive and finite"),
+        (Gaussian("wide"), 1.0, "must be a number"),
     ],
 )
 def test_as_noise_refuses(noise, scale, message):
