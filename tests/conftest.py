@@ -23,11 +23,13 @@ def data_file(name):
 def reference_cases(model, *noises):
     """Published probabilities: (noise, temperature, scores, p), p to 15 digits at least."""
     cases = json.loads(data_file("../reference/probabilities.json").read_text())["cases"]
-    return [
+    chosen = [
         (c["noise"], c.get("temperature"), np.array([c["scores"]]), np.array(c["p"], dtype=float))
         for c in cases
         if c["model"] == model and c["noise"] in noises
     ]
+    assert {noise for noise, *_ in chosen} == set(noises)
+    return chosen
 
 
 def five_point(function, x, step):
