@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from .noise import Gumbel
+from .noise import Gumbel, interquartile_range
 
 # Spacing of the trapezoid rule in units of the smoother variable's scale. The integrands are
 # analytic in a strip, where the rule converges exponentially: 1e-15 at this spacing.
@@ -38,15 +38,17 @@ class GumbelConvolution:
     def __init__(self, noise, temperature):
         gumbel = Gumbel(temperature)
         # Integrate over the narrower of the two: the other one is smooth at its scale.
-        narrow, self._wide = sorted((noise, gumbel), key=_spread)
+        narrow, self._wide = sorted((noise, gumbel), key=interquartile_range)
         low, high = narrow.ppf(_TAIL), narrow.isf(_TAIL)
         self._end = np.inf
         if narrow is gumbel:
             # Beyond the end, the tail is the Gumbel's: log-linear. It begins where the noise's own
             # tail falls as steeply; the nodes must reach past that by the width of the noise.
-            high = max(high, 16 * _spread(noise))
-            self._end = _where_steeper(noise, 1 / temperature) + high - 10 * _spread(noise)
-        spacing = _SPACING * _spread(narrow)
+            high = max(high, 16 * interquartile_range(noise))
+            self._end = (
+                _where_steeper(noise, 1 / temperature) + high - 10 * interquartile_range(noise)
+            )
+        spacing = _SPACING * interquartile_range(narrow)
         self._nodes = np.arange(low, high + spacing, spacing)
         self._log_weights = narrow.logpdf(self._nodes) + np.log(spacing)
         self._log_weights -= np.log(np.exp(self._log_weights).sum())
@@ -118,7 +120,7 @@ class Splined:
 
     def __init__(self, law):
         self.ppf, self.isf = law.ppf, law.isf
-        self._scale = _spread(law) / 3
+        self._scale = interquartile_range(law) / 3
         end = np.arcsinh(self._END)
         u = np.linspace(-end, end, int(2 * end / self._STEP))
         x = self._scale * np.sinh(u)
@@ -152,14 +154,9 @@ def splined(law):
     return Splined(law)
 
 
-def _spread(noise):
-    """Interquartile range, comparable between families."""
-    return float(noise.isf(0.25) - noise.ppf(0.25))
-
-
 def _where_steeper(noise, slope):
     """Where the log density begins to fall more steeply than `slope`; inf if it never does."""
-    spread = _spread(noise)
+    spread = interquartile_range(noise)
     points = spread * np.geomspace(1, 1e6, 2000)
     log_pdf = noise.logpdf(points)
     steeper = np.diff(log_pdf) < -slope * np.diff(points)

@@ -40,9 +40,7 @@ def invert(kernel, p, start):
     steps = np.zeros(len(p), dtype=int)
     gap = goal - kernel.log_proba(scores)
     active = np.flatnonzero(np.abs(gap).max(axis=1) > _TOLERANCE)
-    for _ in range(_MOST_STEPS):
-        if not active.size:
-            return scores, steps
+    while active.size and steps.max() < _MOST_STEPS:
         here = scores[active]
         direction = _newton_direction(kernel.jacobian(here), goal[active], gap[active])
         size = np.ones((len(active), 1))
@@ -60,15 +58,15 @@ def invert(kernel, p, start):
                 break
         steps[active] += 1
         # A row that no step brings closer has reached the rounding error, or is lost.
-        stuck = active[pending]
-        if np.abs(gap[stuck]).max(initial=0.0) > _ROUNDING:
-            break
-        active = np.setdiff1d(active, stuck)
+        active = np.setdiff1d(active, active[pending])
         active = active[np.abs(gap[active]).max(axis=1) > _TOLERANCE]
-    raise ValueError(
-        f"No scores were found for {active.size} rows of p, the first of them "
-        f"{p[active[0]].tolist()}; some probabilities are too small for this noise."
-    )
+    lost = np.flatnonzero(np.abs(gap).max(axis=1) > _ROUNDING)
+    if lost.size:
+        raise ValueError(
+            f"No scores were found for {lost.size} rows of p, the first of them "
+            f"{p[lost[0]].tolist()}; some probabilities are too small for this noise."
+        )
+    return scores, steps
 
 
 def _newton_direction(jacobian, goal, gap):

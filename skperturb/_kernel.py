@@ -18,6 +18,8 @@ With E_q the normalised summands of the integral for class y, r the reversed haz
     d log p_y / d theta_j = -E_q[ r(z_q + delta_j) ]  (j != y);  the entries of a row sum to zero.
 """
 
+from functools import cached_property
+
 import numpy as np
 from scipy.special import log_softmax, logsumexp, softmax
 
@@ -25,7 +27,7 @@ from ._blas import single_thread
 from ._convolution import GumbelConvolution, splined
 from ._mesh import graded_mesh
 from ._tables import ORDER, build_table, class_tier
-from .noise import Gumbel
+from .noise import Gumbel, interquartile_range
 
 # Numbers in one work array: large enough to hide NumPy's overhead, small enough for the cache.
 _BLOCK_ELEMENTS = 1 << 17
@@ -93,6 +95,11 @@ class TableKernel:
     def __init__(self, law, n_classes):
         self._law = law
         self._tier = class_tier(n_classes)
+        self._near = build_table(law, self._tier)
+
+    @cached_property
+    def _far(self):
+        return build_table(self._law, self._tier, far=True)
 
     def proba(self, scores):
         # A probability that is 0 in floating point need not be integrated first.
@@ -141,7 +148,7 @@ class TableKernel:
         return log_p, gradient
 
     def potential(self, scores):
-        table = build_table(self._law, self._tier)
+        table = self._near
         best = scores.max(axis=1)
         # E max(noise) on the same nodes: what the window cuts off cancels.
         level = np.exp(scores.shape[1] * table.log_cdf[ORDER // 2 - 1])
@@ -164,16 +171,15 @@ class TableKernel:
 
     def _blocks(self, depth, n_classes, copies=1):
         """(table, rows) blocks such that the table reaches as deep as the rows ask, if any does."""
-        near = build_table(self._law, self._tier)
-        yield from _split(near, np.flatnonzero(depth <= near.reach), n_classes, copies)
-        rest = np.flatnonzero(depth > near.reach)
+        reach = self._near.reach
+        yield from _split(self._near, np.flatnonzero(depth <= reach), n_classes, copies)
+        rest = np.flatnonzero(depth > reach)
         if rest.size:
-            far = build_table(self._law, self._tier, far=True)
-            yield from _split(far, rest, n_classes, copies)
+            yield from _split(self._far, rest, n_classes, copies)
 
     def _integrate(self, delta, target):
         law = splined(self._law) if isinstance(self._law, GumbelConvolution) else self._law
-        scale = float(self._law.isf(0.25) - self._law.ppf(0.25)) / 3
+        scale = interquartile_range(self._law) / 3
         size = max(1, _BLOCK_ELEMENTS // (256 * delta.shape[1]))
         parts = [slice(start, start + size) for start in range(0, len(target), size)]
         results = [_integrate(law, scale, delta[part], target[part]) for part in parts]

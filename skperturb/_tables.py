@@ -23,6 +23,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from .noise import interquartile_range
+
 ORDER = 8
 TARGET = 1e-10
 # -log of the smallest probability that a table gives: a small table for nearly all rows, and a
@@ -204,7 +206,7 @@ _Geometry = namedtuple("_Geometry", "depth reach grid_reach low high step")
 
 def _find_geometry(law, n_classes, depths):
     """Window of z, both reaches, and a first lattice step, from the tails of the noise."""
-    iqr = float(law.isf(0.25) - law.ppf(0.25))
+    iqr = interquartile_range(law)
     step = iqr / 8
     z = np.arange(law.ppf(_TAIL), law.isf(_TAIL), step)
     log_cdf, log_pdf = law.logcdf(z), law.logpdf(z)

@@ -239,6 +239,11 @@ class Logistic(Noise):
         return -special.logit(q)
 
 
+def interquartile_range(law):
+    """Width of the middle half of a law, comparable between families."""
+    return float(law.isf(0.25) - law.ppf(0.25))
+
+
 _BY_NAME = {"gaussian": Gaussian, "gumbel": Gumbel, "logistic": Logistic}
 
 
