@@ -9,7 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import compute_class_weight
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -17,7 +17,6 @@ from ._blas import single_thread
 from ._constraints import make_constraint
 from ._objective import LinearObjective, linear_scores
 from ._solvers import lbfgs
-from .noise import Noise
 
 _DTYPES = [np.float64, np.float32]
 POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -27,7 +26,7 @@ class PerturbClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     """What both classifiers share: all but the probability model."""
 
     _parameter_constraints = {
-        "noise": [str, Noise],
+        "noise": [str, HasMethods(["logpdf", "logcdf", "ppf"])],
         "noise_scale": [POSITIVE],
         "constraint": [StrOptions({"sum_to_zero", "reference"}), None],
         "reference_class": "no_validation",

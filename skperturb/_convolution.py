@@ -8,12 +8,11 @@ and Perturb-Softmax with noise gamma is Perturb-Argmax with the noise gamma + ta
 CDF is H(t) = E_gamma exp(-exp(-(t - gamma) / tau)).
 """
 
-from functools import lru_cache
-
 import numpy as np
-from scipy.interpolate import CubicSpline
 
-from .noise import Gumbel, interquartile_range
+from ._interpolant import interpolant
+from ._mesh import graded_mesh
+from .noise import Gumbel, ScipyNoise, has_thin_tails, interquartile_range
 
 # Spacing of the trapezoid rule in units of the smoother variable's scale. The integrands are
 # analytic in a strip, where the rule converges exponentially: 1e-15 at this spacing.
@@ -22,10 +21,16 @@ _SPACING = 0.2
 _TAIL = 1e-300
 # Points evaluated at once. Neighbours share the nodes that matter to them, so few are best.
 _BLOCK = 256
+_IMPOSSIBLE = -1e5
+# Range of the Gumbel variable that a rough convolution integrates over.
+_LOWEST, _HIGHEST = -14.0, 740.0
+_GUMBEL_BREAKS = -3.0, -1.0, 1.0  # its density turns there
+_PANEL = 1.5
+_FURTHEST = 1e9
 
 
-class GumbelConvolution:
-    """Distribution of gamma + temperature * G for a smooth noise gamma.
+def convolution(noise, temperature):
+    """Distribution of gamma + temperature * G.
 
     Parameters
     ----------
@@ -33,10 +38,97 @@ class GumbelConvolution:
         The law of gamma.
     temperature : float
         The scale tau of the Gumbel variable; positive and finite.
+
+    Returns
+    -------
+    GumbelConvolution or RoughConvolution
     """
+    if noise.kinks or not has_thin_tails(noise):
+        return RoughConvolution(noise, temperature)
+    smooth = GumbelConvolution(noise, temperature)
+    if isinstance(noise, ScipyNoise) and not smooth.converged():
+        return RoughConvolution(noise, temperature)
+    return smooth
+
+
+class _Convolution:
+    """What both have: a law's attributes, equality by value, bounds of the quantiles."""
+
+    support, kinks = (-np.inf, np.inf), ()
 
     def __init__(self, noise, temperature):
-        gumbel = Gumbel(temperature)
+        self._parts = noise, Gumbel(temperature)
+        self.log_concave = noise.log_concave
+        # Outside, nothing is worth a panel of an interpolant.
+        self.interior = self.ppf(_TAIL), self.isf(_TAIL)
+
+    @property
+    def scale(self):
+        """The unit: the scale of the noise."""
+        return self._parts[0].scale
+
+    def standard(self):
+        """The same law in units of the noise's scale."""
+        noise, gumbel = self._parts
+        return type(self)(noise.standard(), gumbel.scale / noise.scale)
+
+    def __eq__(self, other):
+        return isinstance(other, _Convolution) and self._parts == other._parts
+
+    def __hash__(self):
+        return hash(self._parts)
+
+    def ppf(self, q):
+        """A lower bound of the quantile for small `q`."""
+        return sum(part.ppf(q / 2) for part in self._parts)
+
+    def isf(self, q):
+        """An upper bound of the upper quantile for small `q`."""
+        return sum(part.isf(q / 2) for part in self._parts)
+
+    def logcdf(self, x):
+        return self.logcdf_and_hazard(x)[0]
+
+    def log_hazard(self, x):
+        return self.logcdf_and_hazard(x)[1]
+
+    def logpdf(self, x):
+        return sum(self.logcdf_and_hazard(x))
+
+    def logcdf_and_hazard(self, x):
+        """Both at once, for the price of one."""
+        x = np.asarray(x, dtype=float)
+        low, high = self.interior
+        outside = (x < low) | (x > high)
+        flat, inside = x[~outside], np.empty((2, x.size - outside.sum()))
+        for start in range(0, flat.size, _BLOCK):
+            part = slice(start, start + _BLOCK)
+            inside[:, part] = self._integrate(flat[part])
+        both = np.empty((2, *x.shape))
+        both[:, ~outside] = inside
+        if outside.any():
+            both[:, outside] = self._extrapolate(x[outside])
+        return both
+
+    def _extrapolate(self, x):
+        """Log-linear tails, where the exact shape is too improbable to matter."""
+        low, high = self.interior
+        tau = self._parts[1].scale
+        near = self._integrate(np.array([low, low + tau, high - tau, high]))
+        left = x < low
+        steps = np.where(left, low - x, x - high) / tau
+        falls = near[:, [1, 2]] - near[:, [0, 3]]
+        log_cdf = np.where(left, near[0, 0] - falls[0, 0] * steps, 0.0)
+        log_hazard = near[1, [3, 0]][left.astype(int)] - falls[1, [1, 0]][left.astype(int)] * steps
+        return np.stack([log_cdf, log_hazard])
+
+
+class GumbelConvolution(_Convolution):
+    """The law for a noise that is known to be smooth and to have thin tails."""
+
+    def __init__(self, noise, temperature):
+        super().__init__(noise, temperature)
+        gumbel = self._parts[1]
         # Integrate over the narrower of the two: the other one is smooth at its scale.
         narrow, self._wide = sorted((noise, gumbel), key=interquartile_range)
         low, high = narrow.ppf(_TAIL), narrow.isf(_TAIL)
@@ -52,53 +144,45 @@ class GumbelConvolution:
         self._nodes = np.arange(low, high + spacing, spacing)
         self._log_weights = narrow.logpdf(self._nodes) + np.log(spacing)
         self._log_weights -= np.log(np.exp(self._log_weights).sum())
-        self._parts = noise, gumbel
 
-    def __eq__(self, other):
-        return isinstance(other, GumbelConvolution) and self._parts == other._parts
+        # Down to where the log CDF is -1e5.
+        low, high = 1e4 * self.interior[0] - 1e4 * temperature, self.interior[0]
+        for _ in range(60):
+            middle = (low + high) / 2
+            enough = self._integrate(np.array([middle]))[0, 0] > _IMPOSSIBLE
+            low, high = (low, middle) if enough else (middle, high)
+        end = self._end if np.isfinite(self._end) else 0.0
+        self.interior = float(high), max(self.interior[1], end)
 
-    def __hash__(self):
-        return hash(self._parts)
+    def converged(self):
+        """Whether half the nodes give the same: not known beforehand for any noise."""
+        x = np.linspace(self.ppf(1e-15), self.isf(1e-15), 25)
+        full = self._integrate(x)
+        nodes, log_weights = self._nodes, self._log_weights
+        self._nodes, self._log_weights = nodes[::2], log_weights[::2] + np.log(2)
+        half = self._integrate(x)
+        self._nodes, self._log_weights = nodes, log_weights
+        return np.allclose(full, half, rtol=1e-9, atol=1e-9)
 
-    def ppf(self, q):
-        """A lower bound of the quantile for small `q`."""
-        return sum(part.ppf(q) for part in self._parts)
-
-    def isf(self, q):
-        """An upper bound of the upper quantile for small `q`."""
-        return sum(part.isf(q) for part in self._parts)
-
-    def logpdf(self, x):
-        inside = self._average(self._wide.logpdf, np.minimum(x, self._end))
-        if np.isinf(self._end):
-            return inside
-        slope = 1 / self._parts[1].scale
-        return inside - np.maximum(x - self._end, 0) * slope
-
-    def logcdf(self, x):
+    def _integrate(self, x):
         below = self._average(self._wide.logcdf, x)
         # Near 1 the average has lost what matters, how far it is from 1.
         near_one = below > -0.5
         below[near_one] = np.log1p(-np.exp(self._average(self._wide.logsf, x[near_one])))
-        return below
-
-    def log_hazard(self, x):
-        return self.logpdf(x) - self.logcdf(x)
+        log_pdf = self._average(self._wide.logpdf, np.minimum(x, self._end))
+        if np.isfinite(self._end):
+            log_pdf -= np.maximum(x - self._end, 0) / self._parts[1].scale
+        return np.stack([below, log_pdf - below])
 
     def _average(self, log_function, x):
-        """log E exp(log_function(x - narrow variable)), in blocks of points."""
-        flat = np.ravel(x)
-        out = np.empty(flat.shape)
-        for start in range(0, flat.size, _BLOCK):
-            part = slice(start, start + _BLOCK)
-            points = flat[part]
-            active = self._active_nodes(log_function, points)
-            terms = log_function(points[:, None] - self._nodes[active])
-            terms += self._log_weights[active]
-            peak = terms.max(axis=1)
-            terms -= peak[:, None]
-            out[part] = peak + np.log(np.exp(terms, out=terms).sum(axis=1))
-        return out.reshape(np.shape(x))
+        """log E exp(log_function(x - narrow variable))."""
+        if not x.size:
+            return x
+        active = self._active_nodes(log_function, x)
+        terms = log_function(x[:, None] - self._nodes[active]) + self._log_weights[active]
+        peak = terms.max(axis=1)
+        terms -= peak[:, None]
+        return peak + np.log(np.exp(terms, out=terms).sum(axis=1))
 
     def _active_nodes(self, log_function, points):
         """The nodes that matter to any of the points: those between what matters to the ends."""
@@ -108,50 +192,71 @@ class GumbelConvolution:
         return slice(matter[0], matter[-1] + 1)
 
 
-class Splined:
-    """logcdf and log_hazard of a convolution by cubic splines: for many points, anywhere.
+class RoughConvolution(_Convolution):
+    """The same for any noise: with kinks, bounded, with heavy tails or of unknown shape.
 
-    The splines run in asinh(x / scale), in which both functions are smooth from end to end.
-    Beyond the ends the right tail is log-linear, and the left one so improbable (below
-    exp(-1e5)) that its shape does not matter.
+    Integrates over the Gumbel variable g, on a mesh for each point x that is finest where
+    the noise at (x - g) / temperature has a kink or its middle.
     """
 
-    _STEP, _END, _IMPOSSIBLE = 0.005, 1e4, -1e5
+    def __init__(self, noise, temperature):
+        super().__init__(noise, temperature)
+        self._noise = interpolant(noise)
+        kinks = self._noise.kinks
+        self.features = kinks or (float(noise.ppf(0.5)),)
+        # Distance over which the law varies, near a feature.
+        self.detail = min(self._noise.scale, interquartile_range(self._parts[1]) / 3)
+        self._breaks = np.array(self.features)
+        thin = has_thin_tails(noise)
+        if thin and not kinks:
+            # No feature says where the integrand has its peak.
+            spacing = 3 * self._noise.scale
+            self._breaks = np.arange(noise.ppf(_TAIL), noise.isf(_TAIL) + spacing, spacing)
+        if thin:
+            # Beyond, the right tail is log-linear, and the left one too improbable to matter.
+            low = self.ppf(_TAIL)
+            high = noise.isf(_TAIL) + _HIGHEST * temperature
+        else:
+            # Beyond, the convolution moves the noise by the mean of the Gumbel variable.
+            high = _FURTHEST * max(self._noise.scale, temperature)
+            low = -high
+        self._thin, self.interior = thin, (low, high)
 
-    def __init__(self, law):
-        self.ppf, self.isf = law.ppf, law.isf
-        self._scale = interquartile_range(law) / 3
-        end = np.arcsinh(self._END)
-        u = np.linspace(-end, end, int(2 * end / self._STEP))
-        x = self._scale * np.sinh(u)
-        log_cdf = law.logcdf(x)
-        inside = log_cdf > self._IMPOSSIBLE
-        x, log_cdf = x[inside], log_cdf[inside]
-        log_hazard = law.log_hazard(x)
-        self._low, self._high = x[0], x[-1]
-        self._lowest = log_cdf[0], log_hazard[0]
-        self._slope = (log_hazard[-1] - log_hazard[-2]) / (x[-1] - x[-2])
-        self._log_cdf = CubicSpline(u[inside], log_cdf)
-        self._log_hazard = CubicSpline(u[inside], log_hazard)
+    def _extrapolate(self, x):
+        if self._thin:
+            return super()._extrapolate(x)
+        # Far out, the convolution moves the noise by the mean of the Gumbel variable.
+        x = x - np.euler_gamma * self._parts[1].scale
+        return np.stack([self._parts[0].logcdf(x), self._parts[0].log_hazard(x)])
 
-    def _inside(self, x):
-        return np.arcsinh(np.clip(x, self._low, self._high) / self._scale)
+    def _integrate(self, x):
+        """log E F(x - temperature * g), and log of E f(..) over that, f the noise's density."""
+        tau, noise = self._parts[1].scale, self._noise
+        breaks = np.clip((x[:, None] - self._breaks) / tau, _LOWEST, _HIGHEST)
+        # On the left the Gumbel density falls within exp(g); only thin tails lead there.
+        first = np.minimum(breaks.min(axis=1), 0.0) if self._thin else np.zeros(len(x))
+        low, high = np.minimum(first - 0.5, -4.0), np.full(len(x), _HIGHEST)
+        scale = min(1.0, noise.scale / tau) / 2 * np.exp(first)
+        breaks = np.column_stack([breaks, np.tile(_GUMBEL_BREAKS, (len(x), 1))])
+        g, log_weights, row = graded_mesh(breaks, low, high, scale, _PANEL)
+        start = np.searchsorted(row, np.arange(len(x)))
+        at, log_weights = x[row] - tau * g, log_weights - g - np.exp(-g)
+        log_cdf = noise.logcdf(at)
+        log_pdf = log_cdf + noise.log_hazard(at)
+        below, density = (_log_sums(log + log_weights, start, row) for log in (log_cdf, log_pdf))
+        # Near 1 the average has lost what matters, how far it is from 1.
+        with np.errstate(divide="ignore"):
+            above = _log_sums(np.log(-np.expm1(log_cdf)) + log_weights, start, row)
+        near_one = below > -0.5
+        below[near_one] = np.log1p(-np.exp(above[near_one]))
+        return np.stack([below, density - below])
 
-    def logcdf(self, x):
-        inside = np.minimum(self._log_cdf(self._inside(x)), 0.0)
-        below = self._lowest[0] * np.minimum(x / self._low, 1e100) ** 2
-        return np.where(x < self._low, below, inside)
 
-    def log_hazard(self, x):
-        inside = self._log_hazard(self._inside(x)) + self._slope * np.maximum(x - self._high, 0)
-        below = self._lowest[1] + np.log(np.maximum(x / self._low, 1))
-        return np.where(x < self._low, below, inside)
-
-
-@lru_cache(maxsize=16)
-def splined(law):
-    """The splines of a convolution, made once."""
-    return Splined(law)
+def _log_sums(terms, start, row):
+    """log sum exp(terms) over each row's nodes."""
+    peak = np.maximum(np.maximum.reduceat(terms, start), -1e300)
+    with np.errstate(divide="ignore"):
+        return peak + np.log(np.add.reduceat(np.exp(terms - peak[row]), start))
 
 
 def _where_steeper(noise, slope):

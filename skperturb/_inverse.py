@@ -18,7 +18,7 @@ def invert(kernel, p, start):
 
     Parameters
     ----------
-    kernel : SoftmaxKernel or TableKernel
+    kernel : object with the methods of :mod:`skperturb._kernel`
     p : ndarray of shape (n, K)
         Positive, each row summing to one.
     start : ndarray of shape (n, K)

@@ -2,51 +2,49 @@
 
 import numpy as np
 
-_POINTS, _PANEL = 10, 2.0  # points a panel, and the panel's width in the graded variable
+_POINTS, _PANEL = 10, 2.0  # points of a panel, and its width in the graded variable
 _GAUSS, _WEIGHTS = np.polynomial.legendre.leggauss(_POINTS)
 
 
-def graded_mesh(breaks, low, high, scale):
-    """Nodes and log weights on [low, high], finest at the breaks.
+def graded_mesh(breaks, low, high, scale, panel=_PANEL):
+    """Nodes on [low, high] for each row, finest at its breaks, as one flat list.
 
     Parameters
     ----------
     breaks : ndarray of shape (n, n_breaks)
-        Where the integrand of each row has kinks or features; those outside are moved to the ends.
-    low, high : float or ndarray of shape (n, 1)
-        Finite ends of the interval.
-    scale : float
+        Where the integrand of a row has kinks or features; those outside are moved to the ends.
+    low, high : ndarray of shape (n,)
+        Finite ends of the interval, low < high.
+    scale : ndarray of shape (n,)
         Size of the features: near a break the panels are about as wide.
+    panel : float, default=2.0
+        Width of a panel in the graded variable u, distance = scale * sinh(u).
 
     Returns
     -------
-    nodes, log_weights : ndarray of shape (n, n_nodes)
-        Between breaks that coincide there are nodes of weight zero (log weight -inf).
+    nodes, log_weights : ndarray of shape (n_nodes,)
+        All rows' nodes, one row after the other.
+    row : ndarray of shape (n_nodes,), int
+        The row each belongs to; every row has some.
     """
-    n = len(breaks)
-    low, high = np.broadcast_to(low, (n, 1)), np.broadcast_to(high, (n, 1))
-    breaks = np.sort(np.clip(breaks, low, high), axis=1)
-    left, right = breaks[:, :-1], breaks[:, 1:]
-    middle = (left + right) / 2
-    pieces = [
-        _panels(left, middle, scale),
-        _panels(right, middle, scale),
-        _panels(breaks[:, :1], low, scale),
-        _panels(breaks[:, -1:], high, scale),
-    ]
-    nodes = np.concatenate([piece[0] for piece in pieces], axis=1)
-    weights = np.concatenate([piece[1] for piece in pieces], axis=1)
-    with np.errstate(divide="ignore"):
-        return nodes, np.log(weights)
-
-
-def _panels(origin, end, scale):
-    """Panels from `origin` to `end`, both (n, pieces), by the substitution z = scale * sinh(u)."""
+    breaks = np.sort(np.clip(breaks, low[:, None], high[:, None]), axis=1)
+    middle = (breaks[:, :-1] + breaks[:, 1:]) / 2
+    # From each break a piece to either side, as far as half-way to the next one or to the end.
+    origin = np.repeat(breaks, 2, axis=1)
+    end = np.empty_like(origin)
+    end[:, 0], end[:, -1] = low, high
+    end[:, 1:-1] = np.repeat(middle, 2, axis=1)
+    row, piece = np.nonzero(origin != end)
+    origin, end, scale = origin[row, piece], end[row, piece], scale[row]
     reach = np.arcsinh(np.abs(end - origin) / scale)
-    panels = max(1, int(np.ceil(reach.max(initial=0.0) / _PANEL)))
-    fraction = (np.arange(panels)[:, None] + (_GAUSS + 1) / 2).ravel() / panels
-    u = reach[..., None] * fraction
-    distance = np.minimum(scale * np.sinh(u), np.abs(end - origin)[..., None])
-    nodes = origin[..., None] + np.sign(end - origin)[..., None] * distance
-    weights = scale * np.cosh(u) * reach[..., None] * np.tile(_WEIGHTS / 2, panels) / panels
-    return nodes.reshape(len(nodes), -1), weights.reshape(len(weights), -1)
+    panels = np.ceil(reach / panel).astype(np.intp)
+    first = np.cumsum(panels) - panels
+    which = np.repeat(np.arange(len(panels)), panels)
+    fraction = (np.arange(panels.sum()) - first[which])[:, None] + (_GAUSS + 1) / 2
+    fraction /= panels[which, None]
+    u = reach[which, None] * fraction
+    length = np.abs(end - origin)[which, None]
+    distance = np.minimum(scale[which, None] * np.sinh(u), length)
+    nodes = origin[which, None] + np.sign(end - origin)[which, None] * distance
+    weights = scale[which, None] * np.cosh(u) * (reach / panels)[which, None] * (_WEIGHTS / 2)
+    return nodes.ravel(), np.log(weights).ravel(), np.repeat(row[which], _POINTS)

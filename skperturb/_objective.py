@@ -21,7 +21,7 @@ class LinearObjective:
         Class indices.
     weight : ndarray of shape (n_samples,)
         Sample weights, not negative, not all zero.
-    kernel : SoftmaxKernel or TableKernel
+    kernel : object with the methods of :mod:`skperturb._kernel`
     constraint : object of :mod:`skperturb._constraints`
     C : float
         Inverse strength of the penalty; inf for none.

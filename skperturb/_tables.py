@@ -17,24 +17,27 @@ lies outside cannot matter, and takes the coarsest table whose log p agrees to `
 integral over the whole lattice, which uses no table.
 """
 
-import warnings
 from collections import namedtuple
 from functools import lru_cache
 
 import numpy as np
 
-from .noise import interquartile_range
+from .noise import has_thin_tails, interquartile_range
 
 ORDER = 8
 TARGET = 1e-10
 # -log of the smallest probability that a table gives: a small table for nearly all rows, and a
 # large one, of which the first that is not too large is taken (exp(-690) = 1e-300).
-_NEAR, _FAR = (25.0,), (690.0, 345.0, 190.0, 95.0)
-_LARGEST = 300_000  # numbers in one of a table's arrays, estimated
+_NEAR, _FAR = (25.0,), (690.0, 345.0, 190.0, 95.0, 60.0, 40.0)
+_LARGEST = 8 * 2**20 // (3 * 8)  # numbers in one of a table's three arrays: 8 MB in all
 _NEGLIGIBLE = 32.0  # an integrand exp(-32) = 1e-14 below its peak is outside the window
 _TAIL = 1e-300  # the tail probability at which every search ends
 _STRIDES = np.arange(2, 25)  # of grid and nodes, in lattice steps
 _REFINEMENTS = 3  # lattices tried, each of half the step
+
+
+class NotTabulableError(Exception):
+    """No table that is small enough interpolates the law to TARGET."""
 
 
 class Table:
@@ -92,6 +95,17 @@ class Table:
         """
         return _interpolation(delta / self.step)
 
+    def interpolation_slope(self, delta):
+        """Weights that interpolate the derivative in delta, on the same rows; 0 beyond the grid."""
+        position = np.minimum(delta, self.grid_reach) / self.step
+        u = position - position.astype(np.intp) - 0.5
+        powers = np.zeros((*delta.shape, ORDER))
+        for k in range(1, ORDER):
+            powers[..., k] = k * u ** (k - 1)
+        weights = powers @ _LAGRANGE / self.step
+        weights[delta > self.grid_reach] = 0.0
+        return weights
+
 
 def _interpolation(position):
     """First row and weights for a position in grid steps."""
@@ -126,7 +140,7 @@ def build_table(law, n_classes, far=False):
 
     Parameters
     ----------
-    law : Noise or GumbelConvolution
+    law : Noise or Interpolant
         Anything hashable with ``logpdf``, ``logcdf``, ``log_hazard``, ``ppf`` and ``isf``.
     n_classes : int
         Largest number of classes the table is to serve, see :func:`class_tier`.
@@ -138,12 +152,37 @@ def build_table(law, n_classes, far=False):
     -------
     Table
 
-    Warns
-    -----
-    RuntimeWarning
-        If log p is not right to TARGET on the finest lattice.
+    Raises
+    ------
+    NotTabulableError
+        If the law has kinks or heavy tails, if log p is not right to TARGET on the finest lattice,
+        or if the table would be too large.
     """
-    geometry = _find_geometry(law, n_classes, _FAR if far else _NEAR)
+    if law.kinks or not has_thin_tails(law):
+        raise NotTabulableError
+    with np.errstate(invalid="ignore"):  # of a table that is refused
+        return _build(law, n_classes, far)
+
+
+def _build(law, n_classes, far):
+    near = build_table(law, n_classes) if far else None
+    for depth in _FAR if far else _NEAR:
+        geometry = _find_geometry(law, n_classes, depth)
+        # A deeper table is at least as fine as the near one.
+        if far and _n_cells(geometry, near.step, np.exp(near.log_spacing)) > _LARGEST:
+            continue
+        table = _tabulate(law, n_classes, geometry)
+        if table.log_cdf.size <= _LARGEST:
+            return table
+    raise NotTabulableError
+
+
+def _n_cells(geometry, step, spacing):
+    return geometry.grid_reach / step * (geometry.high - geometry.low) / spacing
+
+
+def _tabulate(law, n_classes, geometry):
+    """The coarsest table that reaches TARGET."""
     step = geometry.step
     for _ in range(_REFINEMENTS):
         lattice = _Lattice(law, geometry, step)
@@ -152,15 +191,10 @@ def build_table(law, n_classes, far=False):
             break
         step /= 2
     else:
-        warnings.warn(
-            f"Probabilities with this noise are accurate to {finest:.0e} only.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    allowed = max(TARGET, finest)
+        raise NotTabulableError
     # Half the error to the grid, the rest to the nodes.
-    grid_stride = _coarsest(lambda g: _error(lattice, n_classes, g, _STRIDES[0]), allowed / 2)
-    node_stride = _coarsest(lambda q: _error(lattice, n_classes, grid_stride, q), allowed)
+    grid_stride = _coarsest(lambda g: _error(lattice, n_classes, g, _STRIDES[0]), TARGET / 2)
+    node_stride = _coarsest(lambda q: _error(lattice, n_classes, grid_stride, q), TARGET)
     return Table(lattice, grid_stride, node_stride)
 
 
@@ -204,7 +238,7 @@ def _log_sum(exponent):
 _Geometry = namedtuple("_Geometry", "depth reach grid_reach low high step")
 
 
-def _find_geometry(law, n_classes, depths):
+def _find_geometry(law, n_classes, depth):
     """Window of z, both reaches, and a first lattice step, from the tails of the noise."""
     iqr = interquartile_range(law)
     step = iqr / 8
@@ -226,24 +260,21 @@ def _find_geometry(law, n_classes, depths):
     def log_p_of_lower(shift):
         return _log_sum(lower_of_two(shift)) + np.log(step)
 
-    for depth in depths:
-        reach = first(lambda shift, depth=depth: log_p_of_lower(shift) < -depth)
-        winner = np.exp(lower_of_two(reach) - _log_sum(lower_of_two(reach)))
+    reach = first(lambda shift: log_p_of_lower(shift) < -depth)
+    winner = np.exp(lower_of_two(reach) - _log_sum(lower_of_two(reach)))
 
-        def loss_to_others(shift, winner=winner):
-            """What n_classes classes `shift` steps below the best take from the lower of two."""
-            here = log_cdf[shift : shift + len(winner)]
-            return -n_classes * (winner[: len(here)] @ here)
+    def loss_to_others(shift):
+        """What n_classes classes `shift` steps below the best take from the lower of two."""
+        here = log_cdf[shift : shift + len(winner)]
+        return -n_classes * (winner[: len(here)] @ here)
 
-        harmless = first(lambda shift, loss=loss_to_others: loss(shift) < TARGET / 10)
-        grid_reach = max(reach, harmless)
-        # The cases whose integrand lies furthest to each side: one class far above all others,
-        # the lower of two classes at the edge of the table, and all classes equal.
-        cases = (log_pdf, lower_of_two(reach), log_pdf + (n_classes - 1) * log_cdf)
-        ends = [z[np.flatnonzero(case > case.max() - _NEGLIGIBLE)[[0, -1]]] for case in cases]
-        low, high = np.min(ends) - step, np.max(ends) + step
-        if 2 * grid_reach * (high - low) / (iqr / 4) <= _LARGEST:
-            break
+    harmless = first(lambda shift: loss_to_others(shift) < TARGET / 10)
+    grid_reach = max(reach, harmless)
+    # The cases whose integrand lies furthest to each side: one class far above all others,
+    # the lower of two classes at the edge of the table, and all classes equal.
+    cases = (log_pdf, lower_of_two(reach), log_pdf + (n_classes - 1) * log_cdf)
+    ends = [z[np.flatnonzero(case > case.max() - _NEGLIGIBLE)[[0, -1]]] for case in cases]
+    low, high = np.min(ends) - step, np.max(ends) + step
     return _Geometry(depth, reach * step, grid_reach * step, low, high, step / 4)
 
 

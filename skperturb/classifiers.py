@@ -16,9 +16,10 @@ class PerturbArgmaxClassifier(PerturbClassifier):
 
     Parameters
     ----------
-    noise : str or Noise, default="gaussian"
-        Law of the noise: "gaussian", "gumbel", "logistic", or an object of
-        :mod:`skperturb.noise`, whose parameters a grid search reaches as ``noise__scale``.
+    noise : str, Noise or frozen continuous distribution of scipy.stats, default="gaussian"
+        Law of the noise: "gaussian", "gumbel", "gumbel_min", "logistic", "laplace", "student_t",
+        "cauchy", "uniform", "exponential", or an object of :mod:`skperturb.noise`, whose
+        parameters a grid search reaches as ``noise__scale``.
     noise_scale : float, default=1.0
         Multiplies the noise's own scale, in the units of the scores. It acts through `C`
         alone: twice the scale with four times C gives the same probabilities.
@@ -93,7 +94,14 @@ class PerturbArgmaxClassifier(PerturbClassifier):
     """
 
     def _model(self):
-        return PerturbArgmax(self.noise, self.noise_scale)
+        model = PerturbArgmax(self.noise, self.noise_scale)
+        if model.noise.bounded:
+            raise ValueError(
+                f"The noise {model.noise} is bounded: the classes seen can have probability zero, "
+                "and the likelihood no finite optimum. Use PerturbSoftmaxClassifier, whose "
+                "probabilities are positive for every noise, or noise that is not bounded."
+            )
+        return model
 
 
 class PerturbSoftmaxClassifier(PerturbClassifier):
@@ -106,9 +114,10 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
 
     Parameters
     ----------
-    noise : str or Noise, default="gaussian"
-        Law of the noise: "gaussian", "gumbel", "logistic", or an object of
-        :mod:`skperturb.noise`, whose parameters a grid search reaches as ``noise__scale``.
+    noise : str, Noise or frozen continuous distribution of scipy.stats, default="gaussian"
+        Law of the noise: "gaussian", "gumbel", "gumbel_min", "logistic", "laplace", "student_t",
+        "cauchy", "uniform", "exponential", or an object of :mod:`skperturb.noise`, whose
+        parameters a grid search reaches as ``noise__scale``.
     noise_scale : float, default=1.0
         Multiplies the noise's own scale, in the units of the scores. Only its ratio to
         `temperature` changes the shape of the model; the rest acts through `C`.

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.utils.validation import check_array
 
-from ._convolution import GumbelConvolution
+from ._convolution import convolution
 from ._inverse import invert
-from ._kernel import make_kernel
+from ._kernel import expected_information, make_kernel
 from .noise import as_noise
 
 __all__ = ["PerturbArgmax", "PerturbSoftmax"]
@@ -22,8 +22,9 @@ class PerturbArgmax:
 
     Parameters
     ----------
-    noise : str or Noise, default="gaussian"
-        "gaussian", "gumbel", "logistic", or an object of :mod:`skperturb.noise`.
+    noise : str, Noise or frozen continuous distribution of scipy.stats, default="gaussian"
+        "gaussian", "gumbel", "gumbel_min", "logistic", "laplace", "student_t", "cauchy",
+        "uniform", "exponential", or an object of :mod:`skperturb.noise`.
     noise_scale : float, default=1.0
         Multiplies the noise's own scale; in the units of the scores.
 
@@ -123,6 +124,23 @@ class PerturbArgmax:
         scores = _check_scores(scores)
         return self.kernel(scores.shape[1]).jacobian(scores)
 
+    def information(self, scores):
+        """Expected (Fisher) information of one observed class about the scores.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_samples, n_classes)
+            As for :meth:`proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes, n_classes)
+            E[g g^T], g the gradient of the log probability of the class drawn: positive
+            semidefinite, its rows sum to zero.
+        """
+        scores = _check_scores(scores)
+        return expected_information(self.kernel(scores.shape[1]), scores)
+
     def sample(self, scores, size=1, random_state=None):
         """Monte Carlo draws from the model.
 
@@ -199,8 +217,9 @@ class PerturbSoftmax(PerturbArgmax):
 
     Parameters
     ----------
-    noise : str or Noise, default="gaussian"
-        "gaussian", "gumbel", "logistic", or an object of :mod:`skperturb.noise`.
+    noise : str, Noise or frozen continuous distribution of scipy.stats, default="gaussian"
+        "gaussian", "gumbel", "gumbel_min", "logistic", "laplace", "student_t", "cauchy",
+        "uniform", "exponential", or an object of :mod:`skperturb.noise`.
     noise_scale : float, default=1.0
         Multiplies the noise's own scale; in the units of the scores.
     temperature : float, default=1.0
@@ -252,7 +271,7 @@ class PerturbSoftmax(PerturbArgmax):
         return softmax(self._noisy(scores, size, random_state) / self.temperature, axis=2)
 
     def _law(self):
-        return GumbelConvolution(self.noise, self.temperature)
+        return convolution(self.noise, self.temperature)
 
 
 def _check_scores(scores):

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from skperturb.noise import StudentT, as_noise
+
 DATA = Path(os.environ.get("SKPERTURB_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 # Tolerances by what limits the agreement.
@@ -21,15 +23,19 @@ def data_file(name):
 
 
 def reference_cases(model, *noises):
-    """Published probabilities: (noise, temperature, scores, p), p to 15 digits at least."""
+    """Published probabilities: (law, temperature, scores, p), p to 15 digits at least."""
     cases = json.loads(data_file("../reference/probabilities.json").read_text())["cases"]
-    chosen = [
-        (c["noise"], c.get("temperature"), np.array([c["scores"]]), np.array(c["p"], dtype=float))
-        for c in cases
-        if c["model"] == model and c["noise"] in noises
+    chosen = [c for c in cases if c["model"] == model and c["noise"] in noises]
+    assert {c["noise"] for c in chosen} == set(noises)
+    return [
+        (
+            StudentT(c["df"]) if "df" in c else as_noise(c["noise"]),
+            c.get("temperature"),
+            np.array([c["scores"]]),
+            np.array(c["p"], dtype=float),
+        )
+        for c in chosen
     ]
-    assert {noise for noise, *_ in chosen} == set(noises)
-    return chosen
 
 
 def five_point(function, x, step):

@@ -4,11 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import sparse
+from scipy import sparse, stats
 from scipy.special import log_softmax
 from scipy.stats import norm
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_digits, load_iris, make_classification
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_classification,
+)
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -347,3 +353,34 @@ def test_log_softmax_oracle_of_the_loss():
     log_p = log_softmax(clf.decision_function(X), axis=1)
     codes = np.searchsorted(clf.classes_, y)
     assert_allclose(clf.loss_, -log_p[np.arange(len(y)), codes].mean(), rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    ["gumbel_min", "laplace", "exponential", "student_t", "cauchy", stats.norm(scale=2)],
+    ids=str,
+)
+def test_every_noise_fits(noise):
+    """To a stationary point that is better than the class frequencies."""
+    X, y = load_wine(return_X_y=True)
+    X = StandardScaler().fit_transform(X[::3, :4])
+    y = y[::3]
+    model = PerturbArgmaxClassifier(noise=noise, tol=1e-6, max_iter=500).fit(X, y)
+    assert model.score(X, y) > 0.75
+    soft = PerturbSoftmaxClassifier(noise=noise, temperature=0.5, tol=1e-4).fit(X, y)
+    assert soft.score(X, y) > 0.75
+
+
+def test_bounded_noise_has_no_likelihood():
+    X, y = load_wine(return_X_y=True)
+    for noise in ("uniform", stats.uniform()):
+        with pytest.raises(ValueError, match="Use PerturbSoftmaxClassifier"):
+            PerturbArgmaxClassifier(noise=noise).fit(X, y)
+    scaled = StandardScaler().fit_transform(X)
+    assert PerturbSoftmaxClassifier(noise="uniform").fit(scaled, y).score(scaled, y) > 0.95
+
+
+def test_a_discrete_noise_is_refused():
+    X, y = load_wine(return_X_y=True)
+    with pytest.raises(ValueError, match="discrete"):
+        PerturbArgmaxClassifier(noise=stats.poisson(2)).fit(X, y)

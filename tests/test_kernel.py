@@ -2,12 +2,26 @@ import mpmath
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy.special import log_softmax, softmax
+from scipy import stats
+from scipy.special import expit, log_softmax, softmax
 
-from skperturb._convolution import GumbelConvolution
-from skperturb._kernel import SoftmaxKernel, TableKernel, make_kernel
-from skperturb._tables import build_table
-from skperturb.noise import Gaussian, Gumbel, Logistic, as_noise
+from skperturb._convolution import GumbelConvolution, convolution
+from skperturb._kernel import SoftmaxKernel, TableKernel, expected_information, make_kernel
+from skperturb._mesh import graded_mesh
+from skperturb.noise import (
+    Cauchy,
+    Exponential,
+    Gaussian,
+    Gumbel,
+    GumbelMin,
+    Laplace,
+    Logistic,
+    StudentT,
+    Uniform,
+    as_noise,
+    from_scipy,
+    has_thin_tails,
+)
 
 from .conftest import FINITE_DIFFERENCES, IDENTITY, five_point, reference_cases
 
@@ -16,31 +30,71 @@ LAWS = {
     "gaussian_2.5": Gaussian(2.5),
     "gumbel": Gumbel(),
     "gumbel_0.4": Gumbel(0.4),
+    "gumbel_min": GumbelMin(),
     "logistic": Logistic(),
-    "softmax_gaussian": GumbelConvolution(Gaussian(), 1.0),
-    "softmax_logistic": GumbelConvolution(Logistic(0.5), 0.3),
+    "laplace": Laplace(),
+    "exponential_0.5": Exponential(0.5),
+    "student_t": StudentT(4),
+    "student_t_1.5": StudentT(1.5, scale=2.0),
+    "cauchy": Cauchy(),
+    "scipy_norm": from_scipy(stats.norm(loc=1)),
+    "scipy_lognorm": from_scipy(stats.lognorm(1)),
+    "softmax_gaussian": convolution(Gaussian(), 1.0),
+    "softmax_logistic": convolution(Logistic(0.5), 0.3),
+    "softmax_laplace": convolution(Laplace(), 1.0),
+    "softmax_laplace_cold": convolution(Laplace(), 0.02),
+    "softmax_uniform": convolution(Uniform(), 0.5),
+    "softmax_exponential": convolution(Exponential(), 2.0),
+    "softmax_cauchy": convolution(Cauchy(), 0.5),
+    "softmax_student_t": convolution(StudentT(4, scale=2.0), 3.0),
+}
+BOUNDED = {
+    "uniform": Uniform(),
+    "uniform_2.5": Uniform(2.5),
+    "scipy_triang": from_scipy(stats.triang(0.3)),
 }
 laws = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS.keys())
+all_laws = pytest.mark.parametrize(
+    "law", [*LAWS.values(), *BOUNDED.values()], ids=[*LAWS.keys(), *BOUNDED.keys()]
+)
 
 
 def scores_like(n, n_classes, seed=0, spread=2.0):
     return np.random.default_rng(seed).normal(scale=spread, size=(n, n_classes))
 
 
-@pytest.mark.parametrize("model", ["argmax", "softmax"])
-def test_reference_probabilities(model):
-    for noise, temperature, scores, p in reference_cases(model, "gaussian", "gumbel", "logistic"):
-        law = as_noise(noise)
+SMOOTH = ("gaussian", "gumbel", "logistic", "exponential")
+REFERENCES = {
+    # noise: what |d log p| may be, for p >= 1e-12
+    "argmax": dict.fromkeys(SMOOTH, 1e-9) | {"laplace": 1e-9, "student_t": 1e-9, "cauchy": 1e-9},
+    "softmax": dict.fromkeys((*SMOOTH, "laplace", "uniform"), 1e-9),
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "noise"), [(model, noise) for model, bars in REFERENCES.items() for noise in bars]
+)
+def test_reference_probabilities(model, noise):
+    for law, temperature, scores, p in reference_cases(model, noise):
+        if (noise, temperature) in {("laplace", 0.5), ("exponential", 0.5)}:
+            continue  # off by 2e-8 themselves: see the test of the kinked convolution
         if model == "softmax":
-            law = GumbelConvolution(law, temperature)
-        kernel = TableKernel(law, scores.shape[1])
+            law = convolution(law, temperature)
+        kernel = make_kernel(law, scores.shape[1])
         visible = np.flatnonzero(p >= 1e-12)
         expected = np.log(p[visible])
         # The softmax references are good to 1e-13 in p.
-        bound = 1e-9 + 1e-13 / p[visible] * (model == "softmax")
+        bound = REFERENCES[model][noise] + 1e-13 / p[visible] * (model == "softmax")
         assert np.all(np.abs(kernel.log_proba(scores)[0, visible] - expected) <= bound)
         own, _ = kernel.log_likelihood(np.repeat(scores, len(visible), 0), visible)
         assert np.all(np.abs(own - expected) <= bound)
+
+
+def test_reference_probabilities_of_bounded_noise():
+    for law, _, scores, p in reference_cases("argmax", "uniform"):
+        result = make_kernel(law, scores.shape[1]).proba(scores)[0]
+        assert np.array_equal(result == 0, p == 0)
+        assert_allclose(result, p, rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "logistic"])
@@ -68,6 +122,30 @@ def test_against_thirty_digits(noise):
             assert abs(log_p[i] - float(mpmath.log(exact))) < 1e-10
 
 
+@pytest.mark.parametrize("temperature", [1e-3, 0.1, 0.5, 1.0, 30.0, 1e3])
+@pytest.mark.parametrize("noise", ["laplace", "exponential", "uniform", "cauchy", "student_t"])
+def test_softmax_of_two_classes_is_a_mean_over_the_difference_of_their_noise(noise, temperature):
+    """E expit((gap + d) / tau), d the difference of two noises, whose density is known."""
+    density, ends = {
+        "laplace": (lambda d: (1 + abs(d)) * np.exp(-abs(d)) / 4, (-80, 80)),
+        "exponential": (lambda d: np.exp(-abs(d)) / 2, (-80, 80)),
+        "uniform": (lambda d: np.maximum(2 - abs(d), 0) / 4, (-2, 2)),
+        "cauchy": (stats.cauchy(scale=2).pdf, (-1e17, 1e17)),
+        # The difference of two t variables has no simple density for other df than this.
+        "student_t": (stats.cauchy(scale=2).pdf, (-1e17, 1e17)),
+    }[noise]
+    gap = np.array([0.3, 1.0, 1.7])
+    for one in gap:
+        breaks = np.array([[0.0, -one, *(-one + temperature * np.array([-8.0, -3, 3, 8]))]])
+        low, high = np.array([ends[0]]), np.array([ends[1]])
+        scale = np.array([min(1.0, temperature) / 20])
+        d, log_weights, _ = graded_mesh(breaks, low, high, scale)
+        exact = np.exp(log_weights) @ (density(d) * expit((one + d) / temperature))
+        law = convolution(StudentT(1) if noise == "student_t" else as_noise(noise), temperature)
+        p = make_kernel(law, 2).proba(np.array([[one, 0.0]]))
+        assert_allclose(p[0], [exact, 1 - exact], rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("temperature", [0.5, 2.0])
 def test_perturb_softmax_is_the_mean_of_softmax(n_classes, temperature):
@@ -91,7 +169,7 @@ def test_gumbel_through_the_tables_is_softmax(n_classes, scale):
     scores = scale * scores_like(200, n_classes)
     y = np.random.default_rng(1).integers(n_classes, size=200)
     tables, closed = TableKernel(Gumbel(scale), n_classes), make_kernel(Gumbel(scale), n_classes)
-    assert isinstance(closed, SoftmaxKernel)
+    assert isinstance(closed.standard, SoftmaxKernel)
     assert_allclose(closed.log_proba(scores), log_softmax(scores / scale, axis=1), rtol=IDENTITY)
     assert_allclose(tables.log_proba(scores), closed.log_proba(scores), rtol=0, atol=1e-10)
     assert_allclose(tables.proba(scores), closed.proba(scores), rtol=1e-10)
@@ -101,37 +179,60 @@ def test_gumbel_through_the_tables_is_softmax(n_classes, scale):
         assert_allclose(ours, theirs, rtol=0, atol=1e-9)
 
 
-@laws
-@pytest.mark.parametrize("n_classes", [2, 3, 7])
-def test_gradient_against_differences(law, n_classes):
-    scores = scores_like(6, n_classes)
-    y = np.arange(6) % n_classes
+@all_laws
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_derivatives_against_differences(law, n_classes):
+    """Of log p_y, p and the potential, at scores of the size of the noise and larger."""
+    spread = 0.15 * (law.isf(0.25) - law.ppf(0.25)) if law in BOUNDED.values() else 2.0
+    scores, y = scores_like(2, n_classes, spread=spread), np.array([0, n_classes - 1])
     kernel = make_kernel(law, n_classes)
-    gradient = kernel.log_likelihood(scores, y)[1]
-    expected = five_point(lambda s: kernel.log_likelihood(s, y)[0].sum(), scores, 1e-3)
-    assert_allclose(gradient, expected, rtol=0, atol=FINITE_DIFFERENCES)
 
+    def check(derivative, function):
+        expected = five_point(lambda s: function(s).sum(), scores, 1e-3 * spread)
+        assert_allclose(derivative, expected, rtol=0, atol=FINITE_DIFFERENCES)
 
-@laws
-@pytest.mark.parametrize("n_classes", [2, 3, 7])
-def test_jacobian_and_potential_against_differences(law, n_classes):
-    scores = scores_like(4, n_classes)
-    kernel = make_kernel(law, n_classes)
+    gradient, hessian = kernel.log_likelihood(scores, y)[1], kernel.hessian(scores, y)
+    check(gradient, lambda s: kernel.log_likelihood(s, y)[0])
     jacobian = kernel.jacobian(scores)
+    check(kernel.proba(scores), kernel.potential)
     for i in range(n_classes):
-        expected = five_point(lambda s, i=i: kernel.proba(s)[:, i].sum(), scores, 1e-3)
-        assert_allclose(jacobian[:, i], expected, rtol=0, atol=FINITE_DIFFERENCES)
-    slope = five_point(lambda s: kernel.potential(s).sum(), scores, 1e-3)
-    assert_allclose(slope, kernel.proba(scores), rtol=0, atol=FINITE_DIFFERENCES)
-    assert_allclose(jacobian, jacobian.transpose(0, 2, 1), rtol=0, atol=IDENTITY)
-    assert_allclose(jacobian.sum(axis=2), 0, atol=IDENTITY)
+        check(jacobian[:, i], lambda s, i=i: kernel.proba(s)[:, i])
+        check(hessian[:, i], lambda s, i=i: kernel.log_likelihood(s, y)[1][:, i])
+    for matrices in (jacobian, hessian):
+        assert_allclose(matrices, matrices.transpose(0, 2, 1), rtol=0, atol=1e-9)
+        assert_allclose(matrices.sum(axis=2), 0, atol=IDENTITY * np.abs(matrices).max())
+
+
+@all_laws
+def test_expected_information_is_the_mean_of_the_squared_gradient(law):
+    spread = 0.1 * (law.isf(0.25) - law.ppf(0.25))
+    scores = scores_like(3, 4, spread=spread)
+    kernel = make_kernel(law, 4)
+    information, expected = expected_information(kernel, scores), 0.0
+    for i in range(4):
+        log_p, gradient = kernel.log_likelihood(scores, np.full(3, i))
+        expected = expected + np.exp(log_p)[:, None, None] * (
+            gradient[:, :, None] * gradient[:, None, :]
+        )
+    assert_allclose(information, expected, rtol=1e-7, atol=1e-9)
+    assert np.linalg.eigvalsh(information).min() > -1e-9
+    # The mean of minus the Hessian, too, where the support does not depend on the scores.
+    if np.isinf(law.support[0]):
+        mean = -sum(
+            np.exp(kernel.log_likelihood(scores, np.full(3, i))[0])[:, None, None]
+            * kernel.hessian(scores, np.full(3, i))
+            for i in range(4)
+        )
+        assert_allclose(information, mean, rtol=0, atol=1e-7)
 
 
 @laws
 def test_potential_of_equal_scores_is_their_value(law):
-    kernel = TableKernel(law, 5)
+    kernel = make_kernel(law, 5)
     assert_allclose(kernel.potential(np.zeros((1, 5))), 0, atol=IDENTITY)
     assert_allclose(kernel.potential(np.full((1, 5), 3.5)), 3.5, rtol=IDENTITY)
+    if not has_thin_tails(law):
+        return
     # One class far above: the maximum is its own score plus its noise.
     gap = kernel.potential(np.array([[1e4, 0, 0, 0, 0]])) - kernel.potential(
         np.array([[2e4, 0, 0, 0, 0]])
@@ -145,7 +246,8 @@ def test_likelihood_is_the_probability_of_the_class(law):
     y = np.arange(60) % 5
     kernel = make_kernel(law, 5)
     log_p = kernel.log_proba(scores)
-    assert_allclose(kernel.log_likelihood(scores, y)[0], log_p[np.arange(60), y], rtol=0, atol=1e-9)
+    own = log_p[np.arange(60), y]
+    assert_allclose(kernel.log_likelihood(scores, y)[0], own, rtol=1e-9, atol=2e-9)
     assert_allclose(np.exp(log_p).sum(axis=1), 1, rtol=IDENTITY)
     assert_allclose(kernel.proba(scores), np.exp(log_p), rtol=IDENTITY)
 
@@ -157,7 +259,7 @@ def test_invariances(law):
     p = kernel.proba(scores)
     assert_allclose(kernel.proba(scores + 17.3), p, rtol=1e-9)
     order = np.random.default_rng(3).permutation(6)
-    assert_allclose(kernel.proba(scores[:, order]), p[:, order], rtol=IDENTITY)
+    assert_allclose(kernel.proba(scores[:, order]), p[:, order], rtol=1e-10)
     one_by_one = np.concatenate([kernel.proba(row[None]) for row in scores])
     assert_allclose(one_by_one, p, rtol=IDENTITY)
     assert_allclose(kernel.proba(np.zeros((2, 6))), 1 / 6, rtol=IDENTITY)
@@ -166,11 +268,11 @@ def test_invariances(law):
 @laws
 def test_scores_and_noise_share_their_unit(law):
     """p(c * scores, c * noise) = p(scores, noise), and gradients shrink by c."""
-    if isinstance(law, GumbelConvolution):
+    if hasattr(law, "_parts"):
         noise, gumbel = law._parts
-        tripled = GumbelConvolution(noise.__class__(3 * noise.scale), 3 * gumbel.scale)
+        tripled = convolution(as_noise(noise, 3), 3 * gumbel.scale)
     else:
-        tripled = law.__class__(3 * law.scale)
+        tripled = as_noise(law, 3)
     scores, y = scores_like(20, 4), np.arange(20) % 4
     log_p, gradient = make_kernel(law, 4).log_likelihood(scores, y)
     log_p3, gradient3 = make_kernel(tripled, 4).log_likelihood(3 * scores, y)
@@ -178,14 +280,13 @@ def test_scores_and_noise_share_their_unit(law):
     assert_allclose(3 * gradient3, gradient, rtol=0, atol=1e-8)
 
 
-@laws
+@pytest.mark.parametrize("law", [Gaussian(), Logistic(), GumbelMin()], ids=repr)
 def test_no_step_where_one_table_ends_and_the_next_begins(law):
     kernel = TableKernel(law, 3)
     target = np.array([2])
-    for far in (False, True):
-        reach = build_table(law, 8, far).reach
+    for table in (kernel._near, kernel._far):
         inside, outside = (
-            kernel.log_likelihood(np.array([[0.0, -1.0, -reach * factor]]), target)
+            kernel.log_likelihood(np.array([[0.0, -1.0, -table.reach * factor]]), target)
             for factor in (1 - 1e-9, 1 + 1e-9)
         )
         assert_allclose(inside[0], outside[0], rtol=1e-6)
@@ -238,7 +339,7 @@ def test_scores_of_any_size_give_finite_numbers(law):
     scores = np.array(
         [[0.0, 1e6, -1e6], [1e6, 1e6, 0.0], [-745, 0.0, 0.0], [0, 1e-300, 0], [1e200, 0, -1e300]]
     )
-    kernel = TableKernel(law, 3)
+    kernel = make_kernel(law, 3)
     log_p = kernel.log_proba(scores)
     assert np.isfinite(log_p).all()
     assert_allclose(kernel.proba(scores).sum(axis=1), 1, rtol=IDENTITY)

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import stats
 from scipy.special import softmax
 
 from skperturb import PerturbArgmax, PerturbSoftmax
-from skperturb.noise import Gaussian
+from skperturb.noise import Cauchy, Exponential, Gaussian, Laplace
+
+from .conftest import IDENTITY
 
 SCORES = np.array([[1.0, 0.0, -1.0], [0.2, 0.3, 0.1]])
 
@@ -59,6 +62,14 @@ MODELS = [
     PerturbSoftmax("gaussian", temperature=0.5),
     PerturbSoftmax("logistic", temperature=0.1),
     PerturbSoftmax("gumbel", temperature=3.0),
+    PerturbArgmax("gumbel_min"),
+    PerturbArgmax("laplace", 0.5),
+    PerturbArgmax("exponential"),
+    PerturbArgmax("student_t"),
+    PerturbArgmax("cauchy", 3.0),
+    PerturbSoftmax("laplace", temperature=0.3),
+    PerturbSoftmax("uniform", temperature=0.5),
+    PerturbSoftmax("cauchy"),
 ]
 models = pytest.mark.parametrize("model", MODELS, ids=repr)
 
@@ -67,7 +78,8 @@ models = pytest.mark.parametrize("model", MODELS, ids=repr)
 @pytest.mark.parametrize("n_classes", [2, 3, 20])
 def test_scores_from_proba_is_the_inverse(model, n_classes):
     rng = np.random.default_rng(0)
-    scores = rng.normal(scale=model.noise.scale, size=(50, n_classes)) * rng.uniform(0, 3, (50, 1))
+    n = 50 if model.noise.log_concave and not model.noise.kinks else 5
+    scores = rng.normal(scale=model.noise.scale, size=(n, n_classes)) * rng.uniform(0, 3, (n, 1))
     scores -= scores.mean(axis=1, keepdims=True)
     p = model.proba(scores)
     keep = p.min(axis=1) >= 1e-8
@@ -77,7 +89,7 @@ def test_scores_from_proba_is_the_inverse(model, n_classes):
     assert_allclose(reference, scores[keep] - scores[keep, :1], rtol=0, atol=1e-6)
 
 
-@models
+@pytest.mark.parametrize("model", MODELS[:6], ids=repr)
 def test_inversion_of_small_probabilities_takes_few_steps(model):
     from skperturb._inverse import invert
 
@@ -92,6 +104,55 @@ def test_inversion_of_small_probabilities_takes_few_steps(model):
         from_guess = invert(kernel, p, -model._law().isf(np.minimum(p, 1 - 1e-9)))[1]
         assert from_guess.max() <= 5
         assert invert(kernel, p, np.zeros_like(p))[1].max() <= 30
+
+
+def test_bounded_noise_inverts_inside_the_simplex_only():
+    model = PerturbArgmax("uniform")
+    assert_allclose(model.proba([[0.0, 2.5]]), [[0.0, 1.0]], atol=0)
+    assert_allclose(model.log_proba([[0.0, 2.5]]), [[-np.inf, 0.0]], atol=IDENTITY)
+    scores = np.array([[0.4, 0.1, -0.5], [1.0, -0.9, -0.1]])
+    assert_allclose(model.scores_from_proba(model.proba(scores)), scores, rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match="not positive"):
+        model.scores_from_proba([[0.0, 1.0]])
+
+
+def test_limit_of_small_noise_is_softmax():
+    for noise in ("gaussian", "laplace", "uniform", "cauchy"):
+        p = PerturbSoftmax(noise, 1e-6, temperature=1.0).proba(SCORES)
+        assert_allclose(p, softmax(SCORES, axis=1), atol=2e-5)
+
+
+def test_limit_of_small_temperature_is_argmax():
+    for noise in ("laplace", "uniform", "cauchy", "student_t", "exponential"):
+        cold = PerturbSoftmax(noise, temperature=1e-3).proba(SCORES)
+        assert_allclose(cold, PerturbArgmax(noise).proba(SCORES), atol=2e-3)
+        gentle = PerturbSoftmax(noise, temperature=1e3).proba(1e3 * SCORES)
+        assert_allclose(gentle, softmax(SCORES, axis=1), atol=5e-3)
+
+
+def test_a_distribution_of_scipy_is_a_noise():
+    for ours, theirs in (
+        ("gaussian", stats.norm()),
+        ("student_t", stats.t(4)),
+        ("exponential", stats.expon()),
+        ("uniform", stats.uniform(-1, 2)),
+    ):
+        expected = PerturbArgmax(ours).proba(SCORES)
+        assert_allclose(PerturbArgmax(theirs).proba(SCORES), expected, rtol=0, atol=1e-9)
+
+
+def test_many_classes_with_kinks_or_heavy_tails():
+    """Against a fine trapezoid rule in the CDF of one class's noise."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(1, 300))
+    u = (np.arange(400_000) + 0.5) / 400_000
+    for noise in (Laplace(), Cauchy(), Exponential()):
+        value = noise.ppf(u)
+        best = scores.argmax()
+        log_cdf = sum(noise.logcdf(value + scores[0, best] - s) for s in np.delete(scores[0], best))
+        p = PerturbArgmax(noise).proba(scores)
+        assert_allclose(p[0, best], np.exp(log_cdf).mean(), rtol=1e-6)
+        assert_allclose(p.sum(), 1, rtol=1e-12)
 
 
 def test_inversion_far_out():

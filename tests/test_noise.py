@@ -1,37 +1,120 @@
 import pickle
+from functools import partial
 
+import mpmath
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 from sklearn.base import clone
 
-from skperturb.noise import Gaussian, Gumbel, Logistic, Noise, as_noise
+from skperturb.noise import (
+    Cauchy,
+    Exponential,
+    Gaussian,
+    Gumbel,
+    GumbelMin,
+    Laplace,
+    Logistic,
+    Noise,
+    StudentT,
+    Uniform,
+    as_noise,
+    from_scipy,
+)
 
-FAMILIES = [(Gaussian, stats.norm), (Gumbel, stats.gumbel_r), (Logistic, stats.logistic)]
+FAMILIES = [
+    (Gaussian, stats.norm),
+    (Gumbel, stats.gumbel_r),
+    (GumbelMin, stats.gumbel_l),
+    (Logistic, stats.logistic),
+    (Laplace, stats.laplace),
+    (StudentT, partial(stats.t, 4)),
+    (partial(StudentT, 0.7), partial(stats.t, 0.7)),
+    (partial(StudentT, 60), partial(stats.t, 60)),
+    (Cauchy, stats.cauchy),
+    (Exponential, stats.expon),
+    (Uniform, partial(stats.uniform, -1)),
+]
 families = pytest.mark.parametrize(("family", "peer"), FAMILIES)
 
 
 @families
 @pytest.mark.parametrize("scale", [1.0, 2.5])
 def test_functions_agree_with_scipy(family, peer, scale):
-    noise, law = family(scale), peer(scale=scale)
+    noise, law = family(scale=scale), peer(scale=scale)
+    if family is Uniform:
+        law = stats.uniform(-scale, 2 * scale)
     x = scale * np.linspace(-3, 20, 47)
     for name in ("pdf", "cdf", "logpdf", "logcdf", "logsf"):
         assert_allclose(getattr(noise, name)(x), getattr(law, name)(x), rtol=1e-10, err_msg=name)
     q = np.array([1e-12, 1e-3, 0.5, 0.9])
-    assert_allclose(noise.ppf(q), law.ppf(q), rtol=1e-10)
-    assert_allclose(noise.isf(q), law.isf(q), rtol=1e-10)
+    assert_allclose(noise.ppf(q), law.ppf(q), rtol=1e-10, atol=1e-15)
+    assert_allclose(noise.isf(q), law.isf(q), rtol=1e-10, atol=1e-15)
 
 
 @families
 def test_tails_are_finite_and_consistent(family, peer):
     noise = family()
-    q = np.array([1e-300, 1e-100, 1e-20])
-    assert_allclose(noise.logcdf(noise.ppf(q)), np.log(q), rtol=1e-10)
-    assert_allclose(noise.logsf(noise.isf(q)), np.log(q), rtol=1e-10)
-    for name in ("logpdf", "logcdf", "logsf"):
-        assert np.isfinite(getattr(noise, name)(np.array([-1e4, 1e4]))).all()
+    q = np.array([1e-300, 1e-100, 1e-20]) if family is not Uniform else np.array([1e-9, 1e-3])
+    q = q[noise.isf(q) < 1e300]
+    if np.isinf(noise.support[0]):
+        assert_allclose(noise.logcdf(noise.ppf(q)), np.log(q), rtol=1e-7)
+    assert_allclose(noise.logsf(noise.isf(q)), np.log(q), rtol=1e-7)
+    for x, inside in ((-1e4, noise.support[0] < -1e4), (1e4, noise.support[1] > 1e4)):
+        for name in ("logpdf", "logcdf", "logsf", "log_hazard"):
+            value = getattr(noise, name)(np.array([x]))
+            assert not np.isnan(value).any()
+            if inside:
+                assert np.isfinite(value).all()
+
+
+@families
+def test_facts_hold(family, peer):
+    noise = family()
+    assert noise.bounded == (family is Uniform)
+    x = np.linspace(noise.ppf(1e-14), noise.isf(1e-14), 400)
+    curvature = np.diff(noise.logpdf(x), 2)
+    assert noise.log_concave == bool(np.all(curvature < 1e-9))
+    assert noise.symmetric == np.allclose(noise.logpdf(x), noise.logpdf(-x))
+    low, high = noise.support
+    assert np.all((x >= low) & (x <= high))
+    assert noise.positive
+    assert np.isfinite(noise.logpdf(x)).all()
+
+
+def test_student_t_tail_to_thirty_digits():
+    """The tail probability by the regularised incomplete beta function in high precision."""
+    with mpmath.workdps(30):
+        for df in (0.5, 1.5, 4.0, 30.0, 500.0):
+            for z in (-1.0, -7.0, -40.0, -1e3, -1e8):
+                x = mpmath.mpf(df) / (df + mpmath.mpf(z) ** 2)
+                exact = mpmath.log(mpmath.betainc(df / 2, 0.5, 0, x, regularized=True) / 2)
+                got = StudentT(df).logcdf(np.array([z]))[0]
+                assert abs(got - float(exact)) <= 1e-11 * max(1, abs(float(exact)))
+    assert_allclose(StudentT(1).logcdf(np.array([-3.0, 2.0])), Cauchy().logcdf([-3.0, 2.0]))
+
+
+def test_from_scipy():
+    noise = from_scipy(stats.triang(0.3))
+    assert (
+        noise == from_scipy(stats.triang(0.3)) == clone(noise) == pickle.loads(pickle.dumps(noise))
+    )
+    assert noise != from_scipy(stats.triang(0.4))
+    assert repr(noise) == "from_scipy(triang(0.3))"
+    assert noise.log_concave is None
+    assert as_noise(stats.norm(scale=2), 3.0).scale == 3.0
+    assert noise.support == (0.0, 1.0)
+    assert noise.bounded
+    draws = from_scipy(stats.norm(1)).rvs(2000, random_state=0)
+    assert stats.kstest(draws, stats.norm(1).cdf).pvalue > 1e-4
+    for bad, message in (
+        (stats.poisson(3), "discrete"),
+        (stats.norm, "frozen"),
+        (stats.t(-1), "quartiles"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            from_scipy(bad)
 
 
 def test_noise_is_a_parameter_object():
@@ -51,8 +134,9 @@ def test_the_base_class_is_no_noise():
 
 def test_draws_follow_the_law():
     for family, peer in FAMILIES:
-        draws = family(2.0).rvs(2000, random_state=0)
-        assert stats.kstest(draws, peer(scale=2.0).cdf).pvalue > 1e-4
+        draws = family().rvs(2000, random_state=0)
+        law = stats.uniform(-1, 2) if family is Uniform else peer()
+        assert stats.kstest(draws, law.cdf).pvalue > 1e-4
 
 
 def test_as_noise_multiplies_scales_and_leaves_its_argument_alone():
@@ -72,6 +156,8 @@ def test_as_noise_multiplies_scales_and_leaves_its_argument_alone():
         ("gaussian", np.nan, "positive and finite"),
         ("gaussian", np.inf, "positive and finite"),
         (Gaussian("wide"), 1.0, "must be a number"),
+        (StudentT(df=0), 1.0, "df must be positive"),
+        (stats.poisson(2.0), 1.0, "discrete"),
     ],
 )
 def test_as_noise_refuses(noise, scale, message):
