@@ -8,6 +8,8 @@ and Perturb-Softmax with noise gamma is Perturb-Argmax with the noise gamma + ta
 CDF is H(t) = E_gamma exp(-exp(-(t - gamma) / tau)).
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from ._interpolant import interpolant
@@ -29,8 +31,9 @@ _PANEL = 1.5
 _FURTHEST = 1e9
 
 
+@lru_cache(maxsize=64)
 def convolution(noise, temperature):
-    """Distribution of gamma + temperature * G.
+    """Distribution of gamma + temperature * G; made once, then remembered.
 
     Parameters
     ----------
@@ -70,7 +73,7 @@ class _Convolution:
     def standard(self):
         """The same law in units of the noise's scale."""
         noise, gumbel = self._parts
-        return type(self)(noise.standard(), gumbel.scale / noise.scale)
+        return convolution(noise.standard(), gumbel.scale / noise.scale)
 
     def __eq__(self, other):
         return isinstance(other, _Convolution) and self._parts == other._parts
