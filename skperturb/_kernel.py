@@ -41,6 +41,7 @@ from .noise import Gumbel, Noise, ScipyNoise, interquartile_range
 _BLOCK_ELEMENTS = 1 << 17
 # exp(-690) = 1e-300: below this a sum of probabilities loses digits, and then everything.
 _UNDERFLOW = -690.0
+_UNIT_ELEMENTS = 1 << 22  # scores divided by the unit at once
 _BREAKS = 48  # of the best classes
 _NEGLIGIBLE = 45.0
 # Classes of a row beyond the tables: more of them are integrated on one mesh, not each by itself.
@@ -101,10 +102,19 @@ class UnitKernel:
         self.standard, self._unit = kernel, unit
 
     def proba(self, scores):
-        return self.standard.proba(scores / self._unit)
+        return self._in_blocks(self.standard.proba, scores)
 
     def log_proba(self, scores):
-        return self.standard.log_proba(scores / self._unit)
+        return self._in_blocks(self.standard.log_proba, scores)
+
+    def _in_blocks(self, function, scores):
+        """So that there is no second array of the size of the scores beside the result."""
+        out = np.empty(scores.shape)
+        size = max(1, _UNIT_ELEMENTS // scores.shape[1])
+        for start in range(0, len(scores), size):
+            rows = slice(start, start + size)
+            out[rows] = function(scores[rows] / self._unit)
+        return out
 
     def log_likelihood(self, scores, y):
         log_p, gradient = self.standard.log_likelihood(scores / self._unit, y)
