@@ -7,8 +7,6 @@ outside of which the winning value does not lie. As in :mod:`skperturb._tables`,
 measured from the row's largest score: class j stands ``delta_j`` below it.
 """
 
-from collections import namedtuple
-
 import numpy as np
 
 from ._interpolant import Interpolant, interpolant
@@ -26,8 +24,6 @@ _BISECTIONS = 24
 _LEVELS = np.array([-3.0, -0.7, -0.05])
 _CURVED = 2.0  # spacing of breaks for a law without kinks, in units of its scale
 _MOST_CURVED = 64
-
-Mesh = namedtuple("Mesh", "nodes log_weights row start")
 
 
 class DirectKernel:
@@ -82,7 +78,7 @@ class DirectKernel:
             delta = below_best(scores[rows])
             mesh = self._mesh(delta, np.zeros(len(delta)))
             level = delta.shape[1] * self._law.logcdf(mesh.nodes)
-            excess = self._log_cdf_of_winner(delta, mesh) - level
+            excess = log_cdf_of_winner(self._law, delta, mesh) - level
             # exp(level) - exp(level + excess), without losing the digits of a small excess.
             gap = -np.exp(level) * np.expm1(np.where(np.isneginf(level), 0.0, excess))
             out[rows] = np.add.reduceat(gap * np.exp(mesh.log_weights), mesh.start)
@@ -94,7 +90,7 @@ class DirectKernel:
         for rows in _row_blocks(scores):
             delta = below_best(scores[rows])
             mesh = self._mesh(delta, delta.max(axis=1))
-            exponent = self._log_cdf_of_winner(delta, mesh) + mesh.log_weights
+            exponent = log_cdf_of_winner(self._law, delta, mesh) + mesh.log_weights
             # Half the exponent to each factor, so that neither overflows.
             root = np.exp(self._law.log_hazard(_at(delta, mesh)) + exponent[:, None] / 2)
             for row, (first, last) in zip(rows, _ranges(mesh), strict=True):
@@ -115,8 +111,7 @@ class DirectKernel:
             count = int(((high - low) / spacing).max()) + 1
             breaks.append(low[:, None] + spacing[:, None] * np.arange(count))
         scale = np.minimum(law.detail, np.maximum((level[:, 2] - level[:, 0]) / 2, 1e-12))
-        nodes, log_weights, row = graded_mesh(np.column_stack(breaks), low, high, scale)
-        return Mesh(nodes, log_weights, row, np.searchsorted(row, np.arange(len(delta))))
+        return graded_mesh(np.column_stack(breaks), low, high, scale)
 
     def _ends(self, delta, own):
         """Between which values the winner lies if a class `own` below the best wins.
@@ -154,12 +149,9 @@ class DirectKernel:
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return scale * np.sinh(low)
 
-    def _log_cdf_of_winner(self, delta, mesh):
-        return log_cdf_of_winner(self._law, delta, mesh)
-
     def _log_proba(self, delta, mesh):
         """log p of all classes: (n, K)."""
-        density = self._log_cdf_of_winner(delta, mesh) + mesh.log_weights
+        density = log_cdf_of_winner(self._law, delta, mesh) + mesh.log_weights
         out = np.empty(delta.shape)
         for part in _class_blocks(delta, len(mesh.nodes)):
             exponent = self._law.log_hazard(_at(delta[:, part], mesh)) + density[:, None]

@@ -30,7 +30,7 @@ import numpy as np
 from scipy.special import log_softmax, logsumexp, softmax
 
 from ._blas import single_thread
-from ._direct import DirectKernel, Mesh, target_integral
+from ._direct import DirectKernel, target_integral
 from ._interpolant import interpolant
 from ._mesh import graded_mesh
 from ._shift import below_best, with_zero_row_sums, with_zero_sum, with_zero_sums
@@ -414,7 +414,5 @@ def _integrate(law, delta, target):
     breaks = np.column_stack([z[rows, top], -np.sort(delta, axis=1)[:, :_BREAKS], -own])
     # Where the peak is narrower than the rounding of z, its width is lost beside its height.
     high = np.maximum(high, low + 4 * np.spacing(np.abs(low)))[:, 0]
-    nodes, log_weights, row = graded_mesh(breaks, low[:, 0], high, np.full(len(rows), scale))
-    return target_integral(
-        law, delta, target, Mesh(nodes, log_weights, row, np.searchsorted(row, rows))
-    )
+    mesh = graded_mesh(breaks, low[:, 0], high, np.full(len(rows), scale))
+    return target_integral(law, delta, target, mesh)

@@ -1,6 +1,10 @@
 """Gauss-Legendre panels that widen with the distance from where an integrand has features."""
 
+from collections import namedtuple
+
 import numpy as np
+
+Mesh = namedtuple("Mesh", "nodes log_weights row start")
 
 _POINTS, _PANEL = 10, 2.0  # points of a panel, and its width in the graded variable
 _GAUSS, _WEIGHTS = np.polynomial.legendre.leggauss(_POINTS)
@@ -22,11 +26,12 @@ def graded_mesh(breaks, low, high, scale, panel=_PANEL):
 
     Returns
     -------
-    nodes, log_weights : ndarray of shape (n_nodes,)
-        All rows' nodes, one row after the other.
-    row : ndarray of shape (n_nodes,), int
-        The row each belongs to; every row has some.
+    Mesh
+        nodes, log_weights of shape (n_nodes,): all rows' nodes, one row after the other; row of
+        shape (n_nodes,): the row each belongs to; start of shape (n,): the first node of each row,
+        and every row has some.
     """
+    n = len(breaks)
     breaks = np.sort(np.clip(breaks, low[:, None], high[:, None]), axis=1)
     middle = (breaks[:, :-1] + breaks[:, 1:]) / 2
     # From each break a piece to either side, as far as half-way to the next one or to the end.
@@ -47,4 +52,5 @@ def graded_mesh(breaks, low, high, scale, panel=_PANEL):
     distance = np.minimum(scale[which, None] * np.sinh(u), length)
     nodes = origin[which, None] + np.sign(end - origin)[which, None] * distance
     weights = scale[which, None] * np.cosh(u) * (reach / panels)[which, None] * (_WEIGHTS / 2)
-    return nodes.ravel(), np.log(weights).ravel(), np.repeat(row[which], _POINTS)
+    row = np.repeat(row[which], _POINTS)
+    return Mesh(nodes.ravel(), np.log(weights).ravel(), row, np.searchsorted(row, np.arange(n)))

@@ -139,7 +139,7 @@ def test_softmax_of_two_classes_is_a_mean_over_the_difference_of_their_noise(noi
         breaks = np.array([[0.0, -one, *(-one + temperature * np.array([-8.0, -3, 3, 8]))]])
         low, high = np.array([ends[0]]), np.array([ends[1]])
         scale = np.array([min(1.0, temperature) / 20])
-        d, log_weights, _ = graded_mesh(breaks, low, high, scale)
+        d, log_weights, *_ = graded_mesh(breaks, low, high, scale)
         exact = np.exp(log_weights) @ (density(d) * expit((one + d) / temperature))
         law = convolution(StudentT(1) if noise == "student_t" else as_noise(noise), temperature)
         p = make_kernel(law, 2).proba(np.array([[one, 0.0]]))
