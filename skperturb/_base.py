@@ -3,26 +3,44 @@
 The only module that imports private names of scikit-learn.
 """
 
+import warnings
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._blas import single_thread
+from ._callbacks import CallbackSupportMixin, FitMonitor, with_callbacks
 from ._constraints import make_constraint
+from ._losses import LOSSES
 from ._objective import LinearObjective, linear_scores
-from ._solvers import lbfgs
+from ._separation import finite_minimum
+from ._solvers import choose_solver, minimize
+from .inference import InferenceMixin
+from .models import PerturbArgmax
+from .noise import Gumbel, interquartile_range
 
 _DTYPES = [np.float64, np.float32]
+_TOL_OF_START = 1e-3
+_TOL_OF_PROOF = 1e-10
+_SEPARATED = (
+    "The features seem to separate the classes, wholly or in part: then, without a penalty "
+    "(C=inf), the best coefficients are infinite (or not unique, if the noise is bounded), and "
+    "those found depend on where the iterations ended. Use a finite C, or leave out the feature "
+    "that separates; a class of few rows is easily separated."
+)
 POSITIVE = Interval(Real, 0, None, closed="neither")
 
 
-class PerturbClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
+class PerturbClassifier(
+    CallbackSupportMixin, InferenceMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
+):
     """What both classifiers share: all but the probability model."""
 
     _parameter_constraints = {
@@ -30,11 +48,11 @@ class PerturbClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         "noise_scale": [POSITIVE],
         "constraint": [StrOptions({"sum_to_zero", "reference"}), None],
         "reference_class": "no_validation",
-        "loss": [StrOptions({"log_loss"})],
+        "loss": [StrOptions(set(LOSSES))],
         "C": [Interval(Real, 0, None, closed="right")],
         "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "solver": [StrOptions({"auto", "lbfgs"})],
+        "solver": [StrOptions({"auto", "newton", "lbfgs"})],
         "tol": [POSITIVE],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
@@ -83,6 +101,12 @@ class PerturbClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         """The noise in use, `noise_scale` included."""
         return self.model_.noise
 
+    def __getstate__(self):
+        # The data of the last fit, for `summary`, stay behind when the model is saved or copied.
+        state = super().__getstate__()
+        return {key: value for key, value in state.items() if key != "_objective"}
+
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
         """Fit the coefficients.
@@ -110,7 +134,10 @@ class PerturbClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         Warns
         -----
         ConvergenceWarning
-            If `max_iter` iterations or the numerical precision did not suffice for `tol`.
+            If `max_iter` iterations or the numerical precision did not suffice for `tol`; if the
+            features separate the classes and there is no penalty, so that no finite coefficients
+            are best; or if `constraint` is None and there is no penalty, so that they are not
+            unique.
         """
         X, y = validate_data(
             self, X, y, accept_sparse="csr", dtype=_DTYPES, accept_large_sparse=False
@@ -122,34 +149,110 @@ class PerturbClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
                 f"y has one class only, {classes[0]!r}; at least two classes are needed to fit."
             )
         model = self._model()
-        constraint = make_constraint(self.constraint, len(classes), self._reference_index(classes))
         weight = self._weights(X, y, sample_weight, classes, codes)
+        constraint = make_constraint(self.constraint, len(classes), self._reference_index(classes))
+        objective = self._objective_of(model, X, codes, weight, constraint)
         previous = self._previous_fit(classes, X.shape[1]) if self.warm_start else None
 
         self.classes_, self.model_ = classes, model
-        objective = LinearObjective(
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        monitor = FitMonitor(
+            self, lambda x: self._coefficients(objective, x), X=X, y=y, metadata=metadata
+        )
+        with single_thread():
+            if previous is not None:
+                start = objective.free(*previous)
+            elif isinstance(model._law(), Gumbel):
+                start = np.zeros(objective.n_parameters)
+            else:
+                start = self._cheap_start(model, X, codes, weight, constraint)
+            monitor.start(start)
+            solution = self._minimize(objective, start, monitor)
+        monitor.close(solution.x)
+        if solution.problem:
+            warnings.warn(solution.problem, ConvergenceWarning, stacklevel=4)
+        if self.constraint is None and np.inf == self.C and len(classes) > 2:
+            warnings.warn(
+                "The coefficients are not unique: with constraint=None and without a penalty "
+                "(C=inf) any common shift of all classes gives the same probabilities. Those that "
+                "sum to zero over the classes are given; use constraint='sum_to_zero' or "
+                "'reference' to say which you want.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        for name, value in self._coefficients(objective, solution.x).items():
+            setattr(self, name, value)
+        self.n_iter_ = solution.n_iter
+        self.loss_ = solution.value
+        self.weight_sum_ = float(objective.total)
+        self._objective = objective
+        return self
+
+    def _objective_of(self, model, X, codes, weight, constraint):
+        kernel = model.kernel(constraint.n_classes)
+        return LinearObjective(
             X,
             codes,
             weight,
-            kernel=model.kernel(len(classes)),
+            loss=LOSSES[self.loss](kernel, model._law().log_concave),
             constraint=constraint,
             C=self.C,
             fit_intercept=self.fit_intercept,
         )
-        if previous is None:
-            start = np.zeros(objective.shape)
-        else:
-            start = constraint.restrict(previous[:, : objective.shape[1]])
-        with single_thread():
-            solution = lbfgs(objective, start.ravel(), tol=self.tol, max_iter=self.max_iter)
-        coef, intercept = objective.coefficients(solution.x)
-        if len(classes) == 2:
+
+    def _coefficients(self, objective, x):
+        """Fitted attributes of a vector of free parameters."""
+        coef, intercept = objective.coefficients(x)
+        if len(coef) == 2:
             coef, intercept = coef[1:], intercept[1:]
-        self.coef_ = coef.astype(X.dtype)
-        self.intercept_ = intercept.astype(X.dtype)
-        self.n_iter_ = solution.n_iter
-        self.loss_ = solution.value
-        return self
+        return {
+            "coef_": coef.astype(objective.dtype),
+            "intercept_": intercept.astype(objective.dtype),
+        }
+
+    def _cheap_start(self, model, X, codes, weight, constraint):
+        """The solution with Gumbel noise as wide as the model's: it has a closed form."""
+        width = interquartile_range(model._law()) / interquartile_range(Gumbel())
+        objective = self._objective_of(PerturbArgmax(Gumbel(width)), X, codes, weight, constraint)
+        solver = self._solver_for(objective)
+        start = np.zeros(objective.n_parameters)
+        tol = max(self.tol, _TOL_OF_START)
+        return minimize(objective, start, solver=solver, tol=tol, max_iter=self.max_iter).x
+
+    def _solver_for(self, objective):
+        if self.solver == "auto":
+            return choose_solver(objective.n_rows, objective.n_parameters)
+        return self.solver
+
+    def _minimize(self, objective, start, monitor):
+        options = {"solver": self._solver_for(objective), "monitor": monitor}
+        solution = minimize(objective, start, tol=self.tol, max_iter=self.max_iter, **options)
+        if np.inf > self.C or monitor.stopped:
+            return solution
+        # Without a penalty there may be no finite minimum, and the gradient small all the same.
+        tol, given_up = self.tol, solution.problem
+        while not finite_minimum(objective, solution.x):
+            tol, left = tol / 100, self.max_iter - solution.n_iter
+            if given_up or tol < _TOL_OF_PROOF or not left:
+                return solution._replace(problem=f"{solution.problem or ''} {_SEPARATED}".strip())
+            further = minimize(objective, solution.x, tol=tol, max_iter=left, **options)
+            given_up = further.problem
+            solution = further._replace(n_iter=solution.n_iter + further.n_iter, problem=None)
+        return solution
+
+    def _objective_for(self, X, y, sample_weight):
+        """What the fit minimised, for the same data given again."""
+        X, y = validate_data(
+            self, X, y, reset=False, accept_sparse="csr", dtype=_DTYPES, accept_large_sparse=False
+        )
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y has labels that the fit did not see: {unknown.tolist()}.")
+        codes = np.searchsorted(self.classes_, y)
+        weight = self._weights(X, y, sample_weight, self.classes_, codes)
+        reference = self._reference_index(self.classes_)
+        constraint = make_constraint(self.constraint, len(self.classes_), reference)
+        return self._objective_of(self.model_, X, codes, weight, constraint)
 
     def _reference_index(self, classes):
         if self.reference_class is None:
@@ -201,13 +304,19 @@ class PerturbClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             )
 
     def _previous_fit(self, classes, n_features):
-        """Last fit's parameters (K, n_features + 1), if it was of the same classes and features."""
+        """Last fit's coefficients and intercepts, if it was of the same classes and features."""
         if not hasattr(self, "coef_") or not np.array_equal(self.classes_, classes):
             return None
         if self.coef_.shape[1] != n_features:
             return None
-        rows = np.column_stack([self.coef_, self.intercept_]).astype(float)
-        return np.concatenate([np.zeros_like(rows), rows]) if len(classes) == 2 else rows
+        return self._all_rows()
+
+    def _all_rows(self):
+        """Coefficients (K, n_features) and intercepts (K,), with two classes, too."""
+        coef, intercept = self.coef_.astype(float), self.intercept_.astype(float)
+        if len(self.classes_) == 2:
+            coef, intercept = np.vstack([0 * coef, coef]), np.append(0.0, intercept)
+        return coef, intercept
 
     def decision_function(self, X):
         """Scores, before the noise.

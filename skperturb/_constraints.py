@@ -6,8 +6,9 @@ ones (K, ...), and carries gradients back by the transpose:
 
     full = expand(free),     gradient in free = restrict(gradient in full).
 
-The map keeps lengths (|full| = |free|), so that the penalty 1/2 |coef|^2 is 1/2 |free|^2;
-with two classes free is the one coefficient vector, the difference of the two rows.
+``n_classes`` and ``n_free`` are their numbers, ``rows`` the classes whose row is not zero by
+definition. The map keeps lengths (|full| = |free|), so that the penalty 1/2 |coef|^2 is
+1/2 |free|^2; with two classes free is the one coefficient vector, the difference of the two rows.
 """
 
 import numpy as np
@@ -21,13 +22,14 @@ class SumToZero:
     """
 
     def __init__(self, n_classes):
-        self.n_free = n_classes - 1
+        self.n_classes, self.n_free = n_classes, n_classes - 1
+        self.rows = np.arange(n_classes)
         self._normal = np.full(n_classes, -1 / np.sqrt(n_classes))
         self._normal[0] += 1
         self._normal /= np.linalg.norm(self._normal)
 
     def _reflect(self, full):
-        return full - 2 * np.multiply.outer(self._normal, self._normal @ full)
+        return full - 2 * np.multiply.outer(self._normal, np.tensordot(self._normal, full, 1))
 
     def expand(self, free):
         return self._reflect(np.concatenate([np.zeros_like(free[:1]), free]))
@@ -40,29 +42,16 @@ class Reference:
     """One class, the reference, has coefficients zero."""
 
     def __init__(self, n_classes, reference):
-        self.n_free = n_classes - 1
-        self._others = np.delete(np.arange(n_classes), reference)
+        self.n_classes, self.n_free = n_classes, n_classes - 1
+        self.rows = np.delete(np.arange(n_classes), reference)
 
     def expand(self, free):
         full = np.zeros((self.n_free + 1, *free.shape[1:]), dtype=free.dtype)
-        full[self._others] = free
+        full[self.rows] = free
         return full
 
     def restrict(self, full):
-        return full[self._others]
-
-
-class Unconstrained:
-    """All rows free: the parameters are not unique."""
-
-    def __init__(self, n_classes):
-        self.n_free = n_classes
-
-    def expand(self, free):
-        return free
-
-    def restrict(self, full):
-        return full
+        return full[self.rows]
 
 
 class TwoClasses:
@@ -72,7 +61,8 @@ class TwoClasses:
     that all constraints coincide.
     """
 
-    n_free = 1
+    n_classes, n_free = 2, 1
+    rows = np.array([1])
 
     def expand(self, free):
         return np.concatenate([np.zeros_like(free), free])
@@ -93,8 +83,8 @@ def make_constraint(name, n_classes, reference):
     """
     if n_classes == 2:
         return TwoClasses()
-    if name == "sum_to_zero":
-        return SumToZero(n_classes)
     if name == "reference":
         return Reference(n_classes, reference)
-    return Unconstrained(n_classes)
+    # Of all that give the same probabilities, the rows that sum to zero have the least penalty:
+    # with no constraint they are the solution, too, and without a penalty the shortest one.
+    return SumToZero(n_classes)

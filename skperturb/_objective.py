@@ -1,18 +1,21 @@
-"""The function that a fit minimises: data, kernel, penalty and constraint put together.
+"""The function that a fit minimises: data, loss, penalty and constraint put together.
 
 With weights s_i, the objective of LogisticRegression divided by C * sum(s):
 
-    sum_i s_i * (-log p_{y_i}(theta_i)) / sum(s)  +  |coef|^2 / (2 C sum(s)),   intercept free,
+    sum_i s_i * loss(theta_i, y_i) / sum(s)  +  |coef|^2 / (2 C sum(s)),   intercept free,
 
 over a flat vector of the free parameters; each class has n_features coefficients, then the
-intercept if there is one.
+intercept if there is one. Rows are worked on in blocks, so that beside X nothing large is held.
 """
 
 import numpy as np
+from scipy import sparse
+
+_BLOCK_ELEMENTS = 1 << 21  # numbers of scores, or of curvature, held at once
 
 
 class LinearObjective:
-    """Value and gradient in the free parameters.
+    """Value, gradient and second derivatives in the free parameters.
 
     Parameters
     ----------
@@ -21,45 +24,192 @@ class LinearObjective:
         Class indices.
     weight : ndarray of shape (n_samples,)
         Sample weights, not negative, not all zero.
-    kernel : object with the methods of :mod:`skperturb._kernel`
+    loss : object of :mod:`skperturb._losses`
     constraint : object of :mod:`skperturb._constraints`
     C : float
         Inverse strength of the penalty; inf for none.
     fit_intercept : bool
+
+    Attributes
+    ----------
+    shape : tuple
+        (n_free, n_features + fit_intercept): the shape of the free parameters before they are
+        made flat.
+    total : float
+        Sum of the weights.
+    n_rows, n_parameters : int
+        Number of rows whose weight is not zero, and of free parameters.
+    dtype : dtype
+        That of X.
+    loss, constraint : objects
+        Those given.
     """
 
-    def __init__(self, X, y, weight, *, kernel, constraint, C, fit_intercept):
+    def __init__(self, X, y, weight, *, loss, constraint, C, fit_intercept):
         # Rows of weight zero count for nothing and need not be computed.
         if not weight.all():
             X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
         self._X, self._y = X, y
-        total = weight.sum()
-        self._weight = weight / total
-        self._ridge = 1 / (C * total)
-        self._kernel, self._constraint = kernel, constraint
+        self.total = weight.sum()
+        self._weight = weight / self.total
+        self._ridge = 1 / (C * self.total)
+        self.loss, self.constraint = loss, constraint
         self._n_features = X.shape[1]
         self.shape = constraint.n_free, X.shape[1] + int(fit_intercept)
+        self.n_rows, self.n_parameters = len(y), int(np.prod(self.shape))
+        self.dtype = X.dtype
 
     def coefficients(self, free):
         """Coefficients (K, n_features) and intercept (K,) of a vector of free parameters."""
-        full = self._constraint.expand(free.reshape(self.shape))
+        full = self.constraint.expand(free.reshape(self.shape))
         coef, rest = full[:, : self._n_features], full[:, self._n_features :]
         return coef, rest[:, 0] if rest.size else np.zeros(len(full))
 
+    def free(self, coef, intercept):
+        """The inverse of :meth:`coefficients`."""
+        full = np.column_stack([coef, intercept])[:, : self.shape[1]]
+        return self.constraint.restrict(full.astype(float)).ravel()
+
+    def variances(self, covariance):
+        """Variance of each coefficient (K, width), from the covariance of the free parameters."""
+        # Of each feature with itself: (n_free, n_free, width).
+        same = np.einsum("afbf->abf", covariance.reshape(*self.shape, *self.shape))
+        expand = self.constraint.expand
+        full = expand(expand(same).swapaxes(0, 1))
+        return np.einsum("kkf->kf", full)
+
+    def penalty(self, free):
+        """The part of the value that is not the data's."""
+        return 0.5 * self._ridge * np.sum(self._penalised(free) ** 2)
+
     def __call__(self, free):
         """Value (float) and gradient (like `free`)."""
-        coef, intercept = self.coefficients(free)
-        scores = linear_scores(self._X, coef, intercept)
-        log_p, slope = self._kernel.log_likelihood(scores, self._y)
-        slope *= -self._weight[:, None]
-        gradient = np.empty((len(coef), self.shape[1]))
-        gradient[:, : self._n_features] = (self._X.T @ slope.astype(self._X.dtype, copy=False)).T
-        gradient[:, self._n_features :] = slope.sum(axis=0)[:, None]
-        gradient = self._constraint.restrict(gradient)
-        penalised = free.reshape(self.shape)[:, : self._n_features]
-        gradient[:, : self._n_features] += self._ridge * penalised
-        value = -self._weight @ log_p + 0.5 * self._ridge * np.sum(penalised**2)
+        value = self.penalty(free)
+        gradient = np.zeros((self.constraint.n_classes, self.shape[1]))
+        for X, y, weight, scores in self._blocks(free, self.constraint.n_classes):
+            loss, slope = self.loss.value_and_slope(scores, y)
+            value += weight @ loss
+            slope *= weight[:, None]
+            gradient += self._sum_of_rows(X, slope)
+        gradient = self.constraint.restrict(gradient)
+        gradient[:, : self._n_features] += self._ridge * self._penalised(free)
         return value, gradient.ravel()
+
+    def curvatures(self, free):
+        """Second derivatives, then, if they can be indefinite, what can be put in their place.
+
+        Yields
+        ------
+        ndarray of shape (n_parameters, n_parameters)
+        """
+        for curvature in self.loss.curvatures():
+            yield self.assemble(free, curvature) + self._penalty_curvature()
+
+    def assemble(self, free, curvature):
+        """Sum over the rows of a matrix in the scores, weighted, as one in the free parameters.
+
+        Parameters
+        ----------
+        free : ndarray of shape (n_parameters,)
+        curvature : callable
+            Maps (scores, y) to symmetric matrices of shape (n, K, K).
+        """
+        n_free, width = self.shape
+        total = np.zeros((n_free, width, n_free, width))
+        restrict = self.constraint.restrict
+        for X, y, weight, scores in self._blocks(free, self.constraint.n_classes**2):
+            full = curvature(scores, y).transpose(1, 2, 0) * weight
+            reduced = restrict(restrict(full).swapaxes(0, 1))
+            for j in range(n_free):
+                for k in range(j + 1):
+                    total[j, :, k] += self._gram(X, reduced[j, k])
+        for j in range(n_free):
+            for k in range(j):
+                total[k, :, j] = total[j, :, k].T
+        if not np.isfinite(total).all():
+            raise ValueError(_OVERFLOW.format(self._X.dtype))
+        return total.reshape(n_free * width, n_free * width)
+
+    def score_vectors(self, free):
+        """Each row's own derivative of the loss in the free parameters, with its weight.
+
+        Yields
+        ------
+        vectors : ndarray of shape (n_block, n_parameters)
+        weight : ndarray of shape (n_block,)
+            Weights as given, not divided by their sum.
+        """
+        for X, y, weight, scores in self._blocks(free, self.constraint.n_classes * self.shape[1]):
+            _, slope = self.loss.value_and_slope(scores, y)
+            slope = self.constraint.restrict(slope.T)
+            rows = _with_intercept(X, self.shape[1])
+            vectors = slope.T[:, :, None] * rows[:, None, :]
+            yield vectors.reshape(len(y), -1), weight * self.total
+
+    def slopes(self, free):
+        """Each row's derivative of the loss in the scores.
+
+        Yields
+        ------
+        slope : ndarray of shape (n_block, K)
+        y : ndarray of shape (n_block,)
+        """
+        for _, y, _, scores in self._blocks(free, self.constraint.n_classes):
+            yield self.loss.value_and_slope(scores, y)[1], y
+
+    def scores(self, free):
+        """Each row's scores.
+
+        Yields
+        ------
+        scores : ndarray of shape (n_block, K)
+        y : ndarray of shape (n_block,)
+        """
+        for _, y, _, scores in self._blocks(free, self.constraint.n_classes):
+            yield scores, y
+
+    def _penalised(self, free):
+        return free.reshape(self.shape)[:, : self._n_features]
+
+    def _penalty_curvature(self):
+        diagonal = np.zeros(self.shape)
+        diagonal[:, : self._n_features] = self._ridge
+        return np.diag(diagonal.ravel())
+
+    def _blocks(self, free, per_row):
+        """(X, y, weight, scores) of as many rows as may be held; `per_row` numbers for each."""
+        coef, intercept = self.coefficients(free)
+        size = max(1, _BLOCK_ELEMENTS // per_row)
+        for start in range(0, self.n_rows, size):
+            rows = slice(start, start + size)
+            X = self._X if size >= self.n_rows else self._X[rows]
+            yield X, self._y[rows], self._weight[rows], linear_scores(X, coef, intercept)
+
+    def _sum_of_rows(self, X, slope):
+        """slope^T [X, 1]: (K, n_features + 1 or + 0)."""
+        out = np.empty((slope.shape[1], self.shape[1]))
+        out[:, : self._n_features] = (X.T @ slope.astype(X.dtype, copy=False)).T
+        out[:, self._n_features :] = slope.sum(axis=0)[:, None]
+        return out
+
+    def _gram(self, X, weight):
+        """[X, 1]^T diag(weight) [X, 1]."""
+        p = self._n_features
+        out = np.empty((self.shape[1], self.shape[1]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            if sparse.issparse(X):
+                weighted = sparse.diags_array(weight) @ X
+                out[:p, :p] = (X.T @ weighted).toarray()
+            else:
+                weighted = X * weight[:, None].astype(X.dtype, copy=False)
+                out[:p, :p] = X.T @ weighted
+            if self.shape[1] > p:
+                out[:p, p] = out[p, :p] = np.asarray(weighted.sum(axis=0)).ravel()
+                out[p, p] = weight.sum()
+        return out
+
+
+_OVERFLOW = "The scores overflow {}: scale the features, for instance with StandardScaler."
 
 
 def linear_scores(X, coef, intercept):
@@ -74,7 +224,10 @@ def linear_scores(X, coef, intercept):
         product = X @ coef.T.astype(X.dtype, copy=False)
         scores = np.asarray(product, dtype=np.float64) + intercept
     if not np.isfinite(scores).all():
-        raise ValueError(
-            f"The scores overflow {X.dtype}: scale the features, for instance with StandardScaler."
-        )
+        raise ValueError(_OVERFLOW.format(X.dtype))
     return scores
+
+
+def _with_intercept(X, width):
+    rows = X.toarray() if sparse.issparse(X) else X
+    return np.column_stack([rows, np.ones(len(rows))])[:, :width].astype(float)

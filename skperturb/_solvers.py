@@ -1,47 +1,82 @@
-"""Minimisers of a smooth function; they know nothing of noise or classes."""
+"""Minimisers of a smooth function; they know nothing of noise or classes.
 
-import warnings
+All stop where no entry of the gradient exceeds ``tol``, and say so where they stop short of that.
+``monitor`` is called with x after each iteration and ends the descent by returning True.
+"""
+
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize
-from sklearn.exceptions import ConvergenceWarning
+from scipy import linalg, optimize
+
+# "auto" takes Newton's method up to so many numbers in the matrix, and multiplications to make it.
+_LARGEST_MATRIX, _MOST_WORK = 400**2, 1e9
+_STOPPED = 99  # scipy's status for a descent that its callback ended
+_NEARLY = 100
+_SUFFICIENT = 1e-4  # part of the decrease that the slope promises (Armijo)
+_HALVINGS = 40
+_SINGULAR = 1e-11  # a smaller pivot, the diagonal being 1, is none
+_LEAST_DAMPING, _MOST_DAMPING = 1e-9, 1e9
+_ROUNDING = 1e-9  # relative; smaller changes of the value decide nothing
 
 
 class Solution(NamedTuple):
-    """What a solver found: parameters, function value there, and iterations taken."""
+    """What a solver found.
+
+    Parameters, function value there, iterations taken, and None or a sentence on why `tol` was
+    not reached and what to try.
+    """
 
     x: np.ndarray
     value: float
     n_iter: int
+    problem: str | None = None
 
 
-def lbfgs(objective, start, *, tol, max_iter):
-    """L-BFGS (scipy), stopped when no entry of the gradient exceeds `tol`.
+def minimize(objective, start, *, solver, tol, max_iter, monitor=None):
+    """Minimise by the solver of that name.
 
     Parameters
     ----------
     objective : callable
-        Maps x to (value, gradient).
+        Maps x to (value, gradient); Newton's method also needs ``curvatures(x)``, see
+        :func:`newton`.
     start : ndarray of shape (n,)
+    solver : {"newton", "lbfgs"}
     tol : float
         Largest absolute entry of the gradient at a solution.
     max_iter : int
+    monitor : callable, default=None
+        Called with x after each iteration; True ends the descent.
 
     Returns
     -------
     Solution
-
-    Warns
-    -----
-    ConvergenceWarning
-        If `tol` was not reached; the text says why and what to try.
     """
+    descend = newton if solver == "newton" else lbfgs
+    monitor = monitor or (lambda x: False)
+    return descend(objective, start, tol=tol, max_iter=max_iter, monitor=monitor)
+
+
+def choose_solver(n_rows, n_parameters):
+    """Name of a solver: Newton's if n_parameters <= 400 and n_rows * n_parameters**2 <= 1e9."""
+    size = n_parameters**2
+    return "newton" if size <= _LARGEST_MATRIX and n_rows * size <= _MOST_WORK else "lbfgs"
+
+
+def lbfgs(objective, start, *, tol, max_iter, monitor):
+    """L-BFGS (scipy): needs the gradient only."""
+
+    def callback(intermediate_result):
+        if monitor(intermediate_result.x):
+            raise StopIteration
+
     result = optimize.minimize(
         objective,
         start,
         jac=True,
         method="L-BFGS-B",
+        callback=callback,
         # ftol as small as it can mean something: the gradient is to decide. maxfun out of the way.
         options={
             "maxiter": max_iter,
@@ -52,17 +87,99 @@ def lbfgs(objective, start, *, tol, max_iter):
         },
     )
     slope = np.abs(result.jac).max()
-    # Where rounding stops the descent a little short of tol, no more can be had.
-    if not slope <= tol and (result.status != 0 or not slope <= 100 * tol):
-        why = (
-            f"the limit of max_iter={max_iter} iterations was hit; raise max_iter"
-            if result.nit >= max_iter
-            else "no lower value can be found at this precision; raise tol"
-        )
-        warnings.warn(
-            f"The fit did not converge: its largest gradient entry is {slope:.1e}, above "
-            f"tol={tol:.1e}, and {why}, or scale the features (for instance with StandardScaler).",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-    return Solution(result.x, float(result.fun), int(result.nit))
+    problem = None
+    if result.status != _STOPPED and not slope <= tol:
+        problem = _problem(slope, tol, max_iter if result.nit >= max_iter else None)
+    return Solution(result.x, float(result.fun), int(result.nit), problem)
+
+
+def newton(objective, start, *, tol, max_iter, monitor):
+    """Newton's method with a line search, damped where the second derivative is not definite.
+
+    ``objective.curvatures(x)`` yields the matrix of second derivatives and, if that may be
+    indefinite, a positive semidefinite one in its place. The first that has a Cholesky
+    factor is taken; if none has, a multiple of the diagonal is added, as much as it needs
+    (Levenberg and Marquardt). So every step is a descent, for any smooth function.
+    """
+    x, (value, gradient) = start, objective(start)
+    damping, n_iter, problem = 0.0, 0, None
+    while (slope := np.abs(gradient).max()) > tol:
+        if n_iter == max_iter:
+            problem = _problem(slope, tol, max_iter)
+            break
+        step = None
+        while step is None and damping <= _MOST_DAMPING:
+            direction, damping = _newton_direction(objective.curvatures(x), gradient, damping)
+            step = _line_search(objective, x, value, gradient, direction)
+            if step is None:
+                damping = max(1e3 * damping, 1e-3)
+        if step is None:
+            problem = _problem(slope, tol, None)
+            break
+        n_iter += 1
+        length, x, value, gradient = step
+        if length == 1:
+            damping = damping / 10 if damping > 10 * _LEAST_DAMPING else 0.0
+        elif length < 0.1:
+            damping = max(10 * damping, 1e-3)
+        if monitor(x):
+            break
+    return Solution(x, float(value), n_iter, problem)
+
+
+def _newton_direction(matrices, gradient, damping):
+    """Descent direction, and the damping it needed, in units of each matrix's diagonal."""
+    for matrix in matrices:
+        direction = _solve(matrix, gradient, damping)
+        if direction is not None:
+            return direction, damping
+    while direction is None:
+        # The last matrix is semidefinite but for rounding: some damping makes it definite.
+        damping = max(10 * damping, _LEAST_DAMPING)
+        direction = _solve(matrix, gradient, damping)
+    return direction, damping
+
+
+def _solve(matrix, gradient, damping):
+    """-(matrix + damping * diagonal)^-1 gradient; None if that is not positive definite."""
+    root = np.sqrt(np.abs(np.diag(matrix)))
+    root[root == 0] = 1.0
+    scaled = matrix / root[:, None] / root
+    scaled[np.diag_indices_from(scaled)] += damping
+    factor, info = linalg.lapack.dpotrf(scaled, lower=1)
+    if info or np.diag(factor).min() ** 2 <= _SINGULAR:
+        return None
+    return -linalg.cho_solve((factor, True), gradient / root, check_finite=False) / root
+
+
+def _line_search(objective, x, value, gradient, direction):
+    """(length, x, value, gradient) of the first halved step that decreases enough; None if none."""
+    promised = -gradient @ direction
+    rounding = _ROUNDING * abs(value)
+    length = 1.0
+    for _ in range(_HALVINGS):
+        new = x + length * direction
+        new_value, new_gradient = objective(new)
+        enough = _SUFFICIENT * length * promised
+        if new_value <= value - enough and enough > np.finfo(float).eps * abs(value):
+            return length, new, new_value, new_gradient
+        # Near the minimum the value is lost in rounding, the gradient is not.
+        closer = np.abs(new_gradient).max() < 0.9 * np.abs(gradient).max()
+        if closer and length * promised <= rounding and new_value <= value + rounding:
+            return length, new, new_value, new_gradient
+        length /= 2
+    return None
+
+
+def _problem(slope, tol, max_iter):
+    """Why a fit did not converge, if it did not; `max_iter` is the limit, if it was hit."""
+    if max_iter is not None:
+        why = f"the limit of max_iter={max_iter} iterations was hit; raise max_iter"
+    elif slope <= _NEARLY * tol:
+        return None  # rounding stopped the descent a little short of tol: no more can be had
+    else:
+        why = "no lower value can be found at this precision; raise tol"
+    return (
+        f"The fit did not converge: its largest gradient entry is {slope:.1e}, above "
+        f"tol={tol:.1e}, and {why}, or scale the features (for instance with StandardScaler)."
+    )

@@ -25,12 +25,14 @@ class PerturbArgmaxClassifier(PerturbClassifier):
         alone: twice the scale with four times C gives the same probabilities.
     constraint : {"sum_to_zero", "reference", None}, default="sum_to_zero"
         What makes the coefficients unique: the rows of the classes sum to zero, or the row of
-        the reference class is zero, or nothing does. With two classes there is one row, and
-        the three are the same.
+        the reference class is zero, or the penalty alone does, whose choice is the rows that
+        sum to zero. With two classes there is one row, and the three are the same.
     reference_class : label, default=None
         The reference class, for ``constraint="reference"``; None for the first of ``classes_``.
-    loss : {"log_loss"}, default="log_loss"
-        What is minimised: the negative log-likelihood.
+    loss : {"log_loss", "fenchel_young"}, default="log_loss"
+        What is minimised for each row: minus the log of the probability of its class, or
+        potential(scores) - score of its class, whose derivative is p - e_y: convex for every
+        noise, in the units of the scores, known up to a constant.
     C : float, default=1.0
         Inverse strength of the penalty, as in LogisticRegression: the objective is
         ``C * sum(sample_weight * loss) + 1/2 * sum(coef_ ** 2)``, the intercept free.
@@ -40,15 +42,21 @@ class PerturbArgmaxClassifier(PerturbClassifier):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, which multiply `sample_weight`; "balanced" gives every class
         the same total.
-    solver : {"auto", "lbfgs"}, default="auto"
-        "auto" is "lbfgs".
+    solver : {"auto", "newton", "lbfgs"}, default="auto"
+        "newton" takes few iterations, each of which makes the matrix of second derivatives;
+        "lbfgs" needs gradients only. With m = (n_classes - 1) * (n_features + 1) parameters,
+        "auto" is "newton" if m <= 400 and n_samples * m**2 <= 1e9, else "lbfgs". Both start from
+        the solution with Gumbel noise, which is cheap.
     tol : float, default=1e-4
         The fit ends when no entry of the gradient of the objective, divided by C and by the
         sum of the weights, is larger.
     max_iter : int, default=100
         Most iterations; a ConvergenceWarning says when they did not suffice.
     warm_start : bool, default=False
-        Start from the last fit, if it had the same classes and number of features.
+        Start from the last fit, if it had the same classes and number of features. Where the
+        loss has several minima (Student-t and Cauchy noise with the log loss) a fit finds one,
+        always the same; fit with other noise first, or set `coef_` and `intercept_`, for another
+        start.
 
     Attributes
     ----------
@@ -62,6 +70,10 @@ class PerturbArgmaxClassifier(PerturbClassifier):
         Iterations of the solver.
     loss_ : float
         The objective at the solution, divided by C and by the sum of the weights.
+    weight_sum_ : float
+        Sum of the weights of the rows, class weights included.
+    log_likelihood_ : float
+        Log likelihood of the training data, without the penalty; with the log loss only.
     model_ : PerturbArgmax or PerturbSoftmax
         The probability model in use.
     noise_ : Noise
@@ -95,11 +107,12 @@ class PerturbArgmaxClassifier(PerturbClassifier):
 
     def _model(self):
         model = PerturbArgmax(self.noise, self.noise_scale)
-        if model.noise.bounded:
+        if model.noise.bounded and self.loss == "log_loss":
             raise ValueError(
                 f"The noise {model.noise} is bounded: the classes seen can have probability zero, "
-                "and the likelihood no finite optimum. Use PerturbSoftmaxClassifier, whose "
-                "probabilities are positive for every noise, or noise that is not bounded."
+                "and the likelihood is zero then. Use loss='fenchel_young', which is finite there, "
+                "or PerturbSoftmaxClassifier, whose probabilities are positive for every noise, or "
+                "noise that is not bounded."
             )
         return model
 
@@ -125,12 +138,14 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         Temperature of the softmax, in the units of the scores.
     constraint : {"sum_to_zero", "reference", None}, default="sum_to_zero"
         What makes the coefficients unique: the rows of the classes sum to zero, or the row of
-        the reference class is zero, or nothing does. With two classes there is one row, and
-        the three are the same.
+        the reference class is zero, or the penalty alone does, whose choice is the rows that
+        sum to zero. With two classes there is one row, and the three are the same.
     reference_class : label, default=None
         The reference class, for ``constraint="reference"``; None for the first of ``classes_``.
-    loss : {"log_loss"}, default="log_loss"
-        What is minimised: the negative log-likelihood.
+    loss : {"log_loss", "fenchel_young"}, default="log_loss"
+        What is minimised for each row: minus the log of the probability of its class, or
+        potential(scores) - score of its class, whose derivative is p - e_y: convex for every
+        noise, in the units of the scores, known up to a constant.
     C : float, default=1.0
         Inverse strength of the penalty, as in LogisticRegression: the objective is
         ``C * sum(sample_weight * loss) + 1/2 * sum(coef_ ** 2)``, the intercept free.
@@ -140,15 +155,21 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, which multiply `sample_weight`; "balanced" gives every class
         the same total.
-    solver : {"auto", "lbfgs"}, default="auto"
-        "auto" is "lbfgs".
+    solver : {"auto", "newton", "lbfgs"}, default="auto"
+        "newton" takes few iterations, each of which makes the matrix of second derivatives;
+        "lbfgs" needs gradients only. With m = (n_classes - 1) * (n_features + 1) parameters,
+        "auto" is "newton" if m <= 400 and n_samples * m**2 <= 1e9, else "lbfgs". Both start from
+        the solution with Gumbel noise, which is cheap.
     tol : float, default=1e-4
         The fit ends when no entry of the gradient of the objective, divided by C and by the
         sum of the weights, is larger.
     max_iter : int, default=100
         Most iterations; a ConvergenceWarning says when they did not suffice.
     warm_start : bool, default=False
-        Start from the last fit, if it had the same classes and number of features.
+        Start from the last fit, if it had the same classes and number of features. Where the
+        loss has several minima (Student-t and Cauchy noise with the log loss) a fit finds one,
+        always the same; fit with other noise first, or set `coef_` and `intercept_`, for another
+        start.
 
     Attributes
     ----------
@@ -162,6 +183,10 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         Iterations of the solver.
     loss_ : float
         The objective at the solution, divided by C and by the sum of the weights.
+    weight_sum_ : float
+        Sum of the weights of the rows, class weights included.
+    log_likelihood_ : float
+        Log likelihood of the training data, without the penalty; with the log loss only.
     model_ : PerturbArgmax or PerturbSoftmax
         The probability model in use.
     noise_ : Noise

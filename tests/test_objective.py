@@ -3,10 +3,12 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 
+from skperturb import _objective
 from skperturb._constraints import make_constraint
 from skperturb._kernel import make_kernel
+from skperturb._losses import LOSSES
 from skperturb._objective import LinearObjective
-from skperturb.noise import Gaussian, Gumbel
+from skperturb.noise import Gaussian, Gumbel, StudentT
 
 from .conftest import FINITE_DIFFERENCES, IDENTITY, five_point
 
@@ -17,12 +19,14 @@ WEIGHT = RNG.integers(0, 4, size=40).astype(float)
 
 def objective(n_classes, constraint="sum_to_zero", X=X, weight=WEIGHT, noise=None, **options):
     y = np.arange(len(weight)) % n_classes if "y" not in options else options.pop("y")
-    options = {"C": 0.7, "fit_intercept": True} | options
+    options = {"C": 0.7, "fit_intercept": True, "loss": "log_loss"} | options
+    noise = noise or Gaussian()
+    loss = LOSSES[options.pop("loss")](make_kernel(noise, n_classes), noise.log_concave)
     return LinearObjective(
         X,
         y,
         weight,
-        kernel=make_kernel(noise or Gaussian(), n_classes),
+        loss=loss,
         constraint=make_constraint(constraint, n_classes, 0),
         **options,
     )
@@ -32,11 +36,37 @@ def objective(n_classes, constraint="sum_to_zero", X=X, weight=WEIGHT, noise=Non
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("noise", [Gaussian(0.5), Gaussian(2.0), Gumbel(2.0)])
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_gradient_against_differences(constraint, n_classes, noise, fit_intercept):
-    function = objective(n_classes, constraint, noise=noise, fit_intercept=fit_intercept)
+@pytest.mark.parametrize("loss", ["log_loss", "fenchel_young"])
+def test_derivatives_against_differences(constraint, n_classes, noise, fit_intercept, loss):
+    function = objective(n_classes, constraint, noise=noise, fit_intercept=fit_intercept, loss=loss)
     free = np.random.default_rng(1).normal(size=function.shape).ravel()
     expected = five_point(lambda x: function(x)[0], free, 1e-3)
     assert_allclose(function(free)[1], expected, rtol=0, atol=FINITE_DIFFERENCES)
+    direction = np.random.default_rng(2).normal(size=free.shape)
+    (second,) = function.curvatures(free)
+    expected = five_point(
+        lambda t: function(free + t * direction)[1] @ direction, np.zeros(()), 1e-3
+    )
+    assert_allclose(direction @ second @ direction, expected, rtol=0, atol=FINITE_DIFFERENCES)
+    assert_allclose(second, second.T, rtol=0, atol=IDENTITY)
+
+
+def test_the_stand_in_for_an_indefinite_matrix_is_semidefinite():
+    function = objective(3, noise=StudentT(1.5), C=np.inf, y=np.arange(40) % 3)
+    exact, information = function.curvatures(8 * np.random.default_rng(1).normal(size=8))
+    assert np.linalg.eigvalsh(exact)[0] < -1e-4
+    assert np.linalg.eigvalsh(information)[0] > -1e-12
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch):
+    free = np.random.default_rng(1).normal(size=12)
+    whole = objective(4)
+    value, gradient = whole(free)
+    (second,) = whole.curvatures(free)
+    monkeypatch.setattr(_objective, "_BLOCK_ELEMENTS", 64)
+    assert_allclose(whole(free)[0], value, rtol=IDENTITY)
+    assert_allclose(whole(free)[1], gradient, rtol=0, atol=IDENTITY)
+    assert_allclose(next(whole.curvatures(free)), second, rtol=0, atol=IDENTITY)
 
 
 def test_value_written_out():
@@ -54,8 +84,11 @@ def test_value_written_out():
 @pytest.mark.parametrize("container", [sparse.csr_matrix, sparse.csr_array])
 def test_sparse_is_dense(container):
     free = np.random.default_rng(1).normal(size=12)
-    for ours, theirs in zip(objective(4, X=container(X))(free), objective(4)(free), strict=True):
-        assert_allclose(ours, theirs, rtol=1e-10, atol=IDENTITY)
+    ours, theirs = objective(4, X=container(X)), objective(4)
+    for one, other in zip(ours(free), theirs(free), strict=True):
+        assert_allclose(one, other, rtol=1e-10, atol=IDENTITY)
+    second = next(ours.curvatures(free)), next(theirs.curvatures(free))
+    assert_allclose(*second, rtol=1e-10, atol=IDENTITY)
 
 
 def test_weights_are_repetitions():

@@ -1,0 +1,317 @@
+"""How sure a fit is of its coefficients: standard errors, criteria, tests of nested models.
+
+Maximum likelihood theory, hence for fits without a penalty. With H the second derivative of minus
+the log likelihood in the free parameters (:mod:`skperturb._constraints`), their covariance is
+H^-1, or H^-1 B H^-1 with B the sum of the outer products of the rows' score vectors
+(Huber 1967, White 1982). A row of weight 2 counts as two rows throughout.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.utils.validation import check_is_fitted
+
+from ._separation import finite_minimum
+
+__all__ = ["LikelihoodRatioTest", "likelihood_ratio_test"]
+
+_IDENTIFIED = 1e-10  # smallest eigenvalue of the information, its diagonal being 1
+_TAKES_PART = 0.1  # smallest entry of a direction, its largest being 1, that is named
+
+
+class InferenceMixin:
+    """What a classifier that maximises a likelihood can say of its coefficients."""
+
+    @property
+    def log_likelihood_(self):
+        """Log likelihood of the training data at the solution, weights included, no penalty."""
+        if self.loss != "log_loss":
+            raise AttributeError(f"There is no log likelihood with loss={self.loss!r}.")
+        penalty = np.sum(np.square(self.coef_, dtype=float)) / (2 * self.C)
+        return penalty - self.weight_sum_ * self.loss_
+
+    def summary(self, X=None, y=None, sample_weight=None, *, cov="observed", confidence=0.95):
+        """Coefficients with standard errors, tests and confidence intervals.
+
+        The covariance of an unpenalised fit: the inverse of the observed information in the
+        coordinates of the constraint, or the sandwich.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array-like, default=None
+            The data of the fit. If None, those that the object was fitted to, which it
+            refers to until it is saved or copied.
+        cov : {"observed", "robust"}, default="observed"
+            "observed" is right if the model is; "robust" (Huber and White, H^-1 B H^-1 without a
+            correction for small samples) also if the noise is another one.
+        confidence : float, default=0.95
+            Level of the confidence intervals, between 0 and 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each class (but the reference class, or the first of two) and feature,
+            the intercept first, with the columns class, feature, coef, std_err, z, p_value
+            (two-sided, Wald), ci_low and ci_high.
+
+        Raises
+        ------
+        ValueError
+            Where there are no such standard errors: after a penalised fit (finite C), with
+            `class_weight`, with constraint=None, where the features separate the classes or do not
+            determine the coefficients, or where the coefficients are not those of the data.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skperturb import PerturbArgmaxClassifier
+        >>> X, y = load_iris(return_X_y=True, as_frame=True)
+        >>> clf = PerturbArgmaxClassifier(C=float("inf"), constraint="reference", tol=1e-8)
+        >>> table = clf.fit(X[["sepal length (cm)"]], y).summary()
+        >>> print(table.iloc[:, :6].round(3).to_string(index=False))
+         class           feature    coef  std_err      z  p_value
+             1         intercept -19.186    3.340 -5.744      0.0
+             1 sepal length (cm)   3.537    0.621  5.694      0.0
+             2         intercept -28.395    3.896 -7.288      0.0
+             2 sepal length (cm)   5.021    0.702  7.152      0.0
+        """
+        check_is_fitted(self)
+        if X is None:
+            if not hasattr(self, "_objective"):
+                raise ValueError(
+                    "This model was saved or copied, and no longer knows the data of its fit: "
+                    "pass X, y and sample_weight to summary."
+                )
+            objective = self._objective
+        else:
+            objective = self._objective_for(X, y, sample_weight)
+        return _summary(self, objective, cov=cov, confidence=confidence)
+
+    def aic(self):
+        """Akaike's information criterion of an unpenalised fit: 2 parameters - 2 log likelihood.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            After a penalised fit, or one with `class_weight` or another loss.
+        """
+        check_is_fitted(self)
+        return _information_criterion(self, 2.0)
+
+    def bic(self):
+        """Bayesian information criterion (Schwarz): log(n) parameters - 2 log likelihood.
+
+        n is the sum of the sample weights.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            After a penalised fit, or one with `class_weight` or another loss.
+        """
+        check_is_fitted(self)
+        return _information_criterion(self, np.log(self.weight_sum_))
+
+
+class LikelihoodRatioTest(NamedTuple):
+    """Result of :func:`likelihood_ratio_test`."""
+
+    statistic: float
+    df: int
+    p_value: float
+
+
+def likelihood_ratio_test(restricted, full):
+    """Test whether the features that only the full model has improve the likelihood.
+
+    Twice the difference of the log likelihoods, against the chi-squared distribution (Wilks).
+
+    Parameters
+    ----------
+    restricted, full : fitted classifiers
+        The same model fitted with C=inf to the same rows; the features of `restricted`
+        are some of those of `full`.
+
+    Returns
+    -------
+    LikelihoodRatioTest
+        statistic, df (the number of parameters that `restricted` lacks) and p_value.
+
+    Raises
+    ------
+    ValueError
+        If a fit is penalised, or the two are not nested models of the same data.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from skperturb import PerturbArgmaxClassifier
+    >>> from skperturb.inference import likelihood_ratio_test
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> radius = PerturbArgmaxClassifier(C=float("inf")).fit(X[:, :1], y)
+    >>> and_texture = PerturbArgmaxClassifier(C=float("inf")).fit(X[:, :2], y)
+    >>> statistic, df, p_value = likelihood_ratio_test(radius, and_texture)
+    >>> round(statistic, 1), df, p_value < 0.001
+    (38.8, 1, True)
+    """
+    for clf in (restricted, full):
+        _check_likelihood(clf)
+    same = [
+        type(restricted) is type(full),
+        repr(restricted.model_) == repr(full.model_),
+        np.array_equal(restricted.classes_, full.classes_),
+        np.isclose(restricted.weight_sum_, full.weight_sum_, rtol=1e-9),
+    ]
+    if not all(same):
+        raise ValueError(
+            "The two fits are not of the same model (noise, temperature) and the same rows: their "
+            "likelihoods cannot be compared by this test. Compare them by aic()."
+        )
+    df = _n_parameters(full) - _n_parameters(restricted)
+    names = [getattr(clf, "feature_names_in_", None) for clf in (restricted, full)]
+    nested = all(n is not None for n in names) is False or set(names[0]) <= set(names[1])
+    if df <= 0 or not nested or restricted.fit_intercept > full.fit_intercept:
+        raise ValueError(
+            "The first model is not nested in the second: its features must be some of those of "
+            "the second, and fewer. Give the smaller model first."
+        )
+    statistic = 2 * (full.log_likelihood_ - restricted.log_likelihood_)
+    # What both fits may have left to their tolerance.
+    if statistic < -1e-3 * max(1.0, abs(full.log_likelihood_) * 1e-3):
+        raise ValueError(
+            "The larger model has the lower likelihood: the features are not nested, or a fit did "
+            "not converge, or stopped at another maximum (noise that is not log-concave)."
+        )
+    statistic = max(statistic, 0.0)
+    return LikelihoodRatioTest(float(statistic), df, float(stats.chi2.sf(statistic, df)))
+
+
+def _n_parameters(clf):
+    """Number of free parameters of a fitted classifier."""
+    return (len(clf.classes_) - 1) * (clf.n_features_in_ + int(clf.fit_intercept))
+
+
+def _information_criterion(clf, price):
+    """`price` for each parameter, less twice the log likelihood."""
+    _check_likelihood(clf)
+    return float(price * _n_parameters(clf) - 2 * clf.log_likelihood_)
+
+
+def _summary(clf, objective, *, cov, confidence):
+    """See :meth:`InferenceMixin.summary`."""
+    if cov not in ("observed", "robust"):
+        raise ValueError(f"cov must be 'observed' or 'robust', got {cov!r}.")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}.")
+    _check_unpenalised(clf)
+    if clf.loss != "log_loss" and cov == "observed":
+        raise ValueError(
+            f"With loss={clf.loss!r} the second derivative is no information: use cov='robust', or "
+            "fit with loss='log_loss'."
+        )
+    if clf.constraint is None and len(clf.classes_) > 2:
+        raise ValueError(
+            "With constraint=None the coefficients are not unique and have no standard errors: fit "
+            "with constraint='sum_to_zero' or 'reference'."
+        )
+    free = objective.free(*clf._all_rows())
+    covariance = _covariance(clf, objective, free, robust=cov == "robust")
+    std_err = np.sqrt(objective.variances(covariance))
+    coef = np.column_stack(objective.coefficients(free))[:, : std_err.shape[1]]
+
+    names = list(getattr(clf, "feature_names_in_", [f"x{i}" for i in range(clf.n_features_in_)]))
+    order = np.arange(len(names))
+    if clf.fit_intercept:
+        names, order = ["intercept", *names], np.append(len(names), order)
+    determined = objective.constraint.rows
+    coef, std_err = (part[determined][:, order].ravel() for part in (coef, std_err))
+    z = coef / std_err
+    half = stats.norm.isf((1 - confidence) / 2) * std_err
+    return pd.DataFrame(
+        {
+            "class": np.repeat(clf.classes_[determined], len(names)),
+            "feature": names * len(determined),
+            "coef": coef,
+            "std_err": std_err,
+            "z": z,
+            "p_value": 2 * stats.norm.sf(np.abs(z)),
+            "ci_low": coef - half,
+            "ci_high": coef + half,
+        }
+    )
+
+
+def _covariance(clf, objective, free, robust):
+    """Covariance matrix of the free parameters."""
+    _, gradient = objective(free)
+    slope = np.abs(gradient).max()
+    if slope > max(100 * clf.tol, 1e-6):
+        raise ValueError(
+            "The coefficients are not at a maximum of the likelihood of these data (largest "
+            f"gradient entry {slope:.1e}, tol={clf.tol:.1e}): pass the data of the fit, unchanged, "
+            "or fit to convergence."
+        )
+    if not finite_minimum(objective, free):
+        raise ValueError(
+            "The features seem to separate the classes, wholly or in part: no finite coefficients "
+            "are best, and there are no standard errors. Leave out the feature that separates, or "
+            "use a penalty; if you know that they do not, fit with a smaller tol."
+        )
+    information = next(objective.curvatures(free)) * objective.total
+    root = np.sqrt(np.abs(np.diag(information)))
+    root[root == 0] = 1.0
+    values, vectors = np.linalg.eigh(information / root[:, None] / root)
+    if values[0] < -_IDENTIFIED:
+        raise ValueError(
+            "The coefficients are at no maximum of the likelihood but at a saddle: fit again from "
+            "another start (warm_start=True after another noise)."
+        )
+    if values[0] < _IDENTIFIED:
+        raise ValueError(
+            "The data do not determine the coefficients: a combination of the features "
+            f"{_names(clf, objective, vectors[:, 0] / root * root.max())} is constant, or the same "
+            "as the intercept. Leave one of them out."
+        )
+    inverse = (vectors / values) @ vectors.T / root[:, None] / root
+    if not robust:
+        return inverse
+    meat = np.zeros_like(inverse)
+    for rows, weight in objective.score_vectors(free):
+        meat += (rows * weight[:, None]).T @ rows
+    return inverse @ meat @ inverse
+
+
+def _names(clf, objective, direction):
+    """Features that take part in a direction of the free parameters."""
+    size = np.abs(direction.reshape(objective.shape)).max(axis=0)[: clf.n_features_in_]
+    names = getattr(clf, "feature_names_in_", [f"x{i}" for i in range(clf.n_features_in_)])
+    part = np.flatnonzero(size >= _TAKES_PART * size.max())
+    return ", ".join(str(names[i]) for i in part)
+
+
+def _check_unpenalised(clf):
+    if np.inf > clf.C:
+        raise ValueError(
+            f"The fit is penalised (C={clf.C:g}): its coefficients are biased towards zero, and "
+            "standard errors, AIC and likelihood ratios do not hold. Fit with C=numpy.inf."
+        )
+    if clf.class_weight is not None:
+        raise ValueError(
+            "class_weight changes the likelihood: there are no standard errors, AIC or likelihood "
+            "ratios. Fit with class_weight=None."
+        )
+
+
+def _check_likelihood(clf):
+    _check_unpenalised(clf)
+    if clf.loss != "log_loss":
+        raise ValueError(f"loss={clf.loss!r} has no likelihood. Fit with loss='log_loss'.")
