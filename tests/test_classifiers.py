@@ -28,21 +28,41 @@ from sklearn.utils.estimator_checks import (
 
 from skperturb import PerturbArgmaxClassifier, PerturbSoftmaxClassifier, models
 from skperturb._kernel import TableKernel
-from skperturb.noise import Gaussian, Logistic
+from skperturb.noise import Gaussian, Logistic, StudentT, from_scipy
 
 CLASSIFIERS = [PerturbArgmaxClassifier, PerturbSoftmaxClassifier]
 classifiers = pytest.mark.parametrize("Classifier", CLASSIFIERS)
+Argmax, Softmax = CLASSIFIERS
+REFERENCE = {"constraint": "reference"}
+FENCHEL_YOUNG = {"loss": "fenchel_young"}
+# Every noise, constraint, loss and solver twice at least, and extreme parameters.
 CONFIGURATIONS = [
-    PerturbArgmaxClassifier(),
-    PerturbSoftmaxClassifier(),
-    PerturbArgmaxClassifier("gumbel", constraint="reference"),
-    PerturbArgmaxClassifier("logistic", constraint=None, noise_scale=0.3),
-    PerturbSoftmaxClassifier("logistic", temperature=0.1, constraint="reference", C=100.0),
-    PerturbSoftmaxClassifier("gumbel", noise_scale=3.0, class_weight="balanced", warm_start=True),
+    Argmax(),
+    Softmax(),
+    Argmax("gaussian", **FENCHEL_YOUNG, solver="lbfgs", noise_scale=1e3),
+    Softmax("gaussian", **REFERENCE, solver="lbfgs", temperature=1e-3, warm_start=True),
+    Argmax("gumbel", **REFERENCE, solver="newton"),
+    Softmax("gumbel", noise_scale=3.0, class_weight="balanced", warm_start=True),
+    Argmax("gumbel_min", constraint=None, solver="newton", C=1e3),
+    Softmax("gumbel_min", **REFERENCE, **FENCHEL_YOUNG, temperature=1e3, C=1e4),
+    Argmax("logistic", constraint=None, solver="lbfgs", noise_scale=0.3),
+    Softmax("logistic", temperature=0.1, **REFERENCE, C=100.0),
+    Argmax("laplace", solver="newton"),
+    Softmax("laplace", constraint=None, **FENCHEL_YOUNG, solver="lbfgs"),
+    Argmax("exponential", **REFERENCE, **FENCHEL_YOUNG),
+    Softmax("exponential", constraint=None, C=1e-3),
+    Argmax("student_t", solver="newton"),
+    Softmax(StudentT(1.5), **REFERENCE, C=10.0),
+    Argmax("cauchy", tol=1e-2),
+    Softmax("cauchy", solver="newton", C=0.1),
+    Argmax("uniform", **FENCHEL_YOUNG, solver="newton"),
+    Softmax("uniform", temperature=0.5, max_iter=1),
+    Argmax(from_scipy(stats.norm(scale=2.0)), C=1e6),
+    Softmax(from_scipy(stats.triang(0.3)), constraint=None, C=1e6, tol=1e-2),
 ]
 
 
-# Some checks fit raw, badly scaled data: not converging is then what a user should be told.
+# Some checks fit raw, badly scaled or separable data: a user should be told so.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(CONFIGURATIONS)
 def test_scikit_learn_checks(estimator, check):
@@ -357,7 +377,14 @@ def test_log_softmax_oracle_of_the_loss():
 
 @pytest.mark.parametrize(
     "noise",
-    ["gumbel_min", "laplace", "exponential", "student_t", "cauchy", stats.norm(scale=2)],
+    [
+        "gumbel_min",
+        "laplace",
+        "exponential",
+        "student_t",
+        "cauchy",
+        from_scipy(stats.norm(scale=2)),
+    ],
     ids=str,
 )
 def test_every_noise_fits(noise):
