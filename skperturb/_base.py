@@ -22,6 +22,7 @@ from ._losses import LOSSES
 from ._objective import LinearObjective, linear_scores
 from ._separation import finite_minimum
 from ._solvers import choose_solver, minimize
+from ._start import starting_point
 from .inference import InferenceMixin
 from .models import PerturbArgmax
 from .noise import Gumbel, interquartile_range
@@ -146,12 +147,12 @@ class PerturbClassifier(
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
-                f"y has one class only, {classes[0]!r}; at least two classes are needed to fit."
+                f"y has one class only, {classes.tolist()[0]!r}; at least two are needed to fit."
             )
         model = self._model()
         weight = self._weights(X, y, sample_weight, classes, codes)
         constraint = make_constraint(self.constraint, len(classes), self._reference_index(classes))
-        objective = self._objective_of(model, X, codes, weight, constraint)
+        objective = LinearObjective(X, codes, weight, **self._parts(model, constraint))
         previous = self._previous_fit(classes, X.shape[1]) if self.warm_start else None
 
         self.classes_, self.model_ = classes, model
@@ -160,12 +161,7 @@ class PerturbClassifier(
             self, lambda x: self._coefficients(objective, x), X=X, y=y, metadata=metadata
         )
         with single_thread():
-            if previous is not None:
-                start = objective.free(*previous)
-            elif isinstance(model._law(), Gumbel):
-                start = np.zeros(objective.n_parameters)
-            else:
-                start = self._cheap_start(model, X, codes, weight, constraint)
+            start = objective.free(*previous) if previous else self._start(objective, model)
             monitor.start(start)
             solution = self._minimize(objective, start, monitor)
         monitor.close(solution.x)
@@ -188,17 +184,17 @@ class PerturbClassifier(
         self._objective = objective
         return self
 
-    def _objective_of(self, model, X, codes, weight, constraint):
-        kernel = model.kernel(constraint.n_classes)
-        return LinearObjective(
-            X,
-            codes,
-            weight,
-            loss=LOSSES[self.loss](kernel, model._law().log_concave),
-            constraint=constraint,
-            C=self.C,
-            fit_intercept=self.fit_intercept,
-        )
+    def _parts(self, model, constraint):
+        """What the objective needs beside the data."""
+        return {
+            "loss": self._loss_of(model, constraint.n_classes),
+            "constraint": constraint,
+            "C": self.C,
+            "fit_intercept": self.fit_intercept,
+        }
+
+    def _loss_of(self, model, n_classes):
+        return LOSSES[self.loss](model.kernel(n_classes), model._law().log_concave)
 
     def _coefficients(self, objective, x):
         """Fitted attributes of a vector of free parameters."""
@@ -210,14 +206,18 @@ class PerturbClassifier(
             "intercept_": intercept.astype(objective.dtype),
         }
 
-    def _cheap_start(self, model, X, codes, weight, constraint):
-        """The solution with Gumbel noise as wide as the model's: it has a closed form."""
-        width = interquartile_range(model._law()) / interquartile_range(Gumbel())
-        objective = self._objective_of(PerturbArgmax(Gumbel(width)), X, codes, weight, constraint)
-        solver = self._solver_for(objective)
-        start = np.zeros(objective.n_parameters)
-        tol = max(self.tol, _TOL_OF_START)
-        return minimize(objective, start, solver=solver, tol=tol, max_iter=self.max_iter).x
+    def _start(self, objective, model):
+        law = model._law()
+        if isinstance(law, Gumbel):
+            return np.zeros(objective.n_parameters)
+        width = interquartile_range(law) / interquartile_range(Gumbel())
+        simple = self._loss_of(PerturbArgmax(Gumbel(width)), len(self.classes_))
+        options = {"tol": max(self.tol, _TOL_OF_START), "max_iter": self.max_iter}
+        return starting_point(
+            objective,
+            simple,
+            lambda easy, x: minimize(easy, x, solver=self._solver_for(easy), **options).x,
+        )
 
     def _solver_for(self, objective):
         if self.solver == "auto":
@@ -252,7 +252,7 @@ class PerturbClassifier(
         weight = self._weights(X, y, sample_weight, self.classes_, codes)
         reference = self._reference_index(self.classes_)
         constraint = make_constraint(self.constraint, len(self.classes_), reference)
-        return self._objective_of(self.model_, X, codes, weight, constraint)
+        return LinearObjective(X, codes, weight, **self._parts(self.model_, constraint))
 
     def _reference_index(self, classes):
         if self.reference_class is None:
@@ -290,7 +290,7 @@ class PerturbClassifier(
     def _check_weights(self, name, weight, classes, codes):
         with np.errstate(over="ignore", invalid="ignore"):
             total = weight.sum()
-            ridge = 1 / (self.C * total) if total else np.inf
+            ridge = 1 / self.C / total if total else np.inf
         if not (np.isfinite(total) and weight.min() >= 0 and np.isfinite(ridge)):
             raise ValueError(
                 f"{name} must give weights that are not negative and whose sum is finite, and C "

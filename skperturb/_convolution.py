@@ -28,6 +28,8 @@ _IMPOSSIBLE = -1e5
 _LOWEST, _HIGHEST = -14.0, 740.0
 _GUMBEL_BREAKS = -3.0, -1.0, 1.0  # its density turns there
 _PANEL = 1.5
+# Below this temperature, in units of the noise, the trapezoid rule needs more points than the mesh.
+_COLD = 3e-3
 _FURTHEST = 1e9
 
 
@@ -44,9 +46,12 @@ def convolution(noise, temperature):
 
     Returns
     -------
-    GumbelConvolution or RoughConvolution
+    GumbelConvolution, RoughConvolution, or one of those in another unit
     """
-    if noise.kinks or not has_thin_tails(noise):
+    if noise.scale != 1:
+        return _InUnits(convolution(noise.standard(), temperature / noise.scale), noise.scale)
+    rough = noise.kinks or not has_thin_tails(noise)
+    if rough or temperature < _COLD * interquartile_range(noise):
         return RoughConvolution(noise, temperature)
     smooth = GumbelConvolution(noise, temperature)
     if isinstance(noise, ScipyNoise) and not smooth.converged():
@@ -54,10 +59,27 @@ def convolution(noise, temperature):
     return smooth
 
 
+class _InUnits:
+    """A law times a unit: the unit, the law, and the quantiles are all that anyone asks for."""
+
+    def __init__(self, law, unit):
+        self._law, self.scale = law, unit
+        self.support, self.log_concave = law.support, law.log_concave
+
+    def standard(self):
+        return self._law
+
+    def ppf(self, q):
+        return self.scale * self._law.ppf(q)
+
+    def isf(self, q):
+        return self.scale * self._law.isf(q)
+
+
 class _Convolution:
     """What both have: a law's attributes, equality by value, bounds of the quantiles."""
 
-    support, kinks = (-np.inf, np.inf), ()
+    support, kinks, scale = (-np.inf, np.inf), (), 1.0
 
     def __init__(self, noise, temperature):
         self._parts = noise, Gumbel(temperature)
@@ -65,15 +87,8 @@ class _Convolution:
         # Outside, nothing is worth a panel of an interpolant.
         self.interior = self.ppf(_TAIL), self.isf(_TAIL)
 
-    @property
-    def scale(self):
-        """The unit: the scale of the noise."""
-        return self._parts[0].scale
-
     def standard(self):
-        """The same law in units of the noise's scale."""
-        noise, gumbel = self._parts
-        return convolution(noise.standard(), gumbel.scale / noise.scale)
+        return self
 
     def __eq__(self, other):
         return isinstance(other, _Convolution) and self._parts == other._parts

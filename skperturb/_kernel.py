@@ -42,6 +42,7 @@ _BLOCK_ELEMENTS = 1 << 17
 # exp(-690) = 1e-300: below this a sum of probabilities loses digits, and then everything.
 _UNDERFLOW = -690.0
 _UNIT_ELEMENTS = 1 << 22  # scores divided by the unit at once
+_FURTHEST = 1e300  # score
 _BREAKS = 48  # of the best classes
 _NEGLIGIBLE = 45.0
 # Classes of a row beyond the tables: more of them are integrated on one mesh, not each by itself.
@@ -113,21 +114,27 @@ class UnitKernel:
         size = max(1, _UNIT_ELEMENTS // scores.shape[1])
         for start in range(0, len(scores), size):
             rows = slice(start, start + size)
-            out[rows] = function(scores[rows] / self._unit)
+            out[rows] = function(self._in_units(scores[rows]))
         return out
 
     def log_likelihood(self, scores, y):
-        log_p, gradient = self.standard.log_likelihood(scores / self._unit, y)
+        log_p, gradient = self.standard.log_likelihood(self._in_units(scores), y)
         return log_p, gradient / self._unit
 
     def hessian(self, scores, y):
-        return self.standard.hessian(scores / self._unit, y) / self._unit**2
+        return self.standard.hessian(self._in_units(scores), y) / self._unit / self._unit
 
     def potential(self, scores):
-        return self._unit * self.standard.potential(scores / self._unit)
+        return self._unit * self.standard.potential(self._in_units(scores))
 
     def jacobian(self, scores):
-        return self.standard.jacobian(scores / self._unit) / self._unit
+        return self.standard.jacobian(self._in_units(scores)) / self._unit
+
+    def _in_units(self, scores):
+        with np.errstate(over="ignore"):
+            scaled = scores / self._unit
+        # What has overflown is beyond any noise all the same.
+        return scaled if self._unit >= 1 else np.clip(scaled, -_FURTHEST, _FURTHEST, out=scaled)
 
 
 class SoftmaxKernel:

@@ -3,6 +3,7 @@
 A loss has
 
     value_and_slope(scores, y) -> (loss of shape (n,), its derivative in the scores (n, K))
+    convex                     -> whether it is known to be convex in the scores
     curvatures()               -> functions of (scores, y) that give matrices (n, K, K): the second
                                   derivative first, and where that can be indefinite a positive
                                   semidefinite matrix to put in its place.
@@ -29,7 +30,7 @@ class LogLoss:
     """
 
     def __init__(self, kernel, log_concave):
-        self._kernel, self._log_concave = kernel, log_concave
+        self._kernel, self.convex = kernel, bool(log_concave)
 
     def value_and_slope(self, scores, y):
         log_p, gradient = self._kernel.log_likelihood(scores, y)
@@ -37,7 +38,7 @@ class LogLoss:
 
     def curvatures(self):
         yield lambda scores, y: -self._kernel.hessian(scores, y)
-        if not self._log_concave:
+        if not self.convex:
             yield lambda scores, y: expected_information(self._kernel, scores)
 
 
@@ -53,6 +54,8 @@ class FenchelYoungLoss:
     log_concave : bool or None
         Of no importance here.
     """
+
+    convex = True
 
     def __init__(self, kernel, log_concave):
         self._kernel = kernel

@@ -37,6 +37,8 @@ class LinearObjective:
         made flat.
     total : float
         Sum of the weights.
+    weight : ndarray of shape (n_rows,)
+        Weights divided by their sum.
     n_rows, n_parameters : int
         Number of rows whose weight is not zero, and of free parameters.
     dtype : dtype
@@ -51,13 +53,26 @@ class LinearObjective:
             X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
         self._X, self._y = X, y
         self.total = weight.sum()
-        self._weight = weight / self.total
-        self._ridge = 1 / (C * self.total)
+        self.weight = weight / self.total
+        self._ridge = 1 / C / self.total
         self.loss, self.constraint = loss, constraint
+        self._options = {"constraint": constraint, "C": C, "fit_intercept": fit_intercept}
         self._n_features = X.shape[1]
         self.shape = constraint.n_free, X.shape[1] + int(fit_intercept)
         self.n_rows, self.n_parameters = len(y), int(np.prod(self.shape))
         self.dtype = X.dtype
+
+    def with_loss(self, loss):
+        """The same with another loss."""
+        return LinearObjective(
+            self._X, self._y, self.weight * self.total, loss=loss, **self._options
+        )
+
+    def with_weight(self, weight):
+        """The same with other weights, given as shares of the present sum."""
+        return LinearObjective(
+            self._X, self._y, weight * self.total, loss=self.loss, **self._options
+        )
 
     def coefficients(self, free):
         """Coefficients (K, n_features) and intercept (K,) of a vector of free parameters."""
@@ -83,7 +98,23 @@ class LinearObjective:
         return 0.5 * self._ridge * np.sum(self._penalised(free) ** 2)
 
     def __call__(self, free):
-        """Value (float) and gradient (like `free`)."""
+        """Value (float) and gradient (like `free`).
+
+        Raises
+        ------
+        ValueError
+            If they overflow.
+        """
+        with np.errstate(all="ignore"):
+            value, gradient = self._sums(free)
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+            raise ValueError(
+                "The objective overflows: scale the features, for instance with StandardScaler, "
+                "and choose noise_scale, temperature and C nearer to 1."
+            )
+        return value, gradient
+
+    def _sums(self, free):
         value = self.penalty(free)
         gradient = np.zeros((self.constraint.n_classes, self.shape[1]))
         for X, y, weight, scores in self._blocks(free, self.constraint.n_classes):
@@ -118,7 +149,8 @@ class LinearObjective:
         total = np.zeros((n_free, width, n_free, width))
         restrict = self.constraint.restrict
         for X, y, weight, scores in self._blocks(free, self.constraint.n_classes**2):
-            full = curvature(scores, y).transpose(1, 2, 0) * weight
+            with np.errstate(all="ignore"):
+                full = curvature(scores, y).transpose(1, 2, 0) * weight
             reduced = restrict(restrict(full).swapaxes(0, 1))
             for j in range(n_free):
                 for k in range(j + 1):
@@ -126,8 +158,7 @@ class LinearObjective:
         for j in range(n_free):
             for k in range(j):
                 total[k, :, j] = total[j, :, k].T
-        if not np.isfinite(total).all():
-            raise ValueError(_OVERFLOW.format(self._X.dtype))
+        _check_finite(total, self._X)
         return total.reshape(n_free * width, n_free * width)
 
     def score_vectors(self, free):
@@ -145,6 +176,11 @@ class LinearObjective:
             rows = _with_intercept(X, self.shape[1])
             vectors = slope.T[:, :, None] * rows[:, None, :]
             yield vectors.reshape(len(y), -1), weight * self.total
+
+    def losses(self, free):
+        """Each row's loss: (n_rows,)."""
+        blocks = self._blocks(free, self.constraint.n_classes)
+        return np.concatenate([self.loss.value_and_slope(s, y)[0] for _, y, _, s in blocks])
 
     def slopes(self, free):
         """Each row's derivative of the loss in the scores.
@@ -183,7 +219,7 @@ class LinearObjective:
         for start in range(0, self.n_rows, size):
             rows = slice(start, start + size)
             X = self._X if size >= self.n_rows else self._X[rows]
-            yield X, self._y[rows], self._weight[rows], linear_scores(X, coef, intercept)
+            yield X, self._y[rows], self.weight[rows], linear_scores(X, coef, intercept)
 
     def _sum_of_rows(self, X, slope):
         """slope^T [X, 1]: (K, n_features + 1 or + 0)."""
@@ -209,9 +245,6 @@ class LinearObjective:
         return out
 
 
-_OVERFLOW = "The scores overflow {}: scale the features, for instance with StandardScaler."
-
-
 def linear_scores(X, coef, intercept):
     """Scores X @ coef.T + intercept in double precision; X itself is not copied.
 
@@ -223,9 +256,15 @@ def linear_scores(X, coef, intercept):
     with np.errstate(over="ignore", invalid="ignore"):
         product = X @ coef.T.astype(X.dtype, copy=False)
         scores = np.asarray(product, dtype=np.float64) + intercept
-    if not np.isfinite(scores).all():
-        raise ValueError(_OVERFLOW.format(X.dtype))
+    _check_finite(scores, X)
     return scores
+
+
+def _check_finite(sums, X):
+    if not np.isfinite(sums).all():
+        raise ValueError(
+            f"The scores overflow {X.dtype}: scale the features, for instance with StandardScaler."
+        )
 
 
 def _with_intercept(X, width):

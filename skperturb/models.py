@@ -9,9 +9,11 @@ from sklearn.utils.validation import check_array
 from ._convolution import convolution
 from ._inverse import invert
 from ._kernel import expected_information, make_kernel
-from .noise import as_noise
+from .noise import as_noise, interquartile_range
 
 __all__ = ["PerturbArgmax", "PerturbSoftmax"]
+
+_EXTREME = 1e6  # ratio of temperature and noise: beyond, one of them is lost in rounding
 
 
 class PerturbArgmax:
@@ -223,13 +225,15 @@ class PerturbSoftmax(PerturbArgmax):
     noise_scale : float, default=1.0
         Multiplies the noise's own scale; in the units of the scores.
     temperature : float, default=1.0
-        Positive and finite, in the units of the scores. Towards 0 the model becomes
-        Perturb-Argmax; large against the noise, softmax(scores / temperature).
+        In the units of the scores, between 1e-6 and 1e6 times the noise's interquartile range.
+        Towards 0 the model becomes Perturb-Argmax; large against the noise,
+        softmax(scores / temperature).
 
     Raises
     ------
     ValueError
-        If the noise is unknown, or a scale or the temperature not positive and finite.
+        If the noise is unknown, a scale or the temperature not positive and finite, or one too
+        small against the other.
 
     Examples
     --------
@@ -244,6 +248,14 @@ class PerturbSoftmax(PerturbArgmax):
             raise ValueError(
                 f"temperature must be positive and finite, got {temperature!r}; the limit of "
                 "temperature 0 is PerturbArgmax."
+            )
+        ratio = temperature / interquartile_range(self.noise)
+        if not 1 / _EXTREME <= ratio <= _EXTREME:
+            limit = "PerturbArgmax" if ratio < 1 else "logistic regression"
+            raise ValueError(
+                f"temperature={temperature:g} is {ratio:.0e} times the width of the noise (its "
+                f"interquartile range); between {1 / _EXTREME:.0e} and {_EXTREME:.0e} can be "
+                f"computed. Use the limit, {limit}, or another noise_scale."
             )
         self.temperature = float(temperature)
 

@@ -268,9 +268,9 @@ def test_invariances(law):
 @laws
 def test_scores_and_noise_share_their_unit(law):
     """p(c * scores, c * noise) = p(scores, noise), and gradients shrink by c."""
-    if hasattr(law, "_parts"):
-        noise, gumbel = law._parts
-        tripled = convolution(as_noise(noise, 3), 3 * gumbel.scale)
+    if hasattr(law.standard(), "_parts"):
+        noise, gumbel = law.standard()._parts
+        tripled = convolution(as_noise(noise, 3 * law.scale), 3 * law.scale * gumbel.scale)
     else:
         tripled = as_noise(law, 3)
     scores, y = scores_like(20, 4), np.arange(20) % 4
