@@ -288,9 +288,11 @@ class PerturbClassifier(
         return weight
 
     def _check_weights(self, name, weight, classes, codes):
-        with np.errstate(over="ignore", invalid="ignore"):
+        if not weight.any():
+            raise ValueError(f"{name} is zero for every row: nothing is left to fit.")
+        with np.errstate(all="ignore"):
             total = weight.sum()
-            ridge = 1 / self.C / total if total else np.inf
+            ridge = 1 / self.C / total
         if not (np.isfinite(total) and weight.min() >= 0 and np.isfinite(ridge)):
             raise ValueError(
                 f"{name} must give weights that are not negative and whose sum is finite, and C "
