@@ -167,7 +167,7 @@ class PerturbClassifier(
         monitor.close(solution.x)
         if solution.problem:
             warnings.warn(solution.problem, ConvergenceWarning, stacklevel=4)
-        if self.constraint is None and np.inf == self.C and len(classes) > 2:
+        if self.constraint is None and np.isinf(self.C) and len(classes) > 2:
             warnings.warn(
                 "The coefficients are not unique: with constraint=None and without a penalty "
                 "(C=inf) any common shift of all classes gives the same probabilities. Those that "
@@ -181,7 +181,7 @@ class PerturbClassifier(
         self.n_iter_ = solution.n_iter
         self.loss_ = solution.value
         self.weight_sum_ = float(objective.total)
-        self._objective = objective
+        self._objective, self._fit_params = objective, self.get_params(deep=False)
         return self
 
     def _parts(self, model, constraint):
@@ -227,7 +227,7 @@ class PerturbClassifier(
     def _minimize(self, objective, start, monitor):
         options = {"solver": self._solver_for(objective), "monitor": monitor}
         solution = minimize(objective, start, tol=self.tol, max_iter=self.max_iter, **options)
-        if np.inf > self.C or monitor.stopped:
+        if np.isfinite(self.C) or monitor.stopped:
             return solution
         # Without a penalty there may be no finite minimum, and the gradient small all the same.
         tol, given_up = self.tol, solution.problem

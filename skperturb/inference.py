@@ -17,6 +17,8 @@ from ._separation import finite_minimum
 
 __all__ = ["LikelihoodRatioTest", "likelihood_ratio_test"]
 
+# Parameters that decide what a fit minimises, the noise aside.
+_MATTER = "loss", "C", "constraint", "reference_class", "fit_intercept", "class_weight"
 _IDENTIFIED = 1e-10  # smallest eigenvalue of the information, its diagonal being 1
 _TAKES_PART = 0.1  # smallest entry of a direction, its largest being 1, that is named
 
@@ -27,9 +29,10 @@ class InferenceMixin:
     @property
     def log_likelihood_(self):
         """Log likelihood of the training data at the solution, weights included, no penalty."""
-        if self.loss != "log_loss":
-            raise AttributeError(f"There is no log likelihood with loss={self.loss!r}.")
-        penalty = np.sum(np.square(self.coef_, dtype=float)) / (2 * self.C)
+        loss, C = self._fit_params["loss"], self._fit_params["C"]
+        if loss != "log_loss":
+            raise AttributeError(f"There is no log likelihood with loss={loss!r}.")
+        penalty = np.sum(np.square(self.coef_, dtype=float)) / (2 * C)
         return penalty - self.weight_sum_ * self.loss_
 
     def summary(self, X=None, y=None, sample_weight=None, *, cov="observed", confidence=0.95):
@@ -299,7 +302,13 @@ def _names(clf, objective, direction):
 
 
 def _check_unpenalised(clf):
-    if np.inf > clf.C:
+    now, then = clf.get_params(deep=False), clf._fit_params
+    changed = [name for name in _MATTER if now[name] != then[name]]
+    if changed or repr(clf._model()) != repr(clf.model_):
+        raise ValueError(
+            f"Parameters were changed after the fit ({', '.join(changed) or 'noise'}): fit again."
+        )
+    if np.isfinite(clf.C):
         raise ValueError(
             f"The fit is penalised (C={clf.C:g}): its coefficients are biased towards zero, and "
             "standard errors, AIC and likelihood ratios do not hold. Fit with C=numpy.inf."

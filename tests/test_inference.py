@@ -221,6 +221,20 @@ def test_what_has_no_standard_errors_is_refused_in_words(options, message):
         fitted(**options).summary()
 
 
+@pytest.mark.parametrize(
+    "later", [{"C": np.inf}, {"class_weight": None}, {"noise": "gumbel"}, {"noise_scale": 2.0}]
+)
+def test_parameters_changed_after_the_fit_are_noticed(later):
+    X, y = overlapping()
+    penalised = PerturbArgmaxClassifier(C=1.0, class_weight="balanced").fit(X, y)
+    before = penalised.log_likelihood_
+    changed = penalised.set_params(**later)
+    for call in (changed.summary, changed.aic, changed.bic):
+        with pytest.raises(ValueError, match="changed after the fit"):
+            call()
+    assert changed.log_likelihood_ == before
+
+
 def test_bad_arguments():
     clf = fitted()
     with pytest.raises(ValueError, match="cov must be"):
