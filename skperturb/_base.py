@@ -30,6 +30,7 @@ from .noise import Gumbel, interquartile_range
 _DTYPES = [np.float64, np.float32]
 _TOL_OF_START = 1e-3
 _TOL_OF_PROOF = 1e-10
+_CLOSE = 1e-2  # to the minimum of an unpenalised fit, in standard errors
 _SEPARATED = (
     "The features seem to separate the classes, wholly or in part: then, without a penalty "
     "(C=inf), the best coefficients are infinite (or not unique, if the noise is bounded), and "
@@ -229,16 +230,20 @@ class PerturbClassifier(
         solution = minimize(objective, start, tol=self.tol, max_iter=self.max_iter, **options)
         if np.isfinite(self.C) or monitor.stopped:
             return solution
-        # Without a penalty there may be no finite minimum, and the gradient small all the same.
-        tol, given_up = self.tol, solution.problem
-        while not finite_minimum(objective, solution.x):
+        # Without a penalty there may be no finite minimum, and the gradient small all the same; or
+        # there is one, but the gradient not small enough for standard errors to mean something.
+        asked, tol = solution, self.tol
+        while True:
+            proved, distance = finite_minimum(objective, solution.x)
             tol, left = tol / 100, self.max_iter - solution.n_iter
-            if given_up or tol < _TOL_OF_PROOF or not left:
-                return solution._replace(problem=f"{solution.problem or ''} {_SEPARATED}".strip())
+            if proved and distance <= _CLOSE:
+                return solution._replace(problem=None)
+            if solution.problem or tol < _TOL_OF_PROOF or not left or monitor.stopped:
+                problem = asked.problem or ""
+                problem += "" if proved else f" {_SEPARATED}"
+                return solution._replace(problem=problem.strip() or None)
             further = minimize(objective, solution.x, tol=tol, max_iter=left, **options)
-            given_up = further.problem
-            solution = further._replace(n_iter=solution.n_iter + further.n_iter, problem=None)
-        return solution
+            solution = further._replace(n_iter=solution.n_iter + further.n_iter)
 
     def _objective_for(self, X, y, sample_weight):
         """What the fit minimised, for the same data given again."""

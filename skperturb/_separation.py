@@ -20,7 +20,7 @@ _ROUNDING = 1e-7  # of a score that a step does not change, relative to others
 
 
 def finite_minimum(objective, free):
-    """Whether the point proves that an unpenalised objective has its minimum at finite parameters.
+    """Whether an unpenalised objective has its minimum at finite parameters, and how far away.
 
     Parameters
     ----------
@@ -31,8 +31,10 @@ def finite_minimum(objective, free):
 
     Returns
     -------
-    bool
+    proved : bool
         False if the classes are separated, or the point is not yet close enough to a minimum.
+    distance : float
+        To the minimum, about, in standard errors of the coefficient that is furthest from it.
     """
     smallest = _SMALL_SLOPE * max(slope.max() for slope, _ in objective.slopes(free))
     matrix = objective.assemble(
@@ -51,11 +53,12 @@ def finite_minimum(objective, free):
             objective.scores(step), objective.slopes(free), strict=True
         )
     )
+    distance = np.sqrt(objective.total * max(-gradient @ step, 0.0))
     if any(np.any(gain[slope > smallest] >= _MOVED) for gain, slope in gains):
-        return False
+        return False, distance
     # A direction that no large slope sees: does it change any score difference at all?
     unseen = vectors[:, ~regular] / root[:, None]
-    return not any(_changes_scores(objective, direction) for direction in unseen.T)
+    return not any(_changes_scores(objective, direction) for direction in unseen.T), distance
 
 
 def _pull(slope, y, smallest):

@@ -20,6 +20,7 @@ __all__ = ["LikelihoodRatioTest", "likelihood_ratio_test"]
 # Parameters that decide what a fit minimises, the noise aside.
 _MATTER = "loss", "C", "constraint", "reference_class", "fit_intercept", "class_weight"
 _IDENTIFIED = 1e-10  # smallest eigenvalue of the information, its diagonal being 1
+_NEAR = 0.05  # to the maximum, in standard errors
 _TAKES_PART = 0.1  # smallest entry of a direction, its largest being 1, that is named
 
 
@@ -255,15 +256,10 @@ def _summary(clf, objective, *, cov, confidence):
 
 def _covariance(clf, objective, free, robust):
     """Covariance matrix of the free parameters."""
-    _, gradient = objective(free)
-    slope = np.abs(gradient).max()
-    if slope > max(100 * clf.tol, 1e-6):
-        raise ValueError(
-            "The coefficients are not at a maximum of the likelihood of these data (largest "
-            f"gradient entry {slope:.1e}, tol={clf.tol:.1e}): pass the data of the fit, unchanged, "
-            "or fit to convergence."
-        )
-    if not finite_minimum(objective, free):
+    proved, distance = finite_minimum(objective, free)
+    if distance > _NEAR:
+        raise _not_at_a_maximum(distance)
+    if not proved:
         raise ValueError(
             "The features seem to separate the classes, wholly or in part: no finite coefficients "
             "are best, and there are no standard errors. Leave out the feature that separates, or "
@@ -285,12 +281,24 @@ def _covariance(clf, objective, free, robust):
             "as the intercept. Leave one of them out."
         )
     inverse = (vectors / values) @ vectors.T / root[:, None] / root
+    step = inverse @ objective(free)[1] * objective.total
+    distance = np.max(np.abs(step) / np.sqrt(np.diag(inverse)))
+    if distance > _NEAR:
+        raise _not_at_a_maximum(distance)
     if not robust:
         return inverse
     meat = np.zeros_like(inverse)
     for rows, weight in objective.score_vectors(free):
         meat += (rows * weight[:, None]).T @ rows
     return inverse @ meat @ inverse
+
+
+def _not_at_a_maximum(distance):
+    return ValueError(
+        "The coefficients are not at a maximum of the likelihood of these data, but "
+        f"{distance:.2g} standard errors away: pass the data of the fit, unchanged, or fit with "
+        "a smaller tol and a larger max_iter."
+    )
 
 
 def _names(clf, objective, direction):

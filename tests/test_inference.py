@@ -310,3 +310,13 @@ def test_likelihood_ratio_of_fits_that_are_not_nested_is_refused():
     soft = PerturbSoftmaxClassifier(C=np.inf).fit(X, y)
     with pytest.raises(ValueError, match="not of the same model"):
         likelihood_ratio_test(width, soft)
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs"])
+def test_an_unpenalised_fit_is_close_in_standard_errors(solver):
+    """Whatever the number of rows: a mean gradient of 1e-4 is not small for many rows."""
+    X, y = overlapping(20_000)
+    clf = PerturbArgmaxClassifier("gumbel", C=np.inf, solver=solver, constraint="reference")
+    table = clf.fit(X, y).summary()
+    exact = fitted("gumbel", X, y, constraint="reference").summary()
+    assert np.all((table["coef"] - exact["coef"]).abs() < 0.02 * exact["std_err"])
