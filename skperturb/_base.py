@@ -237,7 +237,7 @@ class PerturbClassifier(
             proved, distance = finite_minimum(objective, solution.x)
             tol, left = tol / 100, self.max_iter - solution.n_iter
             if proved and distance <= _CLOSE:
-                return solution._replace(problem=None)
+                return solution._replace(problem=asked.problem)
             if solution.problem or tol < _TOL_OF_PROOF or not left or monitor.stopped:
                 problem = asked.problem or ""
                 problem += "" if proved else f" {_SEPARATED}"
