@@ -8,7 +8,7 @@ from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -31,6 +31,15 @@ _DTYPES = [np.float64, np.float32]
 _TOL_OF_START = 1e-3
 _TOL_OF_PROOF = 1e-10
 _CLOSE = 1e-2  # to the minimum of an unpenalised fit, in standard errors
+_MOST_PARAMETERS = 1500  # whose existence is proved: it takes a matrix of that size
+_NOT_CHECKED = (
+    f"With more than {_MOST_PARAMETERS} parameters it is not checked whether the features separate "
+    "the classes; without a penalty (C=inf) the best coefficients are infinite then. Use finite C."
+)
+_UNPROVED = (
+    "Without a penalty (C=inf) this also happens where the features separate the classes and the "
+    "best coefficients are infinite; then use a finite C."
+)
 _SEPARATED = (
     "The features seem to separate the classes, wholly or in part: then, without a penalty "
     "(C=inf), the best coefficients are infinite (or not unique, if the noise is bounded), and "
@@ -156,11 +165,19 @@ class PerturbClassifier(
         objective = LinearObjective(X, codes, weight, **self._parts(model, constraint))
         previous = self._previous_fit(classes, X.shape[1]) if self.warm_start else None
 
-        self.classes_, self.model_ = classes, model
+        def fitted(objective, x):
+            coef, intercept = objective.coefficients(x)
+            if len(coef) == 2:
+                coef, intercept = coef[1:], intercept[1:]
+            return {
+                "classes_": classes,
+                "model_": model,
+                "coef_": coef.astype(X.dtype),
+                "intercept_": intercept.astype(X.dtype),
+            }
+
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        monitor = FitMonitor(
-            self, lambda x: self._coefficients(objective, x), X=X, y=y, metadata=metadata
-        )
+        monitor = FitMonitor(self, lambda x: fitted(objective, x), X=X, y=y, metadata=metadata)
         with single_thread():
             start = objective.free(*previous) if previous else self._start(objective, model)
             monitor.start(start)
@@ -177,12 +194,15 @@ class PerturbClassifier(
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        for name, value in self._coefficients(objective, solution.x).items():
+        # All at once, so that a fit that fails leaves the last one as it was.
+        for name, value in fitted(objective, solution.x).items():
             setattr(self, name, value)
         self.n_iter_ = solution.n_iter
         self.loss_ = solution.value
         self.weight_sum_ = float(objective.total)
-        self._objective, self._fit_params = objective, self.get_params(deep=False)
+        self._problem, self._fit_params = solution.problem, clone(self).get_params(deep=False)
+        # Only a fit without a penalty has standard errors, and use for its data.
+        self._objective = objective if np.isinf(self.C) else None
         return self
 
     def _parts(self, model, constraint):
@@ -197,22 +217,12 @@ class PerturbClassifier(
     def _loss_of(self, model, n_classes):
         return LOSSES[self.loss](model.kernel(n_classes), model._law().log_concave)
 
-    def _coefficients(self, objective, x):
-        """Fitted attributes of a vector of free parameters."""
-        coef, intercept = objective.coefficients(x)
-        if len(coef) == 2:
-            coef, intercept = coef[1:], intercept[1:]
-        return {
-            "coef_": coef.astype(objective.dtype),
-            "intercept_": intercept.astype(objective.dtype),
-        }
-
     def _start(self, objective, model):
         law = model._law()
         if isinstance(law, Gumbel):
             return np.zeros(objective.n_parameters)
         width = interquartile_range(law) / interquartile_range(Gumbel())
-        simple = self._loss_of(PerturbArgmax(Gumbel(width)), len(self.classes_))
+        simple = self._loss_of(PerturbArgmax(Gumbel(width)), objective.constraint.n_classes)
         options = {"tol": max(self.tol, _TOL_OF_START), "max_iter": self.max_iter}
         return starting_point(
             objective,
@@ -233,15 +243,18 @@ class PerturbClassifier(
         # Without a penalty there may be no finite minimum, and the gradient small all the same; or
         # there is one, but the gradient not small enough for standard errors to mean something.
         asked, tol = solution, self.tol
+        if objective.n_parameters > _MOST_PARAMETERS:
+            return solution._replace(problem=f"{asked.problem or ''} {_NOT_CHECKED}".strip())
         while True:
             proved, distance = finite_minimum(objective, solution.x)
             tol, left = tol / 100, self.max_iter - solution.n_iter
             if proved and distance <= _CLOSE:
                 return solution._replace(problem=asked.problem)
             if solution.problem or tol < _TOL_OF_PROOF or not left or monitor.stopped:
-                problem = asked.problem or ""
-                problem += "" if proved else f" {_SEPARATED}"
-                return solution._replace(problem=problem.strip() or None)
+                if proved:
+                    return solution._replace(problem=asked.problem)
+                problem = f"{asked.problem} {_UNPROVED}" if asked.problem else _SEPARATED
+                return solution._replace(problem=problem)
             further = minimize(objective, solution.x, tol=tol, max_iter=left, **options)
             solution = further._replace(n_iter=solution.n_iter + further.n_iter)
 

@@ -4,7 +4,10 @@ Adding the same number to all scores changes no probability, so that K rows of c
 have one row too many. A constraint maps ``free`` parameters (n_free, ...) linearly to ``full``
 ones (K, ...), and carries gradients back by the transpose:
 
-    full = expand(free),     gradient in free = restrict(gradient in full).
+    full = expand(free),     gradient in free = restrict(gradient in full),
+
+and ``contract`` finds the free parameters of rows that are in the constraint set but for a
+common shift.
 
 ``n_classes`` and ``n_free`` are their numbers, ``rows`` the classes whose row is not zero by
 definition. The map keeps lengths (|full| = |free|), so that the penalty 1/2 |coef|^2 is
@@ -37,6 +40,8 @@ class SumToZero:
     def restrict(self, full):
         return self._reflect(full)[1:]
 
+    contract = restrict
+
 
 class Reference:
     """One class, the reference, has coefficients zero."""
@@ -44,6 +49,7 @@ class Reference:
     def __init__(self, n_classes, reference):
         self.n_classes, self.n_free = n_classes, n_classes - 1
         self.rows = np.delete(np.arange(n_classes), reference)
+        self._reference = reference
 
     def expand(self, free):
         full = np.zeros((self.n_free + 1, *free.shape[1:]), dtype=free.dtype)
@@ -52,6 +58,9 @@ class Reference:
 
     def restrict(self, full):
         return full[self.rows]
+
+    def contract(self, full):
+        return full[self.rows] - full[self._reference]
 
 
 class TwoClasses:
@@ -69,6 +78,9 @@ class TwoClasses:
 
     def restrict(self, full):
         return full[1:]
+
+    def contract(self, full):
+        return full[1:] - full[:1]
 
 
 def make_constraint(name, n_classes, reference):

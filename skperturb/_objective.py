@@ -81,9 +81,9 @@ class LinearObjective:
         return coef, rest[:, 0] if rest.size else np.zeros(len(full))
 
     def free(self, coef, intercept):
-        """The inverse of :meth:`coefficients`."""
+        """The free parameters whose coefficients give the same probabilities as these."""
         full = np.column_stack([coef, intercept])[:, : self.shape[1]]
-        return self.constraint.restrict(full.astype(float)).ravel()
+        return self.constraint.contract(full.astype(float)).ravel()
 
     def variances(self, covariance):
         """Variance of each coefficient (K, width), from the covariance of the free parameters."""
@@ -92,6 +92,10 @@ class LinearObjective:
         expand = self.constraint.expand
         full = expand(expand(same).swapaxes(0, 1))
         return np.einsum("kkf->kf", full)
+
+    def same_rows(self, other):
+        """Whether another objective has the same classes and weights, row by row."""
+        return np.array_equal(self._y, other._y) and np.array_equal(self.weight, other.weight)
 
     def penalty(self, free):
         """The part of the value that is not the data's."""
@@ -152,6 +156,8 @@ class LinearObjective:
             with np.errstate(all="ignore"):
                 full = curvature(scores, y).transpose(1, 2, 0) * weight
             reduced = restrict(restrict(full).swapaxes(0, 1))
+            # In single precision a column that is a sum of others would look like a new one.
+            X = X.astype(np.float64, copy=False)
             for j in range(n_free):
                 for k in range(j + 1):
                     total[j, :, k] += self._gram(X, reduced[j, k])

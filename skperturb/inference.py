@@ -82,7 +82,10 @@ class InferenceMixin:
              2 sepal length (cm)   5.021    0.702  7.152      0.0
         """
         check_is_fitted(self)
+        _check_unpenalised(self)
         if X is None:
+            if y is not None or sample_weight is not None:
+                raise ValueError("y and sample_weight were given without X: give all or none.")
             if not hasattr(self, "_objective"):
                 raise ValueError(
                     "This model was saved or copied, and no longer knows the data of its fit: "
@@ -91,6 +94,7 @@ class InferenceMixin:
             objective = self._objective
         else:
             objective = self._objective_for(X, y, sample_weight)
+            _check_same_data(self, objective)
         return _summary(self, objective, cov=cov, confidence=confidence)
 
     def aic(self):
@@ -143,7 +147,7 @@ def likelihood_ratio_test(restricted, full):
     ----------
     restricted, full : fitted classifiers
         The same model fitted with C=inf to the same rows; the features of `restricted`
-        are some of those of `full`.
+        are some of those of `full`, which is checked where they have names.
 
     Returns
     -------
@@ -175,6 +179,9 @@ def likelihood_ratio_test(restricted, full):
         np.array_equal(restricted.classes_, full.classes_),
         np.isclose(restricted.weight_sum_, full.weight_sum_, rtol=1e-9),
     ]
+    objectives = [getattr(clf, "_objective", None) for clf in (restricted, full)]
+    if None not in objectives:  # they know their data
+        same.append(objectives[0].same_rows(objectives[1]))
     if not all(same):
         raise ValueError(
             "The two fits are not of the same model (noise, temperature) and the same rows: their "
@@ -182,7 +189,7 @@ def likelihood_ratio_test(restricted, full):
         )
     df = _n_parameters(full) - _n_parameters(restricted)
     names = [getattr(clf, "feature_names_in_", None) for clf in (restricted, full)]
-    nested = all(n is not None for n in names) is False or set(names[0]) <= set(names[1])
+    nested = names[0] is None or names[1] is None or set(names[0]) <= set(names[1])
     if df <= 0 or not nested or restricted.fit_intercept > full.fit_intercept:
         raise ValueError(
             "The first model is not nested in the second: its features must be some of those of "
@@ -216,7 +223,6 @@ def _summary(clf, objective, *, cov, confidence):
         raise ValueError(f"cov must be 'observed' or 'robust', got {cov!r}.")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}.")
-    _check_unpenalised(clf)
     if clf.loss != "log_loss" and cov == "observed":
         raise ValueError(
             f"With loss={clf.loss!r} the second derivative is no information: use cov='robust', or "
@@ -328,7 +334,25 @@ def _check_unpenalised(clf):
         )
 
 
+def _check_same_data(clf, objective):
+    value, _ = objective(objective.free(*clf._all_rows()))
+    if not np.allclose([objective.total, value], [clf.weight_sum_, clf.loss_], rtol=1e-5):
+        raise ValueError(
+            "X, y and sample_weight are not those of the fit: their sum of weights is "
+            f"{objective.total:g} and their loss {value:g}, the fit's {clf.weight_sum_:g} and "
+            f"{clf.loss_:g}."
+        )
+
+
 def _check_likelihood(clf):
+    if not isinstance(clf, InferenceMixin):
+        raise TypeError(
+            f"A fitted classifier of skperturb is needed, got {type(clf).__name__}; of a pipeline "
+            "give the last step."
+        )
+    check_is_fitted(clf)
     _check_unpenalised(clf)
+    if clf._problem:
+        raise ValueError(f"The fit is not at a maximum of the likelihood. {clf._problem}")
     if clf.loss != "log_loss":
         raise ValueError(f"loss={clf.loss!r} has no likelihood. Fit with loss='log_loss'.")

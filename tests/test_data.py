@@ -210,3 +210,26 @@ def test_warm_start_begins_where_the_coefficients_are_set(solver):
     assert clf.n_iter_ > 2
     assert_allclose(clf.loss_, loss, rtol=1e-8)
     assert_allclose(clf.coef_, best, atol=1e-3)
+
+
+def test_a_fit_that_fails_leaves_the_last_one():
+    X, y = overlapping()
+    clf = PerturbArgmaxClassifier().fit(X, y)
+    before = clf.predict_proba(X)
+    with pytest.raises(ValueError, match="scale the features"):
+        clf.set_params(noise="cauchy").fit(1e200 * X, y == 1)
+    assert_array_equal(clf.predict_proba(X), before)
+
+
+def test_warm_start_keeps_the_probabilities_under_another_constraint():
+    X, y = overlapping(200)
+    clf = PerturbArgmaxClassifier("cauchy", C=np.inf, warm_start=True).fit(X, y)
+    assert clf.set_params(constraint="reference").fit(X, y).n_iter_ == 0
+    assert clf.set_params(constraint="sum_to_zero").fit(X, y).n_iter_ == 0
+
+
+def test_thousands_of_unpenalised_parameters_are_not_checked_and_it_is_said():
+    rng = np.random.default_rng(0)
+    X = sparse.random(300, 800, density=0.02, random_state=0, format="csr")
+    with pytest.warns(ConvergenceWarning, match="it is not checked whether the features separate"):
+        PerturbArgmaxClassifier("gumbel", C=np.inf).fit(X, rng.integers(0, 3, 300))

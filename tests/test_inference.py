@@ -199,8 +199,10 @@ def test_data_given_again():
     with pytest.raises(ValueError, match="pass X, y and sample_weight"):
         saved.summary()
     pd.testing.assert_frame_equal(saved.summary(X, y, weight), table)
-    with pytest.raises(ValueError, match="not at a maximum"):
+    with pytest.raises(ValueError, match="not those of the fit"):
         saved.summary(X, y)
+    with pytest.raises(ValueError, match="given without X"):
+        clf.summary(sample_weight=weight)
     with pytest.raises(ValueError, match=r"labels that the fit did not see: \['crack'\]"):
         saved.summary(X, np.where(y == "ok", "crack", y))
     assert len(pickle.dumps(clf)) < 5000
@@ -300,6 +302,7 @@ def test_likelihood_ratio_of_fits_that_are_not_nested_is_refused():
     for other, message in [
         (fitted("gumbel", X[["width"]], y), "not of the same model"),
         (fitted(X=X[["width"]][1:], y=y[1:]), "same rows"),
+        (fitted(X=X[["width"]], y=y[::-1]), "same rows"),
         (fitted(X=X[["width"]], y=y, C=1.0), "penalised"),
         (fitted(X=X[["width"]].rename(columns={"width": "length"}), y=y), "not nested"),
     ]:
@@ -320,3 +323,23 @@ def test_an_unpenalised_fit_is_close_in_standard_errors(solver):
     table = clf.fit(X, y).summary()
     exact = fitted("gumbel", X, y, constraint="reference").summary()
     assert np.all((table["coef"] - exact["coef"]).abs() < 0.02 * exact["std_err"])
+
+
+def test_single_precision_does_not_hide_columns_that_depend_on_each_other():
+    for seed in range(8):
+        Z = np.random.default_rng(seed).normal(size=(200, 3))
+        Z = np.column_stack([Z, Z[:, 0] + Z[:, 1]]).astype(np.float32)
+        y = Z[:, 0] + np.random.default_rng(seed).normal(size=200) > 0
+        clf = PerturbArgmaxClassifier(C=np.inf).fit(Z, y)
+        with pytest.raises(ValueError, match="combination of the features x0, x1, x3"):
+            clf.summary()
+
+
+def test_criteria_refuse_a_fit_that_did_not_converge():
+    X, y = overlapping()
+    with pytest.warns(ConvergenceWarning, match="max_iter=1 iterations"):
+        clf = PerturbArgmaxClassifier(C=np.inf, max_iter=1, tol=1e-9, solver="lbfgs").fit(X, y)
+    with pytest.raises(ValueError, match="max_iter=1"):
+        clf.aic()
+    with pytest.raises(TypeError, match="give the last step"):
+        likelihood_ratio_test("model", clf)
