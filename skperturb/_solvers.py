@@ -10,7 +10,7 @@ import numpy as np
 from scipy import linalg, optimize
 
 # "auto" takes Newton's method up to so many numbers in the matrix, and multiplications to make it.
-_LARGEST_MATRIX, _MOST_WORK = 400**2, 1e9
+_LARGEST_MATRIX, _MOST_WORK = 400**2, 1e8
 _STOPPED = 99  # scipy's status for a descent that its callback ended
 _NEARLY = 100
 _SUFFICIENT = 1e-4  # part of the decrease that the slope promises (Armijo)
@@ -59,7 +59,7 @@ def minimize(objective, start, *, solver, tol, max_iter, monitor=None):
 
 
 def choose_solver(n_rows, n_parameters):
-    """Name of a solver: Newton's if n_parameters <= 400 and n_rows * n_parameters**2 <= 1e9."""
+    """Name of a solver: Newton's if n_parameters <= 400 and n_rows * n_parameters**2 <= 1e8."""
     size = n_parameters**2
     return "newton" if size <= _LARGEST_MATRIX and n_rows * size <= _MOST_WORK else "lbfgs"
 

@@ -45,7 +45,7 @@ class PerturbArgmaxClassifier(PerturbClassifier):
     solver : {"auto", "newton", "lbfgs"}, default="auto"
         "newton" takes few iterations, each of which makes the matrix of second derivatives;
         "lbfgs" needs gradients only. With m = (n_classes - 1) * (n_features + 1) parameters,
-        "auto" is "newton" if m <= 400 and n_samples * m**2 <= 1e9, else "lbfgs". Both start from
+        "auto" is "newton" if m <= 400 and n_samples * m**2 <= 1e8, else "lbfgs". Both start from
         the solution with Gumbel noise, which is cheap.
     tol : float, default=1e-4
         The fit ends when no entry of the gradient of the objective, divided by C and by the
@@ -158,7 +158,7 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
     solver : {"auto", "newton", "lbfgs"}, default="auto"
         "newton" takes few iterations, each of which makes the matrix of second derivatives;
         "lbfgs" needs gradients only. With m = (n_classes - 1) * (n_features + 1) parameters,
-        "auto" is "newton" if m <= 400 and n_samples * m**2 <= 1e9, else "lbfgs". Both start from
+        "auto" is "newton" if m <= 400 and n_samples * m**2 <= 1e8, else "lbfgs". Both start from
         the solution with Gumbel noise, which is cheap.
     tol : float, default=1e-4
         The fit ends when no entry of the gradient of the objective, divided by C and by the
