@@ -165,7 +165,7 @@ class PerturbClassifier(
         objective = LinearObjective(X, codes, weight, **self._parts(model, constraint))
         previous = self._previous_fit(classes, X.shape[1]) if self.warm_start else None
 
-        def fitted(objective, x):
+        def fitted(x):
             coef, intercept = objective.coefficients(x)
             if len(coef) == 2:
                 coef, intercept = coef[1:], intercept[1:]
@@ -177,7 +177,7 @@ class PerturbClassifier(
             }
 
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        monitor = FitMonitor(self, lambda x: fitted(objective, x), X=X, y=y, metadata=metadata)
+        monitor = FitMonitor(self, fitted, X=X, y=y, metadata=metadata)
         with single_thread():
             start = objective.free(*previous) if previous else self._start(objective, model)
             monitor.start(start)
@@ -195,7 +195,7 @@ class PerturbClassifier(
                 stacklevel=4,
             )
         # All at once, so that a fit that fails leaves the last one as it was.
-        for name, value in fitted(objective, solution.x).items():
+        for name, value in fitted(solution.x).items():
             setattr(self, name, value)
         self.n_iter_ = solution.n_iter
         self.loss_ = solution.value

@@ -41,8 +41,8 @@ class LinearObjective:
         Weights divided by their sum.
     n_rows, n_parameters : int
         Number of rows whose weight is not zero, and of free parameters.
-    dtype : dtype
-        That of X.
+    y : ndarray of shape (n_rows,)
+        Their class indices.
     loss, constraint : objects
         Those given.
     """
@@ -51,7 +51,7 @@ class LinearObjective:
         # Rows of weight zero count for nothing and need not be computed.
         if not weight.all():
             X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
-        self._X, self._y = X, y
+        self._X, self.y = X, y
         self.total = weight.sum()
         self.weight = weight / self.total
         self._ridge = 1 / C / self.total
@@ -60,18 +60,12 @@ class LinearObjective:
         self._n_features = X.shape[1]
         self.shape = constraint.n_free, X.shape[1] + int(fit_intercept)
         self.n_rows, self.n_parameters = len(y), int(np.prod(self.shape))
-        self.dtype = X.dtype
 
-    def with_loss(self, loss):
-        """The same with another loss."""
+    def replace(self, *, loss=None, weight=None):
+        """The same with another loss, or other weights, given as shares of the present sum."""
+        weight = self.weight if weight is None else weight
         return LinearObjective(
-            self._X, self._y, self.weight * self.total, loss=loss, **self._options
-        )
-
-    def with_weight(self, weight):
-        """The same with other weights, given as shares of the present sum."""
-        return LinearObjective(
-            self._X, self._y, weight * self.total, loss=self.loss, **self._options
+            self._X, self.y, weight * self.total, loss=loss or self.loss, **self._options
         )
 
     def coefficients(self, free):
@@ -95,7 +89,7 @@ class LinearObjective:
 
     def same_rows(self, other):
         """Whether another objective has the same classes and weights, row by row."""
-        return np.array_equal(self._y, other._y) and np.array_equal(self.weight, other.weight)
+        return np.array_equal(self.y, other.y) and np.array_equal(self.weight, other.weight)
 
     def penalty(self, free):
         """The part of the value that is not the data's."""
@@ -184,31 +178,14 @@ class LinearObjective:
             yield vectors.reshape(len(y), -1), weight * self.total
 
     def losses(self, free):
-        """Each row's loss: (n_rows,)."""
+        """Each row's loss (n_rows,) and its derivative in the scores (n_rows, K)."""
         blocks = self._blocks(free, self.constraint.n_classes)
-        return np.concatenate([self.loss.value_and_slope(s, y)[0] for _, y, _, s in blocks])
-
-    def slopes(self, free):
-        """Each row's derivative of the loss in the scores.
-
-        Yields
-        ------
-        slope : ndarray of shape (n_block, K)
-        y : ndarray of shape (n_block,)
-        """
-        for _, y, _, scores in self._blocks(free, self.constraint.n_classes):
-            yield self.loss.value_and_slope(scores, y)[1], y
+        parts = [self.loss.value_and_slope(scores, y) for _, y, _, scores in blocks]
+        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
     def scores(self, free):
-        """Each row's scores.
-
-        Yields
-        ------
-        scores : ndarray of shape (n_block, K)
-        y : ndarray of shape (n_block,)
-        """
-        for _, y, _, scores in self._blocks(free, self.constraint.n_classes):
-            yield scores, y
+        """Each row's scores (n_rows, K)."""
+        return linear_scores(self._X, *self.coefficients(free))
 
     def _penalised(self, free):
         return free.reshape(self.shape)[:, : self._n_features]
@@ -225,7 +202,7 @@ class LinearObjective:
         for start in range(0, self.n_rows, size):
             rows = slice(start, start + size)
             X = self._X if size >= self.n_rows else self._X[rows]
-            yield X, self._y[rows], self.weight[rows], linear_scores(X, coef, intercept)
+            yield X, self.y[rows], self.weight[rows], linear_scores(X, coef, intercept)
 
     def _sum_of_rows(self, X, slope):
         """slope^T [X, 1]: (K, n_features + 1 or + 0)."""

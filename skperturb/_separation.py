@@ -12,6 +12,8 @@ are separated, it always moves one by 1 or more.
 
 import numpy as np
 
+from ._solvers import unit_diagonal
+
 # Slopes below this, relative to the largest, are left out of the sums, and must not be needed.
 _SMALL_SLOPE = 1e-8
 _MOVED = 0.5  # less than 1, for rounding
@@ -36,25 +38,19 @@ def finite_minimum(objective, free):
     distance : float
         To the minimum, about, in standard errors of the coefficient that is furthest from it.
     """
-    smallest = _SMALL_SLOPE * max(slope.max() for slope, _ in objective.slopes(free))
+    _, slope = objective.losses(free)
+    smallest = _SMALL_SLOPE * slope.max()
     matrix = objective.assemble(
         free, lambda scores, y: _pull(objective.loss.value_and_slope(scores, y)[1], y, smallest)
     )
     _, gradient = objective(free)
-    root = np.sqrt(np.diag(matrix))
-    root[root == 0] = 1.0
-    values, vectors = np.linalg.eigh(matrix / root[:, None] / root)
+    scaled, root = unit_diagonal(matrix)
+    values, vectors = np.linalg.eigh(scaled)
     regular = values > _SINGULAR
     along = vectors[:, regular].T @ (-gradient / root)
     step = vectors[:, regular] @ (along / values[regular]) / root
-    gains = (
-        (_gain(change, y), slope)
-        for (change, y), (slope, _) in zip(
-            objective.scores(step), objective.slopes(free), strict=True
-        )
-    )
     distance = np.sqrt(objective.total * max(-gradient @ step, 0.0))
-    if any(np.any(gain[slope > smallest] >= _MOVED) for gain, slope in gains):
+    if np.any(_gain(objective.scores(step), objective.y)[slope > smallest] >= _MOVED):
         return False, distance
     # A direction that no large slope sees: does it change any score difference at all?
     unseen = vectors[:, ~regular] / root[:, None]
@@ -78,7 +74,7 @@ def _gain(scores, y):
 
 
 def _changes_scores(objective, direction):
-    largest = max(np.abs(_gain(*block)).max() for block in objective.scores(direction))
+    largest = np.abs(_gain(objective.scores(direction), objective.y)).max()
     # What the same coefficients could change if they did not cancel.
-    bound = max(np.abs(scores).max() for scores, _ in objective.scores(np.abs(direction)))
+    bound = np.abs(objective.scores(np.abs(direction))).max()
     return largest > _ROUNDING * bound

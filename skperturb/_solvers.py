@@ -142,14 +142,19 @@ def _newton_direction(matrices, gradient, damping):
 
 def _solve(matrix, gradient, damping):
     """-(matrix + damping * diagonal)^-1 gradient; None if that is not positive definite."""
-    root = np.sqrt(np.abs(np.diag(matrix)))
-    root[root == 0] = 1.0
-    scaled = matrix / root[:, None] / root
+    scaled, root = unit_diagonal(matrix)
     scaled[np.diag_indices_from(scaled)] += damping
     factor, info = linalg.lapack.dpotrf(scaled, lower=1)
     if info or np.diag(factor).min() ** 2 <= _SINGULAR:
         return None
     return -linalg.cho_solve((factor, True), gradient / root, check_finite=False) / root
+
+
+def unit_diagonal(matrix):
+    """The matrix in units in which its diagonal is 1 (or 0, or -1), and those units."""
+    root = np.sqrt(np.abs(np.diag(matrix)))
+    root[root == 0] = 1.0
+    return matrix / root[:, None] / root, root
 
 
 def _line_search(objective, x, value, gradient, direction):

@@ -28,7 +28,7 @@ def starting_point(objective, simple_loss, minimise):
     -------
     ndarray of shape (n_parameters,)
     """
-    simple = objective.with_loss(simple_loss)
+    simple = objective.replace(loss=simple_loss)
     start = minimise(simple, np.zeros(objective.n_parameters))
     if objective.loss.convex:
         return start
@@ -40,9 +40,9 @@ def starting_point(objective, simple_loss, minimise):
 
 def _without_worst(objective, free):
     """The objective of the rows that fit best."""
-    losses = objective.losses(free)
+    losses, _ = objective.losses(free)
     order = np.argsort(-losses)
     share = np.cumsum(objective.weight[order])
     # Equal losses are kept or left out together, so that a row of weight 2 counts as two rows.
     limit = losses[order][min(np.searchsorted(share, _WORST - _ROUNDING), len(order) - 1)]
-    return objective.with_weight(np.where(losses > limit, 0.0, objective.weight))
+    return objective.replace(weight=np.where(losses > limit, 0.0, objective.weight))

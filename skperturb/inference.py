@@ -14,6 +14,7 @@ from scipy import stats
 from sklearn.utils.validation import check_is_fitted
 
 from ._separation import finite_minimum
+from ._solvers import unit_diagonal
 
 __all__ = ["LikelihoodRatioTest", "likelihood_ratio_test"]
 
@@ -238,7 +239,7 @@ def _summary(clf, objective, *, cov, confidence):
     std_err = np.sqrt(objective.variances(covariance))
     coef = np.column_stack(objective.coefficients(free))[:, : std_err.shape[1]]
 
-    names = list(getattr(clf, "feature_names_in_", [f"x{i}" for i in range(clf.n_features_in_)]))
+    names = _feature_names(clf)
     order = np.arange(len(names))
     if clf.fit_intercept:
         names, order = ["intercept", *names], np.append(len(names), order)
@@ -272,19 +273,19 @@ def _covariance(clf, objective, free, robust):
             "use a penalty; if you know that they do not, fit with a smaller tol."
         )
     information = next(objective.curvatures(free)) * objective.total
-    root = np.sqrt(np.abs(np.diag(information)))
-    root[root == 0] = 1.0
-    values, vectors = np.linalg.eigh(information / root[:, None] / root)
+    scaled, root = unit_diagonal(information)
+    values, vectors = np.linalg.eigh(scaled)
     if values[0] < -_IDENTIFIED:
         raise ValueError(
             "The coefficients are at no maximum of the likelihood but at a saddle: fit again from "
             "another start (warm_start=True after another noise)."
         )
     if values[0] < _IDENTIFIED:
+        unseen = vectors[:, 0] / root * root.max()
         raise ValueError(
             "The data do not determine the coefficients: a combination of the features "
-            f"{_names(clf, objective, vectors[:, 0] / root * root.max())} is constant, or the same "
-            "as the intercept. Leave one of them out."
+            f"{_taking_part(clf, objective, unseen)} is constant, or the same as the intercept. "
+            "Leave one of them out."
         )
     inverse = (vectors / values) @ vectors.T / root[:, None] / root
     step = inverse @ objective(free)[1] * objective.total
@@ -307,10 +308,14 @@ def _not_at_a_maximum(distance):
     )
 
 
-def _names(clf, objective, direction):
+def _feature_names(clf):
+    return list(getattr(clf, "feature_names_in_", [f"x{i}" for i in range(clf.n_features_in_)]))
+
+
+def _taking_part(clf, objective, direction):
     """Features that take part in a direction of the free parameters."""
     size = np.abs(direction.reshape(objective.shape)).max(axis=0)[: clf.n_features_in_]
-    names = getattr(clf, "feature_names_in_", [f"x{i}" for i in range(clf.n_features_in_)])
+    names = _feature_names(clf)
     part = np.flatnonzero(size >= _TAKES_PART * size.max())
     return ", ".join(str(names[i]) for i in part)
 
