@@ -14,7 +14,7 @@ import numpy as np
 
 from ._interpolant import interpolant
 from ._mesh import graded_mesh
-from .noise import Gumbel, ScipyNoise, has_thin_tails, interquartile_range
+from .noise import Discrete, Gumbel, ScipyNoise, has_thin_tails, interquartile_range
 
 # Spacing of the trapezoid rule in units of the smoother variable's scale. The integrands are
 # analytic in a strip, where the rule converges exponentially: 1e-15 at this spacing.
@@ -50,6 +50,8 @@ def convolution(noise, temperature):
     """
     if noise.scale != 1:
         return _InUnits(convolution(noise.standard(), temperature / noise.scale), noise.scale)
+    if isinstance(noise, Discrete):
+        return GumbelConvolution(noise, temperature)
     rough = noise.kinks or not has_thin_tails(noise)
     if rough or temperature < _COLD * interquartile_range(noise):
         return RoughConvolution(noise, temperature)
@@ -142,27 +144,20 @@ class _Convolution:
 
 
 class GumbelConvolution(_Convolution):
-    """The law for a noise that is known to be smooth and to have thin tails."""
+    """The law for a noise that is discrete, or known to be smooth and to have thin tails."""
 
     def __init__(self, noise, temperature):
         super().__init__(noise, temperature)
-        gumbel = self._parts[1]
-        # Integrate over the narrower of the two: the other one is smooth at its scale.
-        narrow, self._wide = sorted((noise, gumbel), key=interquartile_range)
-        low, high = narrow.ppf(_TAIL), narrow.isf(_TAIL)
         self._end = np.inf
-        if narrow is gumbel:
-            # Beyond the end, the tail is the Gumbel's: log-linear. It begins where the noise's own
-            # tail falls as steeply; the nodes must reach past that by the width of the noise.
-            high = max(high, 16 * interquartile_range(noise))
-            self._end = (
-                _where_steeper(noise, 1 / temperature) + high - 10 * interquartile_range(noise)
-            )
-        spacing = _SPACING * interquartile_range(narrow)
-        self._nodes = np.arange(low, high + spacing, spacing)
-        self._log_weights = narrow.logpdf(self._nodes) + np.log(spacing)
-        self._log_weights -= np.log(np.exp(self._log_weights).sum())
-
+        if isinstance(noise, Discrete):
+            self._wide, (self._nodes, masses) = self._parts[1], noise.masses()
+            self._log_weights = np.log(masses)
+            # Below a value the Gumbel density falls within its scale, above it decays slowly.
+            beside = temperature * np.arange(-6.0, 3.0, 2.0)
+            self.features = tuple(np.add.outer(self._nodes, beside).ravel())
+            self.detail = min(interquartile_range(self._wide), interquartile_range(self)) / 3
+        else:
+            self._set_nodes(noise, self._parts[1])
         # Down to where the log CDF is -1e5.
         low, high = 1e4 * self.interior[0] - 1e4 * temperature, self.interior[0]
         for _ in range(60):
@@ -171,6 +166,22 @@ class GumbelConvolution(_Convolution):
             low, high = (low, middle) if enough else (middle, high)
         end = self._end if np.isfinite(self._end) else 0.0
         self.interior = float(high), max(self.interior[1], end)
+
+    def _set_nodes(self, noise, gumbel):
+        """Nodes and weights of the trapezoid rule."""
+        # Integrate over the narrower of the two: the other one is smooth at its scale.
+        narrow, self._wide = sorted((noise, gumbel), key=interquartile_range)
+        low, high = narrow.ppf(_TAIL), narrow.isf(_TAIL)
+        if narrow is gumbel:
+            # Beyond the end, the tail is the Gumbel's: log-linear. It begins where the noise's own
+            # tail falls as steeply; the nodes must reach past that by the width of the noise.
+            high = max(high, 16 * interquartile_range(noise))
+            steeper = _where_steeper(noise, 1 / gumbel.scale)
+            self._end = steeper + high - 10 * interquartile_range(noise)
+        spacing = _SPACING * interquartile_range(narrow)
+        self._nodes = np.arange(low, high + spacing, spacing)
+        self._log_weights = narrow.logpdf(self._nodes) + np.log(spacing)
+        self._log_weights -= np.log(np.exp(self._log_weights).sum())
 
     def converged(self):
         """Whether half the nodes give the same: not known beforehand for any noise."""

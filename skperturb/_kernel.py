@@ -12,9 +12,10 @@ A kernel has these methods, all vectorised over rows:
 ``scores`` is a finite float array (n, K), K >= 2; a common shift of a row changes nothing.
 :class:`SoftmaxKernel` is the closed form for Gumbel noise, :class:`TableKernel` serves smooth laws
 with thin tails by the tables of :mod:`skperturb._tables`, and
-:class:`~skperturb._direct.DirectKernel` any law. They know the standard member of a family only;
-:class:`UnitKernel` puts scores into its unit. Rows are worked on in blocks, so that the work
-space does not grow with n.
+:class:`~skperturb._direct.DirectKernel` any law
+with a density, :class:`~skperturb._steps.StepKernel` discrete noise (without a likelihood). They
+know the standard member of a family only; :class:`UnitKernel` puts scores into its unit. Rows are
+worked on in blocks, so that the work space does not grow with n.
 
 With E_q the normalised summands of the integral for class y, r the reversed hazard, j, k != y:
 
@@ -34,8 +35,9 @@ from ._direct import DirectKernel, target_integral
 from ._interpolant import interpolant
 from ._mesh import graded_mesh
 from ._shift import below_best, with_zero_row_sums, with_zero_sum, with_zero_sums
+from ._steps import StepKernel
 from ._tables import ORDER, NotTabulableError, build_table, class_tier
-from .noise import Gumbel, Noise, ScipyNoise, interquartile_range
+from .noise import Discrete, Gumbel, Noise, ScipyNoise, interquartile_range
 
 # Numbers in one work array: large enough to hide NumPy's overhead, small enough for the cache.
 _BLOCK_ELEMENTS = 1 << 17
@@ -69,6 +71,8 @@ def make_kernel(law, n_classes):
 def _standard_kernel(law, n_classes):
     if isinstance(law, Gumbel):
         return SoftmaxKernel()
+    if isinstance(law, Discrete):
+        return StepKernel(law)
     if not isinstance(law, Noise) or isinstance(law, ScipyNoise):
         law = interpolant(law)
     try:

@@ -78,6 +78,8 @@ class PerturbArgmaxClassifier(PerturbClassifier):
         The probability model in use.
     noise_ : Noise
         Its noise, `noise_scale` included.
+    representation_ : skperturb.representation.Representation
+        Whether it can represent every distribution of classes, and each by one set of scores only.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -107,6 +109,12 @@ class PerturbArgmaxClassifier(PerturbClassifier):
 
     def _model(self):
         model = PerturbArgmax(self.noise, self.noise_scale)
+        if model.noise.atoms:
+            raise ValueError(
+                f"The noise {model.noise} has atoms, single values of positive probability: "
+                "Perturb-Argmax cannot represent every distribution with it, and its probabilities "
+                "jump. Use PerturbSoftmaxClassifier, which takes any noise, or continuous noise."
+            )
         if model.noise.bounded and self.loss == "log_loss":
             raise ValueError(
                 f"The noise {model.noise} is bounded: the classes seen can have probability zero, "
@@ -191,6 +199,8 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         The probability model in use.
     noise_ : Noise
         Its noise, `noise_scale` included.
+    representation_ : skperturb.representation.Representation
+        Whether it can represent every distribution of classes, and each by one set of scores only.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)

@@ -10,6 +10,7 @@ from skperturb._kernel import SoftmaxKernel, TableKernel, expected_information, 
 from skperturb._mesh import graded_mesh
 from skperturb.noise import (
     Cauchy,
+    Discrete,
     Exponential,
     Gaussian,
     Gumbel,
@@ -47,6 +48,8 @@ LAWS = {
     "softmax_exponential": convolution(Exponential(), 2.0),
     "softmax_cauchy": convolution(Cauchy(), 0.5),
     "softmax_student_t": convolution(StudentT(4, scale=2.0), 3.0),
+    "softmax_discrete": convolution(Discrete([-1, 0, 2], [0.2, 0.5, 0.3], scale=0.5), 1.0),
+    "softmax_discrete_cold": convolution(Discrete(), 0.05),
 }
 BOUNDED = {
     "uniform": Uniform(),
@@ -362,3 +365,18 @@ def test_many_classes_against_plain_quadrature(n_classes):
     ]
     kernel = make_kernel(law, n_classes)
     assert_allclose(kernel.log_proba(scores)[0, chosen], exact, rtol=0, atol=1e-9)
+
+
+def test_a_noise_with_gaps_that_panels_do_not_see():
+    """Edges of gaps that lie beside all points of a panel, against exact integrals by pieces."""
+    edges = np.array([-3, -2.5, 1, 3, 4, 8])
+    law = stats.rv_histogram((np.array([1, 0, 3, 0, 2]) / 14.5, edges), density=True)()
+    x, weights = np.polynomial.legendre.leggauss(5)
+    for difference in np.linspace(0, 10.5, 22):
+        breaks = np.unique(np.clip(np.append(edges, edges + difference), -3, 8))
+        half = np.diff(breaks)[:, None] / 2
+        points = breaks[:-1, None] + half * (x + 1)
+        below = law.pdf(points) * law.cdf(points - difference)
+        expected = (half * weights * below).sum()
+        log_p = make_kernel(from_scipy(law), 2).log_proba(np.array([[difference, 0.0]]))
+        assert_allclose(np.exp(log_p[0, 1]), expected, rtol=1e-10)

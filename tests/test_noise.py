@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from skperturb.noise import (
     Cauchy,
+    Discrete,
     Exponential,
     Gaussian,
     Gumbel,
@@ -82,7 +83,8 @@ def test_facts_hold(family, peer):
     assert noise.symmetric == np.allclose(noise.logpdf(x), noise.logpdf(-x))
     low, high = noise.support
     assert np.all((x >= low) & (x <= high))
-    assert noise.positive
+    assert noise.gaps == ()
+    assert noise.atoms is False
     assert np.isfinite(noise.logpdf(x)).all()
 
 
@@ -166,3 +168,58 @@ def test_as_noise_multiplies_scales_and_leaves_its_argument_alone():
 def test_as_noise_refuses(noise, scale, message):
     with pytest.raises(ValueError, match=message):
         as_noise(noise, scale)
+
+
+def test_discrete_noise_agrees_with_scipy():
+    values, probabilities, scale = [-1.0, 0.0, 2.0], [0.2, 0.5, 0.3], 2.0
+    noise = Discrete(values, probabilities, scale=scale)
+    peer = stats.rv_discrete(values=([-2, 0, 4], probabilities))
+    x = np.array([-3, -2, -1, 0, 3, 4, 5.0])
+    assert_allclose(noise.cdf(x), peer.cdf(x), rtol=1e-15)
+    assert_allclose(np.exp(noise.logsf(x)), peer.sf(x), rtol=1e-14, atol=1e-16)
+    q = np.array([0.01, 0.2, 0.21, 0.7, 0.71, 1.0])
+    assert_allclose(noise.ppf(q), peer.ppf(q))
+    assert_allclose(noise.isf([0.1, 0.31, 0.79, 0.81]), [4, 0, 0, -2])
+    assert noise.support == (-2.0, 4.0)
+    assert noise.gaps == ((-2.0, 0.0), (0.0, 4.0))
+    assert noise.atoms
+    assert noise.bounded
+    assert not noise.symmetric
+    assert Discrete().symmetric
+    draws = noise.rvs(20_000, random_state=0)
+    share = np.array([(draws == value).mean() for value in (-2, 0, 4)])
+    assert np.all(np.abs(share - probabilities) <= 5 * np.sqrt(share * (1 - share) / 20_000))
+
+
+def test_discrete_noise_is_equal_by_value():
+    noise = Discrete(np.array([2, -1, -1, 7]), [0.5, 0.25, 0.25, 0.0])
+    assert noise == Discrete([-1, 2]) == clone(noise) == pickle.loads(pickle.dumps(noise))
+    assert hash(noise) == hash(Discrete([-1, 2]))
+    assert noise != Discrete([-1, 2], scale=2.0)
+    assert Discrete([-1, 2], scale=2.0) == Discrete([-2, 4])
+
+
+@pytest.mark.parametrize(
+    ("values", "probabilities", "message"),
+    [
+        ([1.0], None, "two different"),
+        ([1.0, 1.0], None, "two different"),
+        ([1.0, 2.0], [1.0, 0.0], "two different"),
+        ([], None, "two different"),
+        ([1.0, np.inf], None, "finite numbers"),
+        ([1.0, 2.0], [1.0], "one for each"),
+        ([[1.0, 2.0]], None, "finite numbers"),
+        ([1.0, 2.0], [0.5, 0.6], "sum to one"),
+        ([1.0, 2.0], [1.5, -0.5], "negative"),
+        (["a", 2.0], None, "must be numbers"),
+        ([1.0, 2.0], [np.nan, 1.0], "sum to one"),
+    ],
+)
+def test_bad_discrete_noise_raises(values, probabilities, message):
+    with pytest.raises(ValueError, match=message):
+        as_noise(Discrete(values, probabilities))
+
+
+def test_discrete_noise_has_no_density():
+    with pytest.raises(ValueError, match="no density"):
+        Discrete().logpdf(0.0)
