@@ -112,6 +112,15 @@ class PerturbClassifier(
         """The noise in use, `noise_scale` included."""
         return self.model_.noise
 
+    @property
+    def representation_(self):
+        """Whether the model can represent every distribution, each by one set of scores only."""
+        constraint = self._fit_params["constraint"]
+        # With two classes there is one row of coefficients, and nothing to be shared.
+        return self.model_.representation(
+            "reference" if constraint is None and len(self.classes_) == 2 else constraint
+        )
+
     def __getstate__(self):
         # The data of the last fit, for `summary`, stay behind when the model is saved or copied.
         state = super().__getstate__()

@@ -5,6 +5,10 @@ import numpy as np
 _MOST_STEPS = 60
 _TOLERANCE = 1e-11  # of log p
 _SMALLEST = 1e-150  # of a diagonal root: its square is not zero
+_LEAST_DAMPING = 1e-6  # in units of the noise
+_FURTHEST = 1e100  # step
+_CLOSE = 1e-4  # to p, for Newton's method to take over
+_SINGULAR = 1e-15  # eigenvalue of a matrix of unit diagonal
 _ROUNDING = 1e-8  # of log p, where no step can bring it closer
 
 
@@ -29,17 +33,15 @@ def invert(kernel, p, start):
     scores : ndarray of shape (n, K)
     steps : ndarray of shape (n,), int
         Newton steps taken for each row.
-
-    Raises
-    ------
-    ValueError
-        If a row does not converge.
+    found : ndarray of shape (n,), bool
+        Whether the scores of a row give its probabilities.
     """
     goal = np.log(p)
     scores = start - start.mean(axis=1, keepdims=True)
     steps = np.zeros(len(p), dtype=int)
     gap = goal - kernel.log_proba(scores)
-    active = np.flatnonzero(np.abs(gap).max(axis=1) > _TOLERANCE)
+    error = np.abs(gap).max(axis=1)
+    active = np.flatnonzero((error > _TOLERANCE) & np.isfinite(error))
     while active.size and steps.max() < _MOST_STEPS:
         here = scores[active]
         direction = _newton_direction(kernel.jacobian(here), goal[active], gap[active])
@@ -60,20 +62,55 @@ def invert(kernel, p, start):
         # A row that no step brings closer has reached the rounding error, or is lost.
         active = np.setdiff1d(active, active[pending])
         active = active[np.abs(gap[active]).max(axis=1) > _TOLERANCE]
-    lost = np.flatnonzero(np.abs(gap).max(axis=1) > _ROUNDING)
-    if lost.size:
-        raise ValueError(
-            f"No scores were found for {lost.size} rows of p, the first of them "
-            f"{p[lost[0]].tolist()}; some probabilities are too small for this noise."
-        )
-    return scores, steps
+    return scores, steps, np.abs(gap).max(axis=1) <= _ROUNDING
+
+
+def descend(kernel, p, scores, width):
+    """Scores close to those that :func:`invert` looks for, where its steps lead nowhere.
+
+    Levenberg and Marquardt's steps down potential(scores) - p @ scores: convex for any noise, also
+    where the probabilities do not change in some direction.
+
+    Parameters
+    ----------
+    kernel, p : as for :func:`invert`
+    scores : ndarray of shape (n, K)
+        Where to start; not finite for a start at zero.
+    width : float
+        Of the noise, in the units of the scores.
+
+    Returns
+    -------
+    ndarray of shape (n, K)
+    """
+    scores = np.where(np.isfinite(scores).all(axis=1, keepdims=True), scores, 0.0)
+    damping = np.full(len(p), 1 / width)
+    value = kernel.potential(scores) - (p * scores).sum(axis=1)
+    active = np.arange(len(p))
+    for _ in range(_MOST_STEPS):
+        gradient = kernel.proba(scores[active]) - p[active]
+        far = np.abs(gradient).max(axis=1) > _CLOSE
+        active, gradient = active[far], gradient[far]
+        if not active.size:
+            break
+        matrix = kernel.jacobian(scores[active])
+        matrix += damping[active, None, None] * np.eye(p.shape[1])
+        trial = scores[active] - np.linalg.solve(matrix, gradient[:, :, None])[:, :, 0]
+        new_value = kernel.potential(trial) - (p[active] * trial).sum(axis=1)
+        better = new_value < value[active]
+        done = active[better]
+        scores[done], value[done] = trial[better], new_value[better]
+        damping[active] *= np.where(better, 1 / 4, 4.0)
+        damping = np.clip(damping, _LEAST_DAMPING / width, 1 / _LEAST_DAMPING / width)
+    return scores
 
 
 def _newton_direction(jacobian, goal, gap):
     """Solve J d = q * (gap + shift) for d on the plane, q the present probabilities.
 
     The shift makes the right-hand side sum to zero, as p and q both sum to one. J is scaled to
-    a unit diagonal first, so that small probabilities keep their digits.
+    a unit diagonal first, so that small probabilities keep their digits. Zero for a row whose J is
+    singular: there p does not change in some direction.
     """
     q = np.exp(goal - gap)
     right = q * gap
@@ -84,5 +121,14 @@ def _newton_direction(jacobian, goal, gap):
     # root spans the kernel of the scaled matrix: adding its square makes it definite.
     unit = root / np.linalg.norm(root, axis=1, keepdims=True)
     scaled += unit[:, :, None] * unit[:, None, :]
-    direction = np.linalg.solve(scaled, (right / root)[:, :, None])[:, :, 0] / root
+    right = (right / root)[:, :, None]
+    try:
+        direction = np.linalg.solve(scaled, right)
+    except np.linalg.LinAlgError:
+        definite = np.linalg.eigvalsh(scaled)[:, 0] > _SINGULAR
+        direction = np.zeros_like(right)
+        direction[definite] = np.linalg.solve(scaled[definite], right[definite])
+    direction = direction[:, :, 0] / root
+    useful = np.abs(direction).max(axis=1, keepdims=True) < _FURTHEST
+    direction = np.where(useful, direction, 0.0)
     return direction - direction.mean(axis=1, keepdims=True)

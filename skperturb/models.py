@@ -4,12 +4,14 @@ from numbers import Real
 
 import numpy as np
 from scipy.special import softmax
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array
 
 from ._convolution import convolution
-from ._inverse import invert
+from ._inverse import descend, invert
 from ._kernel import expected_information, make_kernel
 from .noise import as_noise, interquartile_range
+from .representation import argmax_representation, softmax_representation
 
 __all__ = ["PerturbArgmax", "PerturbSoftmax"]
 
@@ -158,9 +160,15 @@ class PerturbArgmax:
         Returns
         -------
         ndarray of shape (size, n_samples), int
-            The winning class, argmax(scores + noise), of each draw and row.
+            The winning class, argmax(scores + noise), of each draw and row; where several are
+            largest, one of them at random.
         """
-        return self._noisy(scores, size, random_state).argmax(axis=2)
+        random_state = check_random_state(random_state)
+        noisy = self._noisy(scores, size, random_state)
+        if self.noise.atoms is False:
+            return noisy.argmax(axis=2)
+        ties = noisy == noisy.max(axis=2, keepdims=True)
+        return (ties * random_state.uniform(size=noisy.shape)).argmax(axis=2)
 
     def _noisy(self, scores, size, random_state):
         """Scores plus noise: (size, n_samples, n_classes)."""
@@ -202,12 +210,86 @@ class PerturbArgmax:
                 f"constraint must be 'sum_to_zero' or 'reference', got {constraint!r}."
             )
         p = _check_probabilities(p)
-        # A first guess: the winner's value as a constant that each class has to exceed.
-        start = -self._law().isf(np.minimum(p, 1 - 1e-9))
-        scores, _ = invert(self.kernel(p.shape[1]), p, start)
+        scores, _, found = self.invert(p)
+        if not found.all():
+            lost = np.flatnonzero(~found)
+            raise ValueError(
+                f"No scores were found for {lost.size} rows of p, the first of them "
+                f"{p[lost[0]].tolist()}. {self._why_lost()}"
+            )
         if constraint == "reference":
             scores -= scores[:, :1]
         return scores
+
+    def invert(self, p):
+        """What `scores_from_proba` does, for probabilities that are known to be valid.
+
+        Parameters
+        ----------
+        p : ndarray of shape (n_samples, n_classes)
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes)
+            They sum to zero.
+        steps : ndarray of shape (n_samples,), int
+            Newton steps.
+        found : ndarray of shape (n_samples,), bool
+            Whether the scores give `p`, to 1e-8 of log p.
+        """
+        kernel, law = self.kernel(p.shape[1]), self._law()
+        # A first guess: the winner's value as a constant that each class has to exceed.
+        scores, steps, found = invert(kernel, p, -law.isf(np.minimum(p, 1 - 1e-9)))
+        # Only noise with gaps or atoms loses any.
+        lost = np.flatnonzero(~found)
+        if lost.size:
+            near = descend(kernel, p[lost], scores[lost], interquartile_range(self.noise))
+            scores[lost], further, found[lost] = invert(kernel, p[lost], near)
+            steps[lost] += further
+        return scores, steps, found
+
+    def representation(self, constraint="sum_to_zero"):
+        """Whether the model can represent every distribution, and each by one set of scores only.
+
+        Parameters
+        ----------
+        constraint : {"sum_to_zero", "reference", None}, default="sum_to_zero"
+            Which scores are allowed: those that sum to zero, those that are zero for one class,
+            or all.
+
+        Returns
+        -------
+        skperturb.representation.Representation
+
+        Raises
+        ------
+        ValueError
+            If the constraint is unknown.
+
+        Examples
+        --------
+        >>> from skperturb import PerturbArgmax
+        >>> print(PerturbArgmax("gaussian").representation())
+        model       PerturbArgmax(Gaussian())
+        constraint  sum_to_zero
+        complete    yes
+        minimal     yes
+        where       everywhere
+        reason      The noise has no atoms, so that p is continuous and reaches every
+                    distribution. Its density is positive all the way to an infinite
+                    end of (-inf, inf): any two classes can tie above all others, so
+                    that the potential is strictly convex (Hofbauer and Sandholm 2002;
+                    Norets and Takahashi 2013).
+        """
+        return self._representation(constraint)
+
+    def _representation(self, constraint):
+        return argmax_representation(repr(self), self.noise, constraint)
+
+    def _why_lost(self):
+        if self.representation().complete is False:
+            return "This noise is discrete: Perturb-Argmax reaches finitely many distributions."
+        return "Some probabilities are too small for this noise."
 
 
 class PerturbSoftmax(PerturbArgmax):
@@ -281,6 +363,9 @@ class PerturbSoftmax(PerturbArgmax):
             tends to `proba`.
         """
         return softmax(self._noisy(scores, size, random_state) / self.temperature, axis=2)
+
+    def _representation(self, constraint):
+        return softmax_representation(repr(self), constraint)
 
     def _law(self):
         return convolution(self.noise, self.temperature)

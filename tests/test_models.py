@@ -5,7 +5,7 @@ from scipy import stats
 from scipy.special import softmax
 
 from skperturb import PerturbArgmax, PerturbSoftmax
-from skperturb.noise import Cauchy, Exponential, Gaussian, Laplace
+from skperturb.noise import Cauchy, Discrete, Exponential, Gaussian, Laplace
 
 from .conftest import IDENTITY
 
@@ -176,6 +176,48 @@ def test_impossible_probabilities_raise(p, message):
         PerturbArgmax().scores_from_proba(p)
     with pytest.raises(ValueError, match="constraint"):
         PerturbArgmax().scores_from_proba([[0.5, 0.5]], constraint=None)
+
+
+def every_outcome(noise, scores):
+    """Scores plus noise for all outcomes of discrete noise on three classes, and their weights."""
+    values, masses = noise.masses()
+    places = np.stack(np.meshgrid(*[np.arange(len(values))] * 3), axis=-1).reshape(-1, 3)
+    return np.asarray(scores)[:, None, :] + values[places], masses[places].prod(axis=1)
+
+
+DISCRETE = Discrete([-1, 0, 2], [0.2, 0.5, 0.3], scale=1.5)
+
+
+def test_discrete_noise_by_enumeration():
+    """With ties, which are shared evenly: rows 2, 3 and 4 have some."""
+    scores = [[0.3, 0, -0.4], [2.5, 0, 1], [0, 0, 0], [1.5, 0, 0], [3, 0, -1.5], [10, 0, 1]]
+    noisy, weight = every_outcome(DISCRETE, scores)
+    wins = np.isclose(noisy, noisy.max(axis=2, keepdims=True), rtol=0, atol=1e-9)
+    expected = np.einsum("nmk,m->nk", wins / wins.sum(axis=2, keepdims=True), weight)
+    model = PerturbArgmax(DISCRETE)
+    assert_allclose(model.proba(scores), expected, rtol=1e-13, atol=1e-16)
+    at_zero, _ = every_outcome(DISCRETE, np.zeros((1, 3)))
+    maximum = (noisy.max(axis=2) - at_zero.max(axis=2)) @ weight
+    assert_allclose(model.potential(scores), maximum, rtol=1e-13)
+    assert not model.jacobian(scores).any()
+    draws = model.sample(scores, size=20_000, random_state=0)[..., None] == np.arange(3)
+    error = np.sqrt(expected * np.maximum(1 - expected, 0) / 20_000)
+    assert np.all(np.abs(draws.mean(axis=0) - expected) <= 5 * error + 1e-12)
+
+
+@pytest.mark.parametrize("temperature", [10, 1, 0.1, 1e-2, 1e-3])
+def test_softmax_of_discrete_noise_by_enumeration(temperature):
+    scores = [[0.3, 0, -0.4], [2.5, 0, 1]]
+    noisy, weight = every_outcome(DISCRETE, scores)
+    expected = np.einsum("nmk,m->nk", softmax(noisy / temperature, axis=2), weight)
+    p = PerturbSoftmax(DISCRETE, temperature=temperature).proba(scores)
+    assert_allclose(np.log(p), np.log(expected), rtol=0, atol=1e-9)
+
+
+def test_signs_reach_fifteen_distributions_of_three_classes():
+    scores = np.random.default_rng(0).uniform(-3, 3, size=(5000, 3))
+    p = PerturbArgmax(Discrete([-1, 1])).proba(scores)
+    assert len(np.unique(p.round(9), axis=0)) == 15
 
 
 @models
