@@ -44,7 +44,8 @@ _SEPARATED = (
     "The features seem to separate the classes, wholly or in part: then, without a penalty "
     "(C=inf), the best coefficients are infinite (or not unique, if the noise is bounded), and "
     "those found depend on where the iterations ended. Use a finite C, or leave out the feature "
-    "that separates; a class of few rows is easily separated."
+    "that separates (skperturb.representation.check_identifiability names it); a class of few rows "
+    "is easily separated."
 )
 POSITIVE = Interval(Real, 0, None, closed="neither")
 
@@ -122,9 +123,9 @@ class PerturbClassifier(
         )
 
     def __getstate__(self):
-        # The data of the last fit, for `summary`, stay behind when the model is saved or copied.
+        # What is known of the last fit's data stays behind when the model is saved or copied.
         state = super().__getstate__()
-        return {key: value for key, value in state.items() if key != "_objective"}
+        return {key: value for key, value in state.items() if key not in ("_objective", "_labels")}
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -212,6 +213,8 @@ class PerturbClassifier(
         self._problem, self._fit_params = solution.problem, clone(self).get_params(deep=False)
         # Only a fit without a penalty has standard errors, and use for its data.
         self._objective = objective if np.isinf(self.C) else None
+        small = codes.astype(np.min_scalar_type(len(classes)))
+        self._labels = small, None if np.all(weight == 1) else weight
         return self
 
     def _parts(self, model, constraint):
@@ -280,6 +283,28 @@ class PerturbClassifier(
         reference = self._reference_index(self.classes_)
         constraint = make_constraint(self.constraint, len(self.classes_), reference)
         return LinearObjective(X, codes, weight, **self._parts(self.model_, constraint))
+
+    def _objective_without_labels(self, X, sample_weight):
+        """An objective on these features, and whether its labels are those of the fit to them."""
+        X = validate_data(
+            self, X, reset=False, accept_sparse="csr", dtype=_DTYPES, accept_large_sparse=False
+        )
+        n = X.shape[0]
+        codes, weight = getattr(self, "_labels", (np.empty(0, dtype=int), None))
+        known = len(codes) == n and sample_weight is None
+        if not known:
+            codes, weight = np.zeros(n, dtype=int), sample_weight
+        weight = _check_sample_weight(weight, X, dtype=np.float64, ensure_non_negative=True)
+        constraint = make_constraint(
+            self.constraint, len(self.classes_), self._reference_index(self.classes_)
+        )
+        objective = LinearObjective(
+            X, codes.astype(int), weight, **self._parts(self.model_, constraint)
+        )
+        if known:
+            value, _ = objective(objective.free(*self._all_rows()))
+            known = bool(np.isclose(value, self.loss_, rtol=1e-5))
+        return objective, known
 
     def _reference_index(self, classes):
         if self.reference_class is None:

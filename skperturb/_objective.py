@@ -39,8 +39,8 @@ class LinearObjective:
         Sum of the weights.
     weight : ndarray of shape (n_rows,)
         Weights divided by their sum.
-    n_rows, n_parameters : int
-        Number of rows whose weight is not zero, and of free parameters.
+    n_rows, n_features, n_parameters : int
+        Number of rows whose weight is not zero, of features, and of free parameters.
     y : ndarray of shape (n_rows,)
         Their class indices.
     loss, constraint : objects
@@ -57,7 +57,7 @@ class LinearObjective:
         self._ridge = 1 / C / self.total
         self.loss, self.constraint = loss, constraint
         self._options = {"constraint": constraint, "C": C, "fit_intercept": fit_intercept}
-        self._n_features = X.shape[1]
+        self.n_features = X.shape[1]
         self.shape = constraint.n_free, X.shape[1] + int(fit_intercept)
         self.n_rows, self.n_parameters = len(y), int(np.prod(self.shape))
 
@@ -71,7 +71,7 @@ class LinearObjective:
     def coefficients(self, free):
         """Coefficients (K, n_features) and intercept (K,) of a vector of free parameters."""
         full = self.constraint.expand(free.reshape(self.shape))
-        coef, rest = full[:, : self._n_features], full[:, self._n_features :]
+        coef, rest = full[:, : self.n_features], full[:, self.n_features :]
         return coef, rest[:, 0] if rest.size else np.zeros(len(full))
 
     def free(self, coef, intercept):
@@ -121,7 +121,7 @@ class LinearObjective:
             slope *= weight[:, None]
             gradient += self._sum_of_rows(X, slope)
         gradient = self.constraint.restrict(gradient)
-        gradient[:, : self._n_features] += self._ridge * self._penalised(free)
+        gradient[:, : self.n_features] += self._ridge * self._penalised(free)
         return value, gradient.ravel()
 
     def curvatures(self, free):
@@ -187,12 +187,35 @@ class LinearObjective:
         """Each row's scores (n_rows, K)."""
         return linear_scores(self._X, *self.coefficients(free))
 
+    def design(self, rows):
+        """Dense features of some rows, with the intercept's 1 if there is one."""
+        return _with_intercept(self._X[rows], self.shape[1])
+
+    def sums_of_rows(self, slope):
+        """Sum over the rows of slope in the scores (n_rows, K) times features, like `free`."""
+        return self.constraint.restrict(self._sum_of_rows(self._X, slope)).ravel()
+
+    def gram(self):
+        """[X, 1]^T diag(weight) [X, 1]: (width, width)."""
+        blocks = self._blocks(np.zeros(self.n_parameters), self.constraint.n_classes)
+        return sum(
+            self._gram(X.astype(np.float64, copy=False), weight) for X, _, weight, _ in blocks
+        )
+
+    def column_sizes(self):
+        """Largest absolute value of each column of the design, 1 for a column of zeros."""
+        largest = np.ones(self.shape[1])
+        sizes = abs(self._X).max(axis=0)
+        sizes = sizes.toarray() if sparse.issparse(sizes) else np.asarray(sizes)
+        largest[: self.n_features] = np.where(sizes > 0, sizes, 1.0)
+        return largest
+
     def _penalised(self, free):
-        return free.reshape(self.shape)[:, : self._n_features]
+        return free.reshape(self.shape)[:, : self.n_features]
 
     def _penalty_curvature(self):
         diagonal = np.zeros(self.shape)
-        diagonal[:, : self._n_features] = self._ridge
+        diagonal[:, : self.n_features] = self._ridge
         return np.diag(diagonal.ravel())
 
     def _blocks(self, free, per_row):
@@ -207,13 +230,13 @@ class LinearObjective:
     def _sum_of_rows(self, X, slope):
         """slope^T [X, 1]: (K, n_features + 1 or + 0)."""
         out = np.empty((slope.shape[1], self.shape[1]))
-        out[:, : self._n_features] = (X.T @ slope.astype(X.dtype, copy=False)).T
-        out[:, self._n_features :] = slope.sum(axis=0)[:, None]
+        out[:, : self.n_features] = (X.T @ slope.astype(X.dtype, copy=False)).T
+        out[:, self.n_features :] = slope.sum(axis=0)[:, None]
         return out
 
     def _gram(self, X, weight):
         """[X, 1]^T diag(weight) [X, 1]."""
-        p = self._n_features
+        p = self.n_features
         out = np.empty((self.shape[1], self.shape[1]))
         with np.errstate(over="ignore", invalid="ignore"):
             if sparse.issparse(X):

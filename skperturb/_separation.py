@@ -10,7 +10,10 @@ the classes overlap if a step like Newton's moves no score difference by 1; wher
 are separated, it always moves one by 1 or more.
 """
 
+from typing import NamedTuple
+
 import numpy as np
+from scipy.optimize import linprog
 
 from ._solvers import unit_diagonal
 
@@ -19,6 +22,9 @@ _SMALL_SLOPE = 1e-8
 _MOVED = 0.5  # less than 1, for rounding
 _SINGULAR = 1e-12  # eigenvalue of the matrix of the sums, its diagonal being 1
 _ROUNDING = 1e-7  # of a score that a step does not change, relative to others
+_GAIN, _LOSS = 1e-5, 1e-6  # of a score, the coefficients and features being 1 at most
+_FIRST, _MORE = 2000, 500  # rows whose gains a linear program is told of, at first and later
+_ROUNDS = 200
 
 
 def finite_minimum(objective, free):
@@ -78,3 +84,143 @@ def _changes_scores(objective, direction):
     # What the same coefficients could change if they did not cancel.
     bound = np.abs(objective.scores(np.abs(direction))).max()
     return largest > _ROUNDING * bound
+
+
+class Separation(NamedTuple):
+    """A direction that separates, in words.
+
+    Attributes
+    ----------
+    columns : tuple of int
+        Features that take part, none of which can be spared.
+    classes : tuple of (int, int)
+        Pairs (class, other): rows of the class that gain on the other.
+    n_rows : int
+        Rows that gain.
+    """
+
+    columns: tuple
+    classes: tuple
+    n_rows: int
+
+
+def find_separations(objective):
+    """Sets of features that separate classes, wholly or in part; no two sets share a feature.
+
+    By linear programs: the largest sum of gains of a direction in a box, by which no row's class
+    loses against any other (Konis 2007).
+
+    Parameters
+    ----------
+    objective : LinearObjective
+
+    Returns
+    -------
+    list of Separation
+        Empty if the classes that have rows overlap; one without rows is left aside.
+    """
+    program = _Program(objective)
+    n_features, found = program.n_features, []
+    columns = np.arange(n_features)
+    while columns.size:
+        direction = program.solve(columns)
+        if direction is None:
+            break
+        size = np.abs(direction.reshape(objective.shape)[:, :n_features]).max(axis=0)
+        columns_of_it = columns[np.argsort(size[columns])]
+        columns_of_it = _irreducible(columns_of_it[size[columns_of_it] > 0], program.solve)
+        gain = program.gain(program.solve(columns_of_it)) > _GAIN
+        own, other = np.repeat(objective.y, gain.sum(axis=1)), np.nonzero(gain)[1]
+        pairs = np.unique(np.column_stack([own, other]), axis=0)
+        found.append(
+            Separation(
+                tuple(sorted(columns_of_it.tolist())),
+                tuple(map(tuple, pairs.tolist())),
+                int(gain.any(axis=1).sum()),
+            )
+        )
+        columns = np.setdiff1d(columns, columns_of_it)
+    return found
+
+
+def _irreducible(columns, separates):
+    """A part of the columns that still separates, and nothing less of it does.
+
+    The first are left out first, by halves, quarters, ...
+    """
+    size = (len(columns) + 1) // 2
+    while size:
+        start = 0
+        while start < len(columns) and len(columns) > 1:
+            rest = np.delete(columns, slice(start, start + size))
+            if rest.size and separates(rest) is not None:
+                columns = rest
+            else:
+                start += size
+        size = size // 2
+    return columns
+
+
+class _Program:
+    """Directions by which no row's class loses, found with few of the rows at a time."""
+
+    def __init__(self, objective):
+        self._objective = objective
+        constraint = objective.constraint
+        self._basis = constraint.expand(np.eye(constraint.n_free))
+        self._unit = objective.column_sizes()
+        self.n_features = objective.n_features
+        y, n_classes = objective.y, constraint.n_classes
+        self._present = np.unique(y)
+        # Each row's class gains on every other.
+        slope = np.zeros((len(y), n_classes))
+        slope[:, self._present] = -1.0
+        slope[np.arange(len(y)), y] = len(self._present) - 1.0
+        total = objective.sums_of_rows(slope).reshape(objective.shape) / self._unit
+        self._total = total.ravel() / len(y)
+        known = np.unique(np.linspace(0, len(y) - 1, _FIRST // (n_classes - 1)).astype(int))
+        pairs = [(i, j) for i in known for j in self._present if j != y[i]]
+        self._gains = self._rows(*np.transpose(pairs))
+
+    def _rows(self, rows, others):
+        """What the gain of a row's class on another is multiplied from: (n, n_parameters)."""
+        design = self._objective.design(rows) / self._unit
+        difference = self._basis[self._objective.y[rows]] - self._basis[others]
+        return (difference[:, :, None] * design[:, None, :]).reshape(len(rows), -1)
+
+    def gain(self, direction):
+        """By how much each row's class gains on each other that has rows."""
+        gain = _gain(self._objective.scores(direction), self._objective.y)
+        absent = np.setdiff1d(np.arange(gain.shape[1]), self._present)
+        gain[:, absent] = 0.0
+        return gain
+
+    def solve(self, columns):
+        """A direction of the free parameters that uses these columns only, or None."""
+        objective = self._objective
+        allowed = np.zeros(objective.shape)
+        allowed[:, columns] = 1.0
+        allowed[:, self.n_features :] = 1.0
+        free = np.flatnonzero(allowed.ravel())
+        for _ in range(_ROUNDS):
+            result = linprog(
+                -self._total[free],
+                A_ub=-self._gains[:, free],
+                b_ub=np.zeros(len(self._gains)),
+                bounds=(-1, 1),
+            )
+            if result.x is None:
+                return None
+            direction = np.zeros(objective.n_parameters)
+            direction[free] = np.where(np.abs(result.x) > _LOSS, result.x, 0.0)
+            direction = (direction.reshape(objective.shape) / self._unit).ravel()
+            gain = self.gain(direction)
+            if gain.max() <= _GAIN:
+                return None
+            lost = np.flatnonzero(gain.min(axis=1) < -_LOSS)
+            if not lost.size:
+                return direction
+            worst = lost[np.argsort(gain[lost].min(axis=1))[:_MORE]]
+            more = self._rows(worst, gain[worst].argmin(axis=1))
+            self._gains = np.concatenate([self._gains, more])
+        return None

@@ -6,6 +6,7 @@ H^-1, or H^-1 B H^-1 with B the sum of the outer products of the rows' score vec
 (Huber 1967, White 1982). A row of weight 2 counts as two rows throughout.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,17 @@ import pandas as pd
 from scipy import stats
 from sklearn.utils.validation import check_is_fitted
 
+from ._identifiability import (
+    IDENTIFIED,
+    NEARLY,
+    feature_names,
+    named_separations,
+    nearly_in_words,
+    relation_in_words,
+    separation_in_words,
+    taking_part,
+    unseen_relations,
+)
 from ._separation import finite_minimum
 from ._solvers import unit_diagonal
 
@@ -20,9 +32,7 @@ __all__ = ["LikelihoodRatioTest", "likelihood_ratio_test"]
 
 # Parameters that decide what a fit minimises, the noise aside.
 _MATTER = "loss", "C", "constraint", "reference_class", "fit_intercept", "class_weight"
-_IDENTIFIED = 1e-10  # smallest eigenvalue of the information, its diagonal being 1
 _NEAR = 0.05  # to the maximum, in standard errors
-_TAKES_PART = 0.1  # smallest entry of a direction, its largest being 1, that is named
 
 
 class InferenceMixin:
@@ -239,7 +249,7 @@ def _summary(clf, objective, *, cov, confidence):
     std_err = np.sqrt(objective.variances(covariance))
     coef = np.column_stack(objective.coefficients(free))[:, : std_err.shape[1]]
 
-    names = _feature_names(clf)
+    names = feature_names(clf)
     order = np.arange(len(names))
     if clf.fit_intercept:
         names, order = ["intercept", *names], np.append(len(names), order)
@@ -267,26 +277,31 @@ def _covariance(clf, objective, free, robust):
     if distance > _NEAR:
         raise _not_at_a_maximum(distance)
     if not proved:
+        found = [separation_in_words(*each) for each in named_separations(clf, objective)]
         raise ValueError(
-            "The features seem to separate the classes, wholly or in part: no finite coefficients "
-            "are best, and there are no standard errors. Leave out the feature that separates, or "
-            "use a penalty; if you know that they do not, fit with a smaller tol."
+            " ".join([*found, "There are no standard errors then."])
+            if found
+            else "The fit is too far from the maximum of the likelihood to tell whether the "
+            "features separate the classes: fit with a smaller tol and a larger max_iter."
         )
     information = next(objective.curvatures(free)) * objective.total
     scaled, root = unit_diagonal(information)
     values, vectors = np.linalg.eigh(scaled)
-    if values[0] < -_IDENTIFIED:
+    if values[0] < -IDENTIFIED:
         raise ValueError(
             "The coefficients are at no maximum of the likelihood but at a saddle: fit again from "
             "another start (warm_start=True after another noise)."
         )
-    if values[0] < _IDENTIFIED:
-        unseen = vectors[:, 0] / root * root.max()
+    names = [*feature_names(clf), "intercept"]
+    if values[0] < IDENTIFIED:
+        relations = unseen_relations(objective, names)
         raise ValueError(
-            "The data do not determine the coefficients: a combination of the features "
-            f"{_taking_part(clf, objective, unseen)} is constant, or the same as the intercept. "
-            "Leave one of them out."
+            " ".join(map(relation_in_words, relations))
+            or nearly_in_words(taking_part(objective, vectors[:, 0] / root, names))
         )
+    if values[0] < NEARLY:
+        hardly = taking_part(objective, vectors[:, 0] / root, names)
+        warnings.warn(nearly_in_words(hardly), UserWarning, stacklevel=4)
     inverse = (vectors / values) @ vectors.T / root[:, None] / root
     step = inverse @ objective(free)[1] * objective.total
     distance = np.max(np.abs(step) / np.sqrt(np.diag(inverse)))
@@ -306,18 +321,6 @@ def _not_at_a_maximum(distance):
         f"{distance:.2g} standard errors away: pass the data of the fit, unchanged, or fit with "
         "a smaller tol and a larger max_iter."
     )
-
-
-def _feature_names(clf):
-    return list(getattr(clf, "feature_names_in_", [f"x{i}" for i in range(clf.n_features_in_)]))
-
-
-def _taking_part(clf, objective, direction):
-    """Features that take part in a direction of the free parameters."""
-    size = np.abs(direction.reshape(objective.shape)).max(axis=0)[: clf.n_features_in_]
-    names = _feature_names(clf)
-    part = np.flatnonzero(size >= _TAKES_PART * size.max())
-    return ", ".join(str(names[i]) for i in part)
 
 
 def _check_unpenalised(clf):

@@ -25,10 +25,18 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ._identifiability import Identifiability, check_identifiability
 from ._records import Record
 from .noise import Discrete, interquartile_range
 
-__all__ = ["Representation", "Verification", "representation", "verify_representation"]
+__all__ = [
+    "Identifiability",
+    "Representation",
+    "Verification",
+    "check_identifiability",
+    "representation",
+    "verify_representation",
+]
 
 CONSTRAINTS = "sum_to_zero", "reference", None
 _SMALLEST = 1e-4  # probability that is inverted: with heavy tails, scores of ten thousand

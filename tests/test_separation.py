@@ -6,6 +6,9 @@ from scipy.optimize import linprog
 from sklearn.exceptions import ConvergenceWarning
 
 from skperturb import PerturbArgmaxClassifier
+from skperturb._constraints import make_constraint
+from skperturb._objective import LinearObjective
+from skperturb._separation import find_separations
 
 SEPARATED = "separate the classes"
 
@@ -89,3 +92,42 @@ def test_scale_of_noise_and_features_do_not_matter():
     for scale in (1e-6, 1e6):
         assert not warned(X, y, noise_scale=scale, tol=1e-4 / scale)
         assert not warned(X * [1, scale], y, max_iter=1000)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_the_features_that_separate_are_found_and_none_can_be_spared(n_classes):
+    seen = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(rng.integers(12, 40), 4))
+        if seed % 2:
+            X[:, 0] = rng.integers(0, 2, len(X))
+        y = np.append(np.arange(n_classes), rng.integers(0, n_classes, len(X) - n_classes))
+        found = find_separations(objective_of(X, y))
+        assert bool(found) == separable(X, y), seed
+        for separation in found:
+            columns = list(separation.columns)
+            assert separable(X[:, columns], y)
+            for k in range(len(columns)):
+                assert not separable(np.delete(X[:, columns], k, axis=1), y)
+        seen.append(bool(found))
+    assert 5 <= sum(seen) <= 35
+
+
+def objective_of(X, y):
+    constraint = make_constraint("sum_to_zero", int(y.max()) + 1, 0)
+    options = {"loss": None, "C": np.inf, "fit_intercept": True}
+    return LinearObjective(X, y, np.ones(len(y)), constraint=constraint, **options)
+
+
+def test_many_rows_are_looked_at_a_few_at_a_time():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30_000, 8))
+    y = (X[:, :5] + rng.gumbel(size=(30_000, 5))).argmax(axis=1)
+    assert find_separations(objective_of(X, y)) == []
+    rare = np.flatnonzero(y == 3)[:7]
+    X[:, 6] = np.isin(np.arange(len(X)), rare)
+    (found,) = find_separations(objective_of(X, y))
+    assert found.columns == (6,)
+    assert found.n_rows == 7
+    assert {own for own, _ in found.classes} == {3}
