@@ -99,10 +99,12 @@ def test_the_features_that_separate_are_found_and_none_can_be_spared(n_classes):
     seen = []
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        X = rng.normal(size=(rng.integers(12, 40), 4))
+        X = rng.normal(size=(rng.integers(6, 20) * n_classes**2 // 2, 4))
         if seed % 2:
             X[:, 0] = rng.integers(0, 2, len(X))
-        y = np.append(np.arange(n_classes), rng.integers(0, n_classes, len(X) - n_classes))
+        y = (X @ [1, 1, 0.5, 0] + rng.normal(scale=0.5, size=len(X)) > 0) * (n_classes - 1)
+        y = np.where(rng.random(len(X)) < 0.1, rng.integers(0, n_classes, len(X)), y)
+        y[:n_classes] = np.arange(n_classes)
         found = find_separations(objective_of(X, y))
         assert bool(found) == separable(X, y), seed
         for separation in found:
