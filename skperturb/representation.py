@@ -63,7 +63,7 @@ class Representation(Record):
     minimal : bool or None
         Whether different scores always give different distributions; None where it is unknown.
     where : str
-        For which scores they do: "everywhere", "nowhere", "unknown", or the region.
+        The scores for which they do: "everywhere", "nowhere", "unknown", or the condition.
     reason : str
         The condition that decided, and its source.
     """
@@ -107,7 +107,7 @@ def representation(model, constraint="sum_to_zero"):
     >>> answer.complete, answer.minimal, answer.where
     (True, True, 'everywhere')
     >>> representation(PerturbArgmax("uniform")).where
-    'where max(scores) - min(scores) < 2'
+    'max(scores) - min(scores) < 2'
     """
     return _checked(model).representation(constraint)
 
@@ -146,7 +146,7 @@ def argmax_representation(model, noise, constraint):
             f" It is bounded, on [{low:g}, {high:g}]: beyond {width}, the lowest class has "
             "probability exactly zero, however low it is, and different scores give the same p."
         )
-        return _answer(model, constraint, complete, False, f"where {width}", reason)
+        return _answer(model, constraint, complete, False, width, reason)
     gaps = ", ".join(f"({left:g}, {right:g})" for left, right in noise.gaps)
     reason += (
         f" It is bounded, on [{low:g}, {high:g}], and has no values in {gaps}: where possible ties "
@@ -156,7 +156,7 @@ def argmax_representation(model, noise, constraint):
     if flat:
         reason += ", though p be positive; two classes: for every difference from {:.4g} to {:.4g}"
         reason = reason.format(*flat)
-    where = f"where possible ties link all classes, within {width}"
+    where = f"possible ties link all classes, within {width}"
     return _answer(model, constraint, complete, False, where, reason + ".")
 
 
@@ -255,7 +255,10 @@ def verify_representation(model, n_classes=3, n_points=200, random_state=None):
     Independent of :func:`representation`: it uses no fact of the noise, only probabilities. Random
     distributions are inverted; half of them are uniform on the simplex, half have probabilities
     down to 1e-4. Then, at the scores found and at as many random ones, p is compared with p a
-    little to the side, in the direction in which it changes least.
+    little to the side (a twentieth of the noise's width), in the direction in which it changes
+    least: a difference of log p below 1e-8 counts as none, so that a model may be called not
+    minimal that is only very nearly so, such as Perturb-Softmax of discrete noise at a temperature
+    of 0.02.
 
     Parameters
     ----------

@@ -115,7 +115,7 @@ def test_softmax_of_any_noise_is_complete_and_minimal(noise, temperature):
 def test_where():
     """The region of bounded noise is the one where no probability is zero."""
     answer = PerturbArgmax(Uniform(0.5), 3.0).representation()
-    assert answer.where == "where max(scores) - min(scores) < 3"
+    assert answer.where == "max(scores) - min(scores) < 3"
     p = PerturbArgmax(Uniform(0.5), 3.0).proba([[0, 2.99, 1.0], [0, 3.01, 1.0]])
     assert p[0].min() > 0
     assert p[1].min() == 0
@@ -175,7 +175,7 @@ def test_facts_of_distributions_of_scipy():
 def test_text_dict_and_html():
     answer = PerturbArgmax("uniform").representation()
     text = str(answer)
-    assert "where       where max(scores) - min(scores) < 2" in text
+    assert "where       max(scores) - min(scores) < 2" in text
     assert max(map(len, text.splitlines())) <= 79
     assert answer.to_dict()["complete"] is True
     html = answer._repr_html_()

@@ -38,7 +38,11 @@ class ScipyNoise(Noise):
     def __repr__(self):
         frozen, scale = self.distribution, self.scale
         arguments = [*map(repr, frozen.args), *(f"{k}={v!r}" for k, v in frozen.kwds.items())]
-        law = f"from_scipy({frozen.dist.name}({', '.join(arguments)}))"
+        # Laws that were made and not named are called so.
+        name = (
+            type(frozen.dist).__name__ if frozen.dist.name == "Distribution" else frozen.dist.name
+        )
+        law = f"from_scipy({name}({', '.join(arguments)}))"
         return law if scale == 1 else f"{law}.set_params(scale={scale!r})"
 
     @property
