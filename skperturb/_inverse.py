@@ -7,7 +7,7 @@ _TOLERANCE = 1e-11  # of log p
 _SMALLEST = 1e-150  # of a diagonal root: its square is not zero
 _LEAST_DAMPING = 1e-6  # in units of the noise
 _FURTHEST = 1e100  # step
-_CLOSE = 1e-4  # to p, for Newton's method to take over
+_CLOSE = 1e-9  # to p, for Newton's method to take over
 _SINGULAR = 1e-15  # eigenvalue of a matrix of unit diagonal
 _ROUNDING = 1e-8  # of log p, where no step can bring it closer
 
@@ -47,7 +47,8 @@ def invert(kernel, p, start):
         direction = _newton_direction(kernel.jacobian(here), goal[active], gap[active])
         size = np.ones((len(active), 1))
         error = np.abs(gap[active]).max(axis=1)
-        pending = np.arange(len(active))
+        pending = np.flatnonzero(direction.any(axis=1))
+        lost = np.setdiff1d(np.arange(len(active)), pending)
         for _ in range(30):
             trial = here[pending] + size[pending] * direction[pending]
             new_gap = goal[active[pending]] - kernel.log_proba(trial)
@@ -60,7 +61,7 @@ def invert(kernel, p, start):
                 break
         steps[active] += 1
         # A row that no step brings closer has reached the rounding error, or is lost.
-        active = np.setdiff1d(active, active[pending])
+        active = np.delete(active, np.union1d(pending, lost))
         active = active[np.abs(gap[active]).max(axis=1) > _TOLERANCE]
     return scores, steps, np.abs(gap).max(axis=1) <= _ROUNDING
 

@@ -289,7 +289,7 @@ class PerturbArgmax:
     def _why_lost(self):
         if self.representation().complete is False:
             return "This noise is discrete: Perturb-Argmax reaches finitely many distributions."
-        return "Some probabilities are too small for this noise."
+        return "Some probabilities are too small for this noise, or hardly change with its scores."
 
 
 class PerturbSoftmax(PerturbArgmax):
@@ -384,8 +384,8 @@ def _check_probabilities(p):
         raise ValueError(f"p must have one column per class, two at least: {p.shape}.")
     if p.min() <= 0:
         raise ValueError(
-            "p has an entry that is not positive: no finite scores give it. Give every class a "
-            "small probability first."
+            "p has an entry that is not positive: finite and unique scores there are only inside the "
+            "simplex. Give every class a small probability first."
         )
     total = p.sum(axis=1)
     if np.abs(total - 1).max() > 1e-6:
