@@ -1,21 +1,35 @@
 """Which coefficients the data of a fit determine: rank, directions unseen, separation."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._kernel import expected_information
 from ._records import Record
-from ._separation import find_separations
+from ._separation import UnsettledError, find_separations, finite_minimum
 from ._solvers import unit_diagonal
 
 __all__ = ["Identifiability", "check_identifiability"]
 
-IDENTIFIED = 1e-10  # smallest eigenvalue of the information, its diagonal being 1
+IDENTIFIED = 1e-10  # smallest eigenvalue of an information, its diagonal being 1
+SINGULAR = 1e-13  # the same, of standardised columns
 NEARLY = 1e-8  # below, a direction is seen, but hardly
 MOST_PARAMETERS = 1500  # whose information is a matrix that can be decomposed
-_TAKES_PART = 1e-4  # smallest entry of a relation, its largest being 1
+_TAKES_PART = 1e-7  # smallest entry of a relation, its largest being 1
+_ZERO = {8: 1e-9, 4: 1e-6}  # of a combination of columns of size 1, by the bytes of a number
+_ABSENT = "Without rows of class {} its coefficients have no best value."
+_SHARED = (
+    "With constraint=None and no penalty a common shift of the coefficients of all classes changes "
+    "nothing: use constraint='sum_to_zero' or 'reference'."
+)
+_NO_LABELS = "Whether features separate the classes is not known without the labels: pass y."
+_UNSETTLED = (
+    "Whether features separate the classes was not found out: there are too many coefficients for "
+    "a linear program. An unpenalised fit that converges without a warning proves that they do not."
+)
 
 
 @dataclass(frozen=True)
@@ -30,16 +44,17 @@ class Identifiability(Record):
     n_parameters, rank : int
         Number of free coefficients, and how many of them, or combinations, the data determine.
     condition_number : float or None
-        Of the expected information in the coordinates of the constraint, scaled to a unit
-        diagonal so that the units of the features do not matter; inf if the rank is too small,
-        None (unknown) with more than 1500 parameters.
+        Of the expected information in the coordinates of the constraint, the features centred and
+        the diagonal scaled to 1, so that their units and offsets do not matter; inf if the rank
+        is too small, None (unknown) with more than 1500 parameters.
     unseen : tuple of dict
         Combinations of features that are zero in every row, {feature: factor}, "intercept" for 1:
         adding one of them to a class's coefficients changes nothing.
     hardly_seen : tuple of str
         Features of the direction that the data see least, if that is nearly not at all.
     separated : bool or None
-        Whether features separate classes, wholly or in part; None without the labels.
+        Whether features separate classes, wholly or in part; None without the labels, or where
+        linear programs of more than 600 coefficients would have to tell.
     separations : tuple of (tuple of str, tuple of (label, label))
         Features that separate, none of which can be spared, and pairs (class, other) such
         that rows of the class are told from the other.
@@ -108,9 +123,9 @@ def check_identifiability(clf, X, y=None, sample_weight=None):
     separated         yes
     problem           The data do not see sepal length (cm) - 2.54 inches: it is
                       zero in every row. Leave out one of these features.
-    problem           petal width (cm) separates class 0 from 1 and 2: without a
-                      penalty its coefficients are infinite. Use a penalty (finite
-                      C), or leave it out.
+    problem           petal width (cm) separates class 0 from 1 and 2 (149 rows):
+                      without a penalty its coefficients are infinite. Use a
+                      penalty (finite C), or leave it out.
     """
     if not hasattr(clf, "_objective_for"):
         raise ValueError(
@@ -122,58 +137,157 @@ def check_identifiability(clf, X, y=None, sample_weight=None):
         objective, labelled = clf._objective_without_labels(X, sample_weight)
     else:
         objective, labelled = clf._objective_for(X, y, sample_weight), True
-    names = [*feature_names(clf), "intercept"]
-    relations = unseen_relations(objective, names)
+    data = Standardised(clf, objective)
+    objective, relations = data.objective, data.relations()
     rank = objective.n_parameters - objective.shape[0] * len(relations)
-    condition, hardly, separations = None, (), ()
-    small = objective.n_parameters <= MOST_PARAMETERS
-    if small:
-        values, direction = _spectrum(clf, objective)
-        rank = min(rank, int((values >= IDENTIFIED).sum()))
+    condition, hardly = None, ()
+    if objective.n_parameters <= MOST_PARAMETERS:
+        values, direction = data.spectrum()
+        rank = min(rank, int((values >= SINGULAR).sum()))
         condition = float(values[-1] / values[0]) if rank == len(values) else np.inf
         if not relations and values[0] < NEARLY:
-            hardly = taking_part(objective, direction, names)
-    separated, absent = None, []
+            hardly = data.taking_part(direction)
+    separated, separations, absent = None, [], []
     if labelled:
         absent = np.delete(clf.classes_, np.unique(objective.y)).tolist()
-    if labelled and small:
-        separations = named_separations(clf, objective)
-        separated = bool(separations)
-    identified = rank == objective.n_parameters and not separated and not absent
+        with suppress(UnsettledError):
+            separations = data.separations()
+            separated = bool(separations)
+    shared = clf.constraint is None and len(clf.classes_) > 2 and np.isinf(clf.C)
+    identified = rank == objective.n_parameters and not (separated or absent or shared)
     return Identifiability(
         identified=None if identified and separated is None else identified,
         n_parameters=objective.n_parameters,
         rank=rank,
         condition_number=condition,
         unseen=tuple(relations),
-        hardly_seen=tuple(hardly),
+        hardly_seen=hardly,
         separated=separated,
-        separations=tuple(separations),
-        problems=tuple(_problems(clf, relations, hardly, separations, absent, labelled, small)),
+        separations=tuple((each.features, each.pairs) for each in separations),
+        problems=(
+            *map(relation_in_words, relations),
+            *([nearly_in_words(hardly)] if hardly else []),
+            *(each.in_words() for each in separations),
+            *([_ABSENT.format(_enumeration(absent))] if absent else []),
+            *([_SHARED] if shared else []),
+            *([_NO_LABELS] if not labelled else [_UNSETTLED] if separated is None else []),
+        ),
     )
 
 
-def _spectrum(clf, objective):
-    """Eigenvalues of the expected information of unit diagonal, and the direction of the least."""
-    kernel = clf.model_.kernel(objective.constraint.n_classes)
-    free = objective.free(*clf._all_rows())
-    information = objective.assemble(free, lambda scores, y: expected_information(kernel, scores))
-    scaled, root = unit_diagonal(information)
-    values, vectors = np.linalg.eigh(scaled)
-    return values, vectors[:, 0] / root
+class NamedSeparation(NamedTuple):
+    """Features that separate classes, by name."""
+
+    features: tuple
+    pairs: tuple
+    n_rows: int
+
+    def in_words(self):
+        """A sentence on it."""
+        unordered = [tuple(sorted(pair, key=str)) for pair in self.pairs]
+        unordered = list(dict.fromkeys(unordered))
+        labels = dict.fromkeys(label for pair in unordered for label in pair)
+        common = [label for label in labels if all(label in pair for pair in unordered)]
+        if common:
+            others = [label for label in labels if label != common[0]]
+            told = f"class {common[0]} from {_enumeration(others)}"
+        else:
+            told = "classes " + _enumeration([f"{one} from {other}" for one, other in unordered])
+        verb, their, them = ("separates", "its", "it")
+        if len(self.features) > 1:
+            verb, their, them = "separate", "their", "one of them"
+        return (
+            f"{_enumeration(self.features)} {verb} {told} ({self.n_rows} rows): without a penalty "
+            f"{their} coefficients are infinite. Use a penalty (finite C), or leave {them} out."
+        )
 
 
-def unseen_relations(objective, names):
-    """Combinations of the columns that are zero in every row: a list of {name: factor}."""
-    scaled, root = unit_diagonal(objective.gram())
-    values, vectors = np.linalg.eigh(scaled)
-    relations = []
-    for row in _reduced(vectors[:, values < IDENTIFIED].T):
-        row = np.where(np.abs(row) >= _TAKES_PART * np.abs(row).max(), row, 0.0) / root
-        part = np.flatnonzero(row)
-        row = row / row[part[0]]
-        relations.append({names[i]: float(f"{row[i]:.6g}") for i in part})
-    return relations
+class Standardised:
+    """The data of a fitted classifier, in columns whose units and means do not matter.
+
+    Parameters
+    ----------
+    clf : fitted classifier
+    objective : LinearObjective
+    """
+
+    def __init__(self, clf, objective):
+        self._clf = clf
+        self._zero = _ZERO[objective.dtype.itemsize]
+        self.objective, self._center, self._size = objective.standardised()
+        names = feature_names(clf)
+        one = "intercept" if "intercept" not in names else "(intercept)"
+        self.names = [*names, one][: objective.shape[1]]
+        coef, intercept = clf._all_rows()
+        self._free = self.objective.free(coef * self._size, intercept + coef @ self._center)
+
+    def spectrum(self):
+        """Eigenvalues of the expected information of unit diagonal, direction of the least."""
+        objective = self.objective
+        kernel = self._clf.model_.kernel(objective.constraint.n_classes)
+        information = objective.assemble(
+            self._free, lambda scores, y: expected_information(kernel, scores)
+        )
+        scaled, root = unit_diagonal(information)
+        values, vectors = np.linalg.eigh(scaled)
+        return values, vectors[:, 0] / root
+
+    def relations(self):
+        """Combinations of the columns that are zero in every row: a list of {name: factor}."""
+        scaled, root = unit_diagonal(self.objective.gram())
+        values, vectors = np.linalg.eigh(scaled)
+        found = []
+        for row in _reduced(vectors[:, values < IDENTIFIED].T):
+            row = np.where(np.abs(row) >= _TAKES_PART * np.abs(row).max(), row, 0.0) / root
+            row /= np.abs(row).max()
+            # Small eigenvalues tell of columns that are nearly the same, too.
+            if np.abs(self._combination(row)).max() <= self._zero:
+                found.append(self._in_units(row))
+        return found
+
+    def _combination(self, row):
+        """The combination of the columns, for each row of the data."""
+        full = np.zeros((self.objective.constraint.n_free, len(row)))
+        full[0] = row
+        scores = self.objective.scores(full.ravel())
+        basis = self.objective.constraint.expand(np.eye(len(full)))[:, 0]
+        return scores @ basis / (basis @ basis)
+
+    def _in_units(self, row):
+        factors = row[: len(self._size)] / self._size
+        if len(row) > len(factors):
+            one = row[-1] - factors @ self._center
+            rounding = np.abs(factors) @ np.abs(self._center) * 1e-12
+            factors = np.append(factors, one if abs(one) > rounding + 1e-12 else 0.0)
+        part = np.flatnonzero(factors)
+        return {self.names[i]: float(factors[i] / factors[part[0]]) for i in part}
+
+    def taking_part(self, direction):
+        """Names of the columns that matter in a direction of the free parameters."""
+        size = np.abs(direction.reshape(self.objective.shape)).max(axis=0)
+        return tuple(self.names[i] for i in np.flatnonzero(size >= 0.1 * size.max()))
+
+    def separations(self):
+        """What separates: a list of NamedSeparation.
+
+        Raises
+        ------
+        UnsettledError
+            If it is not found out.
+        """
+        # Close to a minimum its existence is easily proved.
+        with np.errstate(all="ignore"):
+            if finite_minimum(self.objective, self._free)[0]:
+                return []
+        labels = self._clf.classes_.tolist()
+        return [
+            NamedSeparation(
+                tuple(self.names[column] for column in found.columns),
+                tuple((labels[one], labels[other]) for one, other in found.classes),
+                found.n_rows,
+            )
+            for found in find_separations(self.objective)
+        ]
 
 
 def _reduced(rows):
@@ -187,56 +301,16 @@ def _reduced(rows):
     return rows
 
 
-def taking_part(objective, direction, names):
-    """Names of the columns that matter in a direction of the free parameters."""
-    # In units of the columns' sizes, so that the units of the features do not matter.
-    size = np.abs(direction.reshape(objective.shape)).max(axis=0) * objective.column_sizes()
-    return [names[i] for i in np.flatnonzero(size >= 0.1 * size.max())]
-
-
-def named_separations(clf, objective):
-    """What separates: (features, pairs of class labels) each."""
-    names, labels = feature_names(clf), clf.classes_.tolist()
-    return [
-        (
-            tuple(names[column] for column in found.columns),
-            tuple((labels[one], labels[other]) for one, other in found.classes),
-        )
-        for found in find_separations(objective)
-    ]
-
-
 def feature_names(clf):
     """Names of the features of a fitted classifier, x0, x1, ... if they have none."""
     return list(getattr(clf, "feature_names_in_", [f"x{i}" for i in range(clf.n_features_in_)]))
-
-
-def _problems(clf, relations, hardly, separations, absent, labelled, small):
-    yield from map(relation_in_words, relations)
-    if hardly:
-        yield nearly_in_words(hardly)
-    yield from (separation_in_words(*separation) for separation in separations)
-    if absent:
-        yield f"Without rows of class {_enumeration(absent)} its coefficients have no best value."
-    if not labelled:
-        yield "Whether features separate the classes is not known without the labels: pass y."
-    if not small:
-        yield (
-            f"With more than {MOST_PARAMETERS} coefficients neither the condition number nor "
-            "separation is computed."
-        )
-    if clf.constraint is None and len(clf.classes_) > 2 and np.isinf(clf.C):
-        yield (
-            "With constraint=None and no penalty a common shift of the coefficients of all classes "
-            "changes nothing: use constraint='sum_to_zero' or 'reference'."
-        )
 
 
 def relation_in_words(relation):
     """A sentence on a combination of features that is zero in every row."""
     terms = []
     for name, factor in relation.items():
-        size = "" if abs(factor) == 1 and name != "intercept" else f"{abs(factor):g} "
+        size = "" if f"{abs(factor):.6g}" == "1" and name != "intercept" else f"{abs(factor):.6g} "
         term = size.strip() if name == "intercept" else f"{size}{name}"
         terms.append(("- " if factor < 0 else "+ ") + term)
     return (
@@ -250,26 +324,6 @@ def nearly_in_words(names):
     return (
         f"The data hardly see a combination of {_enumeration(names)}: nearly constant, or nearly "
         "the same as others, or probabilities of 0 and 1 along it. Its standard errors are huge."
-    )
-
-
-def separation_in_words(features, pairs):
-    """A sentence on features that separate classes."""
-    unordered = {frozenset(pair) for pair in pairs}
-    common = [
-        label for label in dict.fromkeys(sum(pairs, ())) if all(label in p for p in unordered)
-    ]
-    if common:
-        others = dict.fromkeys(label for pair in pairs for label in pair if label != common[0])
-        told = f"class {common[0]} from {_enumeration(others)}"
-    else:
-        told = "classes " + _enumeration([f"{a} from {b}" for a, b in map(sorted, unordered)])
-    verb, their, them = (
-        ("separates", "its", "it") if len(features) == 1 else ("separate", "their", "one of them")
-    )
-    return (
-        f"{_enumeration(features)} {verb} {told}: without a penalty {their} coefficients are "
-        f"infinite. Use a penalty (finite C), or leave {them} out."
     )
 
 

@@ -11,6 +11,7 @@ intercept if there is one. Rows are worked on in blocks, so that beside X nothin
 import numpy as np
 from scipy import sparse
 
+_ROUNDING = 1e-14  # of a mean
 _BLOCK_ELEMENTS = 1 << 21  # numbers of scores, or of curvature, held at once
 
 
@@ -45,6 +46,8 @@ class LinearObjective:
         Their class indices.
     loss, constraint : objects
         Those given.
+    dtype : dtype
+        Of X.
     """
 
     def __init__(self, X, y, weight, *, loss, constraint, C, fit_intercept):
@@ -59,6 +62,7 @@ class LinearObjective:
         self._options = {"constraint": constraint, "C": C, "fit_intercept": fit_intercept}
         self.n_features = X.shape[1]
         self.shape = constraint.n_free, X.shape[1] + int(fit_intercept)
+        self.dtype = X.dtype
         self.n_rows, self.n_parameters = len(y), int(np.prod(self.shape))
 
     def replace(self, *, loss=None, weight=None):
@@ -202,13 +206,38 @@ class LinearObjective:
             self._gram(X.astype(np.float64, copy=False), weight) for X, _, weight, _ in blocks
         )
 
-    def column_sizes(self):
-        """Largest absolute value of each column of the design, 1 for a column of zeros."""
-        largest = np.ones(self.shape[1])
-        sizes = abs(self._X).max(axis=0)
-        sizes = sizes.toarray() if sparse.issparse(sizes) else np.asarray(sizes)
-        largest[: self.n_features] = np.where(sizes > 0, sizes, 1.0)
-        return largest
+    def standardised(self):
+        """The same, without a penalty, with columns of mean zero that are at most 1 in size.
+
+        Sparse columns, and those of a model without an intercept, keep their mean.
+
+        Returns
+        -------
+        objective : LinearObjective
+            Of (X - center) / size, in double precision.
+        center, size : ndarray of shape (n_features,)
+        """
+        center = np.zeros(self.n_features)
+        if sparse.issparse(self._X):
+            X = self._X.astype(np.float64)
+            size = abs(X).max(axis=0).toarray().ravel()
+            size[size == 0] = 1.0
+            X = X @ sparse.diags_array(1 / size)
+        else:
+            X = np.array(self._X, dtype=np.float64)
+            largest = np.abs(X).max(axis=0)
+            if self.shape[1] > self.n_features:
+                center = X.mean(axis=0)
+                X -= center
+            size = np.abs(X).max(axis=0)
+            # What is left of a constant column is rounding.
+            constant = size <= _ROUNDING * largest
+            size[constant] = 1.0
+            X[:, constant] = 0.0
+            X /= size
+        options = self._options | {"C": np.inf}
+        weight = self.weight * self.total
+        return LinearObjective(X, self.y, weight, loss=self.loss, **options), center, size
 
     def _penalised(self, free):
         return free.reshape(self.shape)[:, : self.n_features]

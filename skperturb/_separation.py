@@ -10,6 +10,7 @@ the classes overlap if a step like Newton's moves no score difference by 1; wher
 are separated, it always moves one by 1 or more.
 """
 
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ _ROUNDING = 1e-7  # of a score that a step does not change, relative to others
 _GAIN, _LOSS = 1e-5, 1e-6  # of a score, the coefficients and features being 1 at most
 _FIRST, _MORE = 2000, 500  # rows whose gains a linear program is told of, at first and later
 _ROUNDS = 200
+_LARGEST = 600  # parameters of a linear program
+_SECONDS = 20.0  # for all of them
 
 
 def finite_minimum(objective, free):
@@ -86,6 +89,10 @@ def _changes_scores(objective, direction):
     return largest > _ROUNDING * bound
 
 
+class UnsettledError(Exception):
+    """Whether the classes are separated was not found out."""
+
+
 class Separation(NamedTuple):
     """A direction that separates, in words.
 
@@ -113,12 +120,20 @@ def find_separations(objective):
     Parameters
     ----------
     objective : LinearObjective
+        Standardised, so that a coefficient of 1 and a gain mean the same for all features.
 
     Returns
     -------
     list of Separation
         Empty if the classes that have rows overlap; one without rows is left aside.
+
+    Raises
+    ------
+    UnsettledError
+        If the programs are too large, or take too long.
     """
+    if objective.n_parameters > _LARGEST:
+        raise UnsettledError
     program = _Program(objective)
     n_features, found = program.n_features, []
     columns = np.arange(n_features)
@@ -166,9 +181,9 @@ class _Program:
 
     def __init__(self, objective):
         self._objective = objective
+        self._deadline = time.monotonic() + _SECONDS
         constraint = objective.constraint
         self._basis = constraint.expand(np.eye(constraint.n_free))
-        self._unit = objective.column_sizes()
         self.n_features = objective.n_features
         y, n_classes = objective.y, constraint.n_classes
         self._present = np.unique(y)
@@ -176,15 +191,15 @@ class _Program:
         slope = np.zeros((len(y), n_classes))
         slope[:, self._present] = -1.0
         slope[np.arange(len(y)), y] = len(self._present) - 1.0
-        total = objective.sums_of_rows(slope).reshape(objective.shape) / self._unit
-        self._total = total.ravel() / len(y)
+        total = objective.sums_of_rows(slope)
+        self._total = total / len(y)
         known = np.unique(np.linspace(0, len(y) - 1, _FIRST // (n_classes - 1)).astype(int))
         pairs = [(i, j) for i in known for j in self._present if j != y[i]]
         self._gains = self._rows(*np.transpose(pairs))
 
     def _rows(self, rows, others):
         """What the gain of a row's class on another is multiplied from: (n, n_parameters)."""
-        design = self._objective.design(rows) / self._unit
+        design = self._objective.design(rows)
         difference = self._basis[self._objective.y[rows]] - self._basis[others]
         return (difference[:, :, None] * design[:, None, :]).reshape(len(rows), -1)
 
@@ -197,23 +212,27 @@ class _Program:
 
     def solve(self, columns):
         """A direction of the free parameters that uses these columns only, or None."""
-        objective = self._objective
+        objective, width = self._objective, self._objective.shape[1]
         allowed = np.zeros(objective.shape)
         allowed[:, columns] = 1.0
         allowed[:, self.n_features :] = 1.0
         free = np.flatnonzero(allowed.ravel())
+        # What the intercept may have to make up for.
+        bounds = (
+            np.array([[-1.0, 1.0]]) * np.where(free % width < self.n_features, 1, width)[:, None]
+        )
         for _ in range(_ROUNDS):
             result = linprog(
                 -self._total[free],
                 A_ub=-self._gains[:, free],
                 b_ub=np.zeros(len(self._gains)),
-                bounds=(-1, 1),
+                bounds=bounds,
+                options={"time_limit": max(self._deadline - time.monotonic(), 0.0)},
             )
-            if result.x is None:
-                return None
+            if result.status != 0:
+                raise UnsettledError
             direction = np.zeros(objective.n_parameters)
             direction[free] = np.where(np.abs(result.x) > _LOSS, result.x, 0.0)
-            direction = (direction.reshape(objective.shape) / self._unit).ravel()
             gain = self.gain(direction)
             if gain.max() <= _GAIN:
                 return None
@@ -223,4 +242,4 @@ class _Program:
             worst = lost[np.argsort(gain[lost].min(axis=1))[:_MORE]]
             more = self._rows(worst, gain[worst].argmin(axis=1))
             self._gains = np.concatenate([self._gains, more])
-        return None
+        raise UnsettledError

@@ -9,7 +9,6 @@ integrate exactly.
 import numpy as np
 
 _BLOCK_ELEMENTS = 1 << 20
-_EQUAL = 1e-12  # difference of values that is rounding, in units of the noise's width
 
 
 class StepKernel:
@@ -23,7 +22,7 @@ class StepKernel:
     def __init__(self, law):
         self._values, self._masses = law.masses()
         self._below = np.append(0.0, np.cumsum(self._masses))
-        self._equal = _EQUAL * np.ptp(self._values)
+        self._equal = law.resolution
 
     def proba(self, scores):
         n, n_classes = scores.shape

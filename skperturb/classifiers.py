@@ -113,7 +113,8 @@ class PerturbArgmaxClassifier(PerturbClassifier):
             raise ValueError(
                 f"The noise {model.noise} has atoms, single values of positive probability: "
                 "Perturb-Argmax cannot represent every distribution with it, and its probabilities "
-                "jump. Use PerturbSoftmaxClassifier, which takes any noise, or continuous noise."
+                "jump. Use PerturbSoftmaxClassifier, which takes noise.Discrete, or noise without "
+                "atoms."
             )
         if model.noise.bounded and self.loss == "log_loss":
             raise ValueError(

@@ -17,15 +17,12 @@ from sklearn.utils.validation import check_is_fitted
 from ._identifiability import (
     IDENTIFIED,
     NEARLY,
+    Standardised,
     feature_names,
-    named_separations,
     nearly_in_words,
     relation_in_words,
-    separation_in_words,
-    taking_part,
-    unseen_relations,
 )
-from ._separation import finite_minimum
+from ._separation import UnsettledError, finite_minimum
 from ._solvers import unit_diagonal
 
 __all__ = ["LikelihoodRatioTest", "likelihood_ratio_test"]
@@ -277,13 +274,7 @@ def _covariance(clf, objective, free, robust):
     if distance > _NEAR:
         raise _not_at_a_maximum(distance)
     if not proved:
-        found = [separation_in_words(*each) for each in named_separations(clf, objective)]
-        raise ValueError(
-            " ".join([*found, "There are no standard errors then."])
-            if found
-            else "The fit is too far from the maximum of the likelihood to tell whether the "
-            "features separate the classes: fit with a smaller tol and a larger max_iter."
-        )
+        raise ValueError(_why_no_minimum(clf, objective))
     information = next(objective.curvatures(free)) * objective.total
     scaled, root = unit_diagonal(information)
     values, vectors = np.linalg.eigh(scaled)
@@ -292,16 +283,23 @@ def _covariance(clf, objective, free, robust):
             "The coefficients are at no maximum of the likelihood but at a saddle: fit again from "
             "another start (warm_start=True after another noise)."
         )
-    names = [*feature_names(clf), "intercept"]
-    if values[0] < IDENTIFIED:
-        relations = unseen_relations(objective, names)
-        raise ValueError(
-            " ".join(map(relation_in_words, relations))
-            or nearly_in_words(taking_part(objective, vectors[:, 0] / root, names))
-        )
     if values[0] < NEARLY:
-        hardly = taking_part(objective, vectors[:, 0] / root, names)
-        warnings.warn(nearly_in_words(hardly), UserWarning, stacklevel=4)
+        data = Standardised(clf, objective)
+        relations = data.relations()
+        if relations:
+            raise ValueError(" ".join(map(relation_in_words, relations)))
+        least, direction = data.spectrum()
+        if least[0] < NEARLY:
+            hardly = nearly_in_words(data.taking_part(direction))
+            if values[0] < IDENTIFIED:
+                raise ValueError(hardly)
+            warnings.warn(hardly, UserWarning, stacklevel=4)
+        elif values[0] < IDENTIFIED:
+            raise ValueError(
+                "The features have offsets that are too large against their spread for standard "
+                "errors to keep their digits: subtract their means, for instance with "
+                "StandardScaler, and fit again."
+            )
     inverse = (vectors / values) @ vectors.T / root[:, None] / root
     step = inverse @ objective(free)[1] * objective.total
     distance = np.max(np.abs(step) / np.sqrt(np.diag(inverse)))
@@ -313,6 +311,22 @@ def _covariance(clf, objective, free, robust):
     for rows, weight in objective.score_vectors(free):
         meat += (rows * weight[:, None]).T @ rows
     return inverse @ meat @ inverse
+
+
+def _why_no_minimum(clf, objective):
+    try:
+        found = [each.in_words() for each in Standardised(clf, objective).separations()]
+    except UnsettledError:
+        found = [
+            "The features seem to separate the classes, wholly or in part: leave out the feature "
+            "that separates, or use a penalty."
+        ]
+    if found:
+        return " ".join([*found, "There are no standard errors then."])
+    return (
+        "The fit is too far from the maximum of the likelihood for standard errors: fit with a "
+        "smaller tol and a larger max_iter, on features of similar scale."
+    )
 
 
 def _not_at_a_maximum(distance):

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_array
 from ._convolution import convolution
 from ._inverse import descend, invert
 from ._kernel import expected_information, make_kernel
-from .noise import as_noise, interquartile_range
+from .noise import Discrete, as_noise, interquartile_range
 from .representation import argmax_representation, softmax_representation
 
 __all__ = ["PerturbArgmax", "PerturbSoftmax"]
@@ -56,6 +56,11 @@ class PerturbArgmax:
 
     def kernel(self, n_classes):
         """What computes probabilities and likelihoods of scores that are known to be valid."""
+        if self.noise.atoms and not isinstance(self.noise, Discrete):
+            raise ValueError(
+                f"The CDF of {self.noise!r} jumps: single values have positive probability, which "
+                "no quadrature sees. Use noise.Discrete, or a law without jumps."
+            )
         return make_kernel(self._law(), n_classes)
 
     def proba(self, scores):
@@ -165,9 +170,9 @@ class PerturbArgmax:
         """
         random_state = check_random_state(random_state)
         noisy = self._noisy(scores, size, random_state)
-        if self.noise.atoms is False:
+        if not isinstance(self.noise, Discrete):
             return noisy.argmax(axis=2)
-        ties = noisy == noisy.max(axis=2, keepdims=True)
+        ties = noisy >= noisy.max(axis=2, keepdims=True) - self.noise.resolution
         return (ties * random_state.uniform(size=noisy.shape)).argmax(axis=2)
 
     def _noisy(self, scores, size, random_state):
@@ -287,8 +292,8 @@ class PerturbArgmax:
         return argmax_representation(repr(self), self.noise, constraint)
 
     def _why_lost(self):
-        if self.representation().complete is False:
-            return "This noise is discrete: Perturb-Argmax reaches finitely many distributions."
+        if self.noise.atoms:
+            return "This noise has atoms: Perturb-Argmax does not reach every distribution."
         return "Some probabilities are too small for this noise, or hardly change with its scores."
 
 
@@ -384,8 +389,8 @@ def _check_probabilities(p):
         raise ValueError(f"p must have one column per class, two at least: {p.shape}.")
     if p.min() <= 0:
         raise ValueError(
-            "p has an entry that is not positive: finite and unique scores there are only inside the "
-            "simplex. Give every class a small probability first."
+            "p has an entry that is not positive: finite and unique scores there are only inside "
+            "the simplex. Give every class a small probability first."
         )
     total = p.sum(axis=1)
     if np.abs(total - 1).max() > 1e-6:

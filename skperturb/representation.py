@@ -11,11 +11,11 @@ Perturb-Softmax
     Theorem 26.5).
 Perturb-Argmax
     G is differentiable, and the model complete, if and only if two classes never tie: the noise
-    has no atoms. d p_i / d scores_j is minus the density of a tie of i and j above all others; G
-    is strictly convex where such ties link all classes. They do everywhere if the density is
-    positive all the way to an infinite end of the support (Hofbauer and Sandholm 2002; Norets and
-    Takahashi 2013). If the support is [a, b] without gaps, they do while
-    max(scores) - min(scores) < b - a.
+    has no atoms. (If they do, p is shared evenly.) d p_i / d scores_j is minus the density of a
+    tie of i and j above all others; G is strictly convex where such ties link all classes. They
+    do everywhere if the density is positive all the way to an infinite end of the support
+    (Hofbauer and Sandholm 2002; Norets and Takahashi 2013). If the support is [a, b] without
+    gaps, they do while max(scores) - min(scores) < b - a.
 """
 
 from dataclasses import dataclass
@@ -44,6 +44,7 @@ _REACHED = 1e-9  # |p - proba(scores)|
 _SAME = 1e-8  # difference of log p that is none
 _STEP = 0.05  # to the side, in units of the noise
 _TINY = 1e-300
+_FAR_OUT = 1e-6  # probability beyond the last gap
 _SMOOTH = "Rockafellar 1970, Theorem 26.5; Cohen Indelman and Hazan, arXiv 2406.02180"
 _TIES = "Hofbauer and Sandholm 2002; Norets and Takahashi 2013"
 
@@ -134,6 +135,9 @@ def argmax_representation(model, noise, constraint):
         reason += " It cannot be told where its density is positive."
         return _answer(model, constraint, complete, None, "unknown", reason)
     if not noise.bounded:
+        if not _positive_to_an_end(noise):
+            reason += " There are gaps as far out as was looked: whether they end is not known."
+            return _answer(model, constraint, complete, None, "unknown", reason)
         reason += (
             f" Its density is positive all the way to an infinite end of ({low:g}, {high:g}): any "
             "two classes can tie above all others, so that the potential is strictly convex "
@@ -158,6 +162,15 @@ def argmax_representation(model, noise, constraint):
         reason = reason.format(*flat)
     where = f"possible ties link all classes, within {width}"
     return _answer(model, constraint, complete, False, where, reason + ".")
+
+
+def _positive_to_an_end(noise):
+    """Whether an infinite end of the support is beyond all gaps, and not just not looked at."""
+    tails = (noise.cdf(low) for low, _ in noise.gaps), (noise.logsf(high) for _, high in noise.gaps)
+    low, high = noise.support
+    return (np.isinf(low) and all(p > _FAR_OUT for p in tails[0])) or (
+        np.isinf(high) and all(log_p > np.log(_FAR_OUT) for log_p in tails[1])
+    )
 
 
 def _flat_differences(noise):
@@ -212,8 +225,8 @@ class Verification(Record):
     n_classes, n_points : int
         Number of classes, and of random distributions.
     complete, minimal : bool
-        Whether all distributions were reached, and whether no two scores gave the same one. False
-        is shown by an example, True by the absence of one.
+        Whether all distributions were reached, and whether no two scores gave the same one, to
+        1e-8 of log p. False is shown by an example, True by the absence of one.
     n_reached : int
         Distributions for which scores were found that give them, to 1e-9.
     worst_error : float
@@ -329,16 +342,25 @@ def _random_distributions(rng, n_points, n_classes):
 
 def _confused(model, scores):
     """For each row, scores beside it with the same distribution, else nan; and if p is positive."""
-    log_p = model.log_proba(scores)
-    direction = _flattest(model.jacobian(scores))
-    step = _STEP * interquartile_range(model.noise)
-    beside = scores + step * direction
-    other = model.log_proba(beside)
+    log_p, jacobian = model.log_proba(scores), model.jacobian(scores)
+    width = interquartile_range(model.noise)
+    beside = _if_same(model, log_p, scores + _STEP * width * _flattest(jacobian))
+    # Where there are no derivatives at all a step may cross a jump: there, a small one of a class.
+    none = np.flatnonzero(~jacobian.any(axis=(1, 2)) & np.isnan(beside[:, 0]))
+    if none.size:
+        one = np.zeros((len(none), scores.shape[1]))
+        one[:, 0] = _STEP**2 * width
+        beside[none] = _if_same(model, log_p[none], scores[none] + one)
+    return beside, np.isfinite(log_p).all(axis=1)
+
+
+def _if_same(model, log_p, scores):
+    """The scores, nan in rows where their distribution is another one."""
+    other = model.log_proba(scores)
     both_zero = np.isneginf(log_p) & np.isneginf(other)
     with np.errstate(invalid="ignore"):
         same = np.all(both_zero | (np.abs(log_p - other) <= _SAME), axis=1)
-    beside[~same] = np.nan
-    return beside, np.isfinite(log_p).all(axis=1)
+    return np.where(same[:, None], scores, np.nan)
 
 
 def _flattest(jacobian):

@@ -234,6 +234,14 @@ def test_softmax_of_discrete_noise_by_enumeration(temperature):
     assert_allclose(np.log(p), np.log(expected), rtol=0, atol=1e-9)
 
 
+def test_ties_are_the_same_in_samples_and_after_a_shift():
+    model, scores = PerturbArgmax(Discrete([0, 0.1, 0.3])), np.array([[0.2, 0.0]])
+    p = model.proba(scores)
+    assert_allclose(model.proba(scores + 1e3), p, rtol=1e-12)
+    share = (model.sample(scores, size=40_000, random_state=0) == 0).mean()
+    assert abs(share - p[0, 0]) <= 5 * np.sqrt(p[0, 0] * p[0, 1] / 40_000)
+
+
 def test_signs_reach_fifteen_distributions_of_three_classes():
     scores = np.random.default_rng(0).uniform(-3, 3, size=(5000, 3))
     p = PerturbArgmax(Discrete([-1, 1])).proba(scores)

@@ -212,6 +212,7 @@ def test_discrete_noise_is_equal_by_value():
         ([1.0, 2.0], [0.5, 0.6], "sum to one"),
         ([1.0, 2.0], [1.5, -0.5], "negative"),
         (["a", 2.0], None, "must be numbers"),
+        (range(201), None, "200 values at most"),
         ([1.0, 2.0], [np.nan, 1.0], "sum to one"),
     ],
 )

@@ -85,7 +85,7 @@ def test_argmax(noise, facts):
 
 @rows
 def test_argmax_seen_from_its_probabilities_alone(noise, facts):
-    n_points, most = (20, 3) if noise is GAP else (40, 4)
+    n_points, most = (8, 3) if noise is GAP else (30, 4)
     for n_classes in range(2, most + 1):
         seen = verify_representation(PerturbArgmax(noise), n_classes, n_points, random_state=0)
         assert (seen.complete, seen.minimal, seen.n_interior > 0) == facts
@@ -148,6 +148,51 @@ def test_atoms_of_a_mixed_law_are_found():
     assert PerturbArgmax(noise).representation().complete is False
     with pytest.raises(ValueError, match="atoms"):
         PerturbArgmaxClassifier(noise).fit([[0.0], [1.0]], [0, 1])
+    for model in (PerturbArgmax(noise), PerturbSoftmax(noise)):
+        with pytest.raises(ValueError, match="jumps"):
+            model.proba([[1.0, 0.0]])
+
+
+class Comb(stats.rv_continuous):
+    """A geometric variable plus a tenth of a uniform one: gaps without end."""
+
+    def _cdf(self, x):
+        whole = np.floor(x)
+        return np.where(x < 0, 0, 1 - 0.5**whole * (1 - 0.5 * np.minimum(10 * (x - whole), 1)))
+
+    def _pdf(self, x):
+        return np.where((x >= 0) & (x % 1 < 0.1), 5 * 0.5 ** np.floor(x), 0.0)
+
+
+class Unnamed(stats.rv_continuous):
+    """Uniform on [0, 1], but does not say so."""
+
+    def _cdf(self, x):
+        return np.clip(x, 0, 1)
+
+    def _pdf(self, x):
+        return np.where((x >= 0) & (x <= 1), 1.0, 0.0)
+
+    def _ppf(self, q):
+        return q
+
+    def _isf(self, q):
+        return 1 - q
+
+
+def test_ends_that_a_distribution_does_not_tell():
+    endless = PerturbArgmax(Comb(a=0.0, name="comb")()).representation()
+    assert (endless.complete, endless.minimal, endless.where) == (True, None, "unknown")
+    for law, width in (
+        (Unnamed(name="unnamed")(), 1.0),
+        (stats.rv_histogram((np.array([0, 1, 0]), np.arange(4)), density=True)(), 1.0),
+    ):
+        noise = from_scipy(law)
+        assert_allclose(np.ptp(noise.support), width, rtol=1e-9)
+        answer = PerturbArgmax(noise).representation()
+        assert (answer.minimal, answer.where) == (False, "max(scores) - min(scores) < 1")
+    # A density that is zero at a point has no gap there.
+    assert from_scipy(stats.dgamma(2)).gaps == ()
 
 
 def test_what_cannot_be_told_is_unknown():
@@ -229,8 +274,13 @@ def test_fitted_classifiers_say_it():
 def test_discrete_noise_is_refused_where_it_is_incomplete(loss):
     with pytest.raises(ValueError, match="PerturbSoftmaxClassifier"):
         PerturbArgmaxClassifier(Discrete(), loss=loss).fit([[0.0], [1.0]], [0, 1])
-    with pytest.raises(ValueError, match="finitely many"):
+    with pytest.raises(ValueError, match="atoms"):
         PerturbArgmax(Discrete()).scores_from_proba([[0.6, 0.3, 0.1]])
+
+
+def test_flat_places_of_discrete_noise_are_seen_with_many_classes():
+    seen = verify_representation(PerturbArgmax(Discrete([-1, 0, 2])), 20, 20, random_state=0)
+    assert not seen.minimal
 
 
 def test_student_t_of_any_df_is_minimal():

@@ -7,6 +7,9 @@ import numpy as np
 from ._base import Noise
 from ._logs import log
 
+_MOST = 200  # values: each is a feature of every integral
+_EQUAL = 1e-9  # difference of values that is none, in units of the width
+
 
 class Discrete(Noise):
     """Noise that takes finitely many values.
@@ -18,7 +21,7 @@ class Discrete(Noise):
     Parameters
     ----------
     values : sequence of float, default=(-1.0, 1.0)
-        At least two different values, in units of the scale.
+        2 to 200 different values, in units of the scale.
     probabilities : sequence of float, default=None
         The probability of each value; they sum to one. None for equal ones.
     scale : float, default=1.0
@@ -67,6 +70,11 @@ class Discrete(Noise):
             raise ValueError(f"probabilities must not be negative and sum to one, got {self}.")
         if len(np.unique(values[given > 0])) < 2:
             raise ValueError(f"Noise needs at least two different values, got {self}.")
+        if len(values) > _MOST:
+            raise ValueError(
+                f"Discrete noise takes {_MOST} values at most, got {len(values)}; use a continuous "
+                "law for more, such as scipy.stats.rv_histogram."
+            )
 
     def _key(self):
         # By value: a list and an array of the same numbers are the same law.
@@ -76,7 +84,14 @@ class Discrete(Noise):
     @property
     def symmetric(self):
         values, masses = self.masses()
-        return bool(np.allclose(values, -values[::-1]) and np.allclose(masses, masses[::-1]))
+        same = np.abs(values + values[::-1]).max() <= self.resolution
+        return bool(same and np.allclose(masses, masses[::-1]))
+
+    @property
+    def resolution(self):
+        """Difference of scores, with their noise, up to which they count as equal."""
+        low, high = self.support
+        return _EQUAL * (high - low)
 
     @property
     def _support(self):

@@ -13,6 +13,7 @@ _PANELS = 1000  # in which atoms and gaps are looked for
 _MOST_JUMPS = 8  # panels in which the CDF rises most
 _JUMP = 1e-4  # probability of an atom that counts
 _OUTSIDE = 1e-9  # probability of either tail that is not looked at
+_BESIDE = 1e-3  # in units of the law: no smooth tail falls from that to nothing so soon
 
 
 class ScipyNoise(Noise):
@@ -47,7 +48,7 @@ class ScipyNoise(Noise):
 
     @property
     def _support(self):
-        return tuple(float(end) for end in self.distribution.support())
+        return _find_support(self.standard())
 
     @property
     def atoms(self):
@@ -149,22 +150,39 @@ def _look(law):
 
 
 @lru_cache(maxsize=64)
+def _find_support(law):
+    """The support, an end moved in if the density stops at the quantile of 1e-9."""
+    ends = [float(end) for end in law.distribution.support()]
+    step = _BESIDE * interquartile_range(law)
+    for k, (tail, outwards) in enumerate(((law.ppf(_OUTSIDE), -step), (law.isf(_OUTSIDE), step))):
+        inside, outside = tail - outwards, tail + outwards
+        stops = np.isneginf(law.logpdf(outside)) and np.isfinite(law.logpdf(inside))
+        if stops and (ends[k] - outside) * outwards > 0:
+            ends[k] = _edge(law, inside, outside)
+    return tuple(ends)
+
+
+@lru_cache(maxsize=64)
 def _find_gaps(law):
     """Intervals without density between points that have some; None if the density is unusable.
 
     A gap that is narrower than the points looked at is not seen.
     """
     x = _look(law)
-    density = np.exp(law.logpdf(x))
-    if np.isnan(density).any():
-        return None
-    empty, gaps = density == 0, []
+    log_pdf = law.logpdf(x)
+    empty = np.isneginf(log_pdf)
     # The first and the last point may lie on the edge of the support, where a density may be 0.
     inside = np.flatnonzero(~empty)
+    if np.isnan(log_pdf).any() or not inside.size:
+        return None
     edges = np.diff(empty[inside[0] : inside[-1] + 1].astype(int)).nonzero()[0] + inside[0]
-    for left, right in edges.reshape(-1, 2):
-        gaps.append((_edge(law, x[left], x[left + 1]), _edge(law, x[right + 1], x[right])))
-    return tuple(gaps)
+    gaps = [
+        (_edge(law, x[left], x[left + 1]), _edge(law, x[right + 1], x[right]))
+        for left, right in edges.reshape(-1, 2)
+    ]
+    # A density that is zero at a point makes no gap.
+    narrow = _BESIDE**2 * interquartile_range(law)
+    return tuple((low, high) for low, high in gaps if high - low > narrow)
 
 
 def _edge(law, inside, outside):
