@@ -230,7 +230,7 @@ class Verification(Record):
     n_reached : int
         Distributions for which scores were found that give them, to 1e-9.
     worst_error : float
-        The largest |p - proba(scores)| of those; nan if there are none.
+        The largest ``|p - proba(scores)|`` of those; nan if there are none.
     most_steps : int
         Newton steps of the slowest of them.
     n_collisions : int
