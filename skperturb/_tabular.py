@@ -1,9 +1,12 @@
 """From a CSV of parts to features and labels, and how the features reach a classifier."""
 
 import csv
+import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,6 +21,13 @@ from sklearn.utils.multiclass import type_of_target
 # A text column of which this share of the values occurs nowhere else names the parts.
 _ID_SHARE = 0.9
 _LARGEST = 1e100
+_FEWEST = 40
+# Names of columns by which parts often come in lots; the Japanese ones: lot, date, serial.
+_LOT_LIKE = re.compile(
+    r"(^|[_\W])(lot|batch|wafer|coil|serial|date|timestamp|shift)(s|_?(id|no|nr|number))?($|[_\W])"
+    "|\u30ed\u30c3\u30c8|\u65e5\u4ed8|\u65e5\u6642|\u30b7\u30ea\u30a2\u30eb|\u88fd\u9020\u756a\u53f7",
+    re.IGNORECASE,
+)
 
 
 @dataclass
@@ -34,25 +44,30 @@ class Parts:
         The class of each part.
     notes : list of str
         What the user should know of how the table was read.
+    groups : Series or None
+        The lot of each part.
     """
 
     name: str
     features: pd.DataFrame
     target: pd.Series
     notes: list
+    groups: pd.Series | None = None
 
 
-def read_parts(path, target, keep=()):
+def read_parts(path, target, keep=(), groups=None):
     """Read a CSV file with one row per part.
 
     Parameters
     ----------
     path : str or path
-        UTF-8 text, separated by commas, semicolons or tabs, with a header line.
+        Text in UTF-8 or cp932, separated by commas, semicolons or tabs, with a header line.
     target : str
         The column that holds the class.
     keep : sequence of str, default=()
         Columns to use although they look like an identifier.
+    groups : str, default=None
+        The column that names the lot of each part.
 
     Returns
     -------
@@ -64,7 +79,7 @@ def read_parts(path, target, keep=()):
         If the file or the column cannot be used; one sentence that says why.
     """
     table, notes = _read_table(path, target)
-    for column in (target, *keep):
+    for column in (target, *keep, *([] if groups is None else [groups])):
         if column not in table.columns:
             raise ValueError(
                 f"{path} has no column {column!r}; its columns are {_listed(table.columns)}."
@@ -74,7 +89,22 @@ def read_parts(path, target, keep=()):
         notes.append(f"left out {(~labelled).sum()} rows that have no value in {target!r}")
         table = table[labelled]
     labels = _labels(table[target], target, path)
-    features = table.drop(columns=target)
+    features, lots = table.drop(columns=target), None
+    if groups is not None:
+        lots = features.pop(groups)
+        if lots.isna().any():
+            raise ValueError(
+                f"Column {groups!r} of {path} names no lot for {lots.isna().sum()} parts: fill it "
+                "in."
+            )
+    else:
+        suspects = [name for name in features if _LOT_LIKE.search(name)]
+        if suspects:
+            notes.append(
+                f"columns {_listed(suspects)} look like lots, serial numbers or dates: if parts of "
+                "one lot resemble each other, the comparison is too sure of itself without "
+                f"--groups {suspects[0]!r}"
+            )
     ids = [c for c in features if c not in keep and _is_id_like(features[c])]
     for column in ids:
         notes.append(
@@ -85,7 +115,13 @@ def read_parts(path, target, keep=()):
     if features.shape[1] == 0:
         removed = f"; {_listed(ids)} look like identifiers (--keep uses them)" if ids else ""
         raise ValueError(f"{path} has no feature column beside {target!r}{removed}.")
-    return Parts(str(path), _typed(features), labels, notes)
+    features = _typed(features)
+    if len(labels) < _FEWEST:
+        raise ValueError(
+            f"{path} has {len(labels)} parts; at least {_FEWEST} are needed for a comparison that "
+            "could tell anything."
+        )
+    return Parts(str(path), features, labels, notes, lots)
 
 
 def shipped_parts():
@@ -116,32 +152,24 @@ def preprocessor():
 
 def _read_table(path, target):
     """The table, its target column as text, and notes on how it was read."""
+    text = read_text(path)
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    names, separator = max(
+        ((next(csv.reader([header], delimiter=s), []), s) for s in ",;\t"),
+        key=lambda found: len(found[0]),
+    )
+    _check_names(path, names)
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            header = next((line for line in file if line.strip()), "")
-        if "\0" in header:
-            raise ValueError(f"{path} is not a CSV file: it holds binary data.")
-        names, separator = max(
-            ((next(csv.reader([header], delimiter=s), []), s) for s in ",;\t"),
-            key=lambda found: len(found[0]),
-        )
-        _check_names(path, names)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            options = {"sep": separator, "encoding": "utf-8-sig", "index_col": False}
-            table = pd.read_csv(path, low_memory=False, **options)
+            options = {"sep": separator, "index_col": False}
+            table = pd.read_csv(StringIO(text), low_memory=False, **options)
             if target in table:
                 # As it stands in the file: "None" and "NA" are names of classes there, 01 is not 1.
-                text = pd.read_csv(
-                    path, usecols=[target], dtype=str, keep_default_na=False, **options
+                labels = pd.read_csv(
+                    StringIO(text), usecols=[target], dtype=str, keep_default_na=False, **options
                 )
-                table[target] = text[target].str.strip()
-    except FileNotFoundError:
-        raise ValueError(f"There is no file {path}.") from None
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a CSV file in UTF-8; save it as 'CSV UTF-8'.") from None
+                table[target] = labels[target].str.strip()
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path} is empty.") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
@@ -153,6 +181,32 @@ def _read_table(path, target):
         raise ValueError(f"{path} has a header line but no rows.")
     notes = _read_decimal_commas(table, target) if separator == ";" else []
     return table, notes
+
+
+def read_text(path):
+    """The text of a file in UTF-8 or, as Excel in Japan writes it, cp932.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, or it is no text; one sentence that says why.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ValueError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}.") from None
+    if b"\0" in content:
+        raise ValueError(f"{path} is not a CSV file: it holds binary data.")
+    for encoding in ("utf-8-sig", "cp932"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise ValueError(
+        f"{path} is not a CSV file in UTF-8 or cp932 (Shift-JIS); save it as 'CSV UTF-8'."
+    )
 
 
 def _check_names(path, names):
@@ -187,11 +241,6 @@ def _labels(labels, target, path):
     if len(counts) < 2:
         found = f"only the class {counts.index[0]!r}" if len(counts) else "no value at all"
         raise ValueError(f"Column {target!r} of {path} has {found}; a comparison needs two.")
-    if counts.min() < 2:
-        raise ValueError(
-            f"Class {counts.index[-1]!r} in column {target!r} of {path} has one row, which cannot "
-            "be learned from and tested at once; add rows, or merge or leave out the class."
-        )
     return labels
 
 
@@ -224,3 +273,54 @@ def _typed(features):
 def _listed(names, most=12):
     names = [repr(name) for name in names]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def read_costs(path):
+    """A cost matrix: decisions in the header line, classes in the first column.
+
+    Returns
+    -------
+    DataFrame of str
+        As it stands in the file.
+
+    Raises
+    ------
+    ValueError
+        If the file is no such table.
+    """
+    table = _small_table(path)
+    if table.shape[1] < 3:
+        raise ValueError(
+            f"{path} is no cost table: a column with the classes and one for each of two decisions "
+            "at least are needed; 'skperturb costs-template' writes one."
+        )
+    return table.set_index(table.columns[0])
+
+
+def read_shares(path):
+    """Shares of the classes: the class in the first column, the share in the second.
+
+    Returns
+    -------
+    Series of str
+
+    Raises
+    ------
+    ValueError
+        If the file is no such table.
+    """
+    table = _small_table(path)
+    if table.shape[1] != 2:
+        raise ValueError(f"{path} needs two columns, the class and its share on the line.")
+    return table.set_index(table.columns[0]).iloc[:, 0]
+
+
+def _small_table(path):
+    text = read_text(path)
+    try:
+        table = pd.read_csv(
+            StringIO(text), sep=None, engine="python", dtype=str, keep_default_na=False
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error):
+        raise ValueError(f"{path} is empty or not a CSV file.") from None
+    return table.apply(lambda column: column.str.strip())

@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import math
 import os
 import re
 import sys
+import time
 from collections import Counter
 
 from sklearn.dummy import DummyClassifier
@@ -13,8 +15,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from . import PerturbArgmaxClassifier, PerturbSoftmaxClassifier, __version__
-from ._tabular import preprocessor, read_parts, shipped_parts
-from .evaluation import compare_classifiers
+from ._tabular import preprocessor, read_costs, read_parts, read_shares, shipped_parts
+from .evaluation import compare_classifiers, cost_template
+from .evaluation.texts import load as load_texts
 from .noise import as_noise
 
 ESTIMATORS = {
@@ -77,23 +80,73 @@ def _parser():
         help="use these columns although they look like identifiers",
     )
     compare.add_argument(
+        "--groups",
+        metavar="COLUMN",
+        help="the lot of each part: parts of one lot are never on both sides of a split",
+    )
+    compare.add_argument(
         "--estimators",
         nargs="+",
-        default=list(ESTIMATORS),
         metavar="NAME",
         help=f"of {', '.join(ESTIMATORS)} (all of them); the first is the baseline; "
         "perturb_argmax:logistic is with logistic noise",
     )
     compare.add_argument(
+        "--baseline", nargs="+", metavar="NAME", help="today's model or models, instead"
+    )
+    compare.add_argument("--candidate", metavar="NAME", help="the model that is to beat them")
+    compare.add_argument("--good", metavar="CLASS", help="the class of parts without a defect")
+    compare.add_argument(
+        "--cost",
+        metavar="costs.csv",
+        help="what each decision costs for each class ('skperturb costs-template' writes one); "
+        "models take the decision of least expected cost",
+    )
+    compare.add_argument(
+        "--prevalence",
+        metavar="prev.csv",
+        help="class and share on the line, where the file holds other shares",
+    )
+    compare.add_argument(
+        "--rope",
+        type=_rope,
+        metavar="X",
+        help="a difference in cost per 1000 parts that does not matter",
+    )
+    compare.add_argument(
         "--cv",
         type=_repeats_and_folds,
-        default=(5, 2),
         metavar="RxK",
-        help="R times K-fold cross-validation (5x2)",
+        help="R times K-fold cross-validation (10x10; without a file 5x2)",
     )
     compare.add_argument("--seed", type=_seed, default=0, help="seed of the folds (0)")
+    compare.add_argument(
+        "--jobs", type=int, metavar="N", help="fits at a time (1; -1 for all cores)"
+    )
+    compare.add_argument("--out", metavar="report.html", help="write a report there")
+    compare.add_argument("--lang", default="en", metavar="CODE", help="of the report: en, ja (en)")
     compare.add_argument("--json", metavar="FILE", help="write the results there, too")
+    template = commands.add_parser(
+        "costs-template",
+        help="write a cost table to fill in",
+        description="Write a cost table for the classes of a CSV of parts to standard output: 0 on "
+        "the diagonal, 1 elsewhere. Rows are the classes, columns the decisions; rename, add or "
+        "leave out decisions as you like.",
+    )
+    template.set_defaults(run=_costs_template)
+    template.add_argument("parts", metavar="parts.csv", help="one row per part")
+    template.add_argument("--target", required=True, metavar="COLUMN", help="holds the class")
     return parser
+
+
+def _rope(text):
+    try:
+        rope = float(text)
+    except ValueError:
+        rope = -1.0
+    if not 0 <= rope < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
+    return rope
 
 
 def _repeats_and_folds(text):
@@ -110,47 +163,84 @@ def _seed(text):
 
 
 def _compare(options):
-    estimators = {name: _estimator(name) for name in options.estimators}
+    names, pairing = _pairing(options)
+    estimators = {name: _estimator(name) for name in names}
     if len(estimators) < 2:
         raise ValueError("--estimators needs two different names, the baseline first.")
-    if options.json and not os.path.isdir(os.path.dirname(options.json) or "."):
-        raise ValueError(f"There is no folder {os.path.dirname(options.json)} for --json.")
+    for option in ("json", "out"):
+        path = getattr(options, option)
+        if path and not os.path.isdir(os.path.dirname(path) or "."):
+            raise ValueError(f"There is no folder {os.path.dirname(path)} for --{option}.")
+    if options.out:
+        load_texts(options.lang)
     parts = _parts(options)
+    costs = None if options.cost is None else read_costs(options.cost)
+    shares = None if options.prevalence is None else read_shares(options.prevalence)
     for note in parts.notes:
         print(f"note: {note}", file=sys.stderr)
-    repeats, folds = options.cv
+    repeats, folds = options.cv or ((5, 2) if options.parts is None else (10, 10))
+    progress = _Progress(sys.stderr, len(estimators))
     result = compare_classifiers(
         {name: make_pipeline(preprocessor(), model) for name, model in estimators.items()},
         parts.features,
-        parts.target,
+        parts.target.to_numpy(dtype=object).astype(str),
+        **pairing,
+        cost_matrix=costs,
+        good=options.good,
+        prevalence=shares,
+        groups=parts.groups,
+        rope=options.rope,
         n_splits=folds,
         n_repeats=repeats,
         random_state=options.seed,
-        progress=_Progress(sys.stderr),
+        n_jobs=options.jobs,
+        progress=progress,
     )
     for name, out in result.predictions_.items():
         for message, count in Counter(out.messages).items():
             print(f"note: {name}, {count} of {repeats * folds} fits: {message}", file=sys.stderr)
+    lots = "" if parts.groups is None else f" in {parts.groups.nunique()} lots"
     summary = (
-        f"{parts.name}: {len(parts.target)} parts, {parts.features.shape[1]} features, "
+        f"{parts.name}: {len(parts.target)} parts{lots}, {parts.features.shape[1]} features, "
         f"{parts.target.nunique()} classes; {repeats} x {folds}-fold cross-validation, "
         f"seed {options.seed}"
     )
     print(summary, format_comparison(result), sep="\n\n")
     if options.json:
-        _write_json(options.json, summary, result)
+        _write(options.json, _as_json(summary, result))
+    if options.out:
+        _write(options.out, result.to_html(lang=options.lang, title=parts.name))
+
+
+def _pairing(options):
+    """Names of the estimators, and which are compared."""
+    if options.baseline is None and options.candidate is None:
+        return options.estimators or list(ESTIMATORS), {}
+    if options.estimators is not None:
+        raise ValueError("Give --estimators, or --baseline and --candidate, not both.")
+    candidate = options.candidate or "perturb_argmax"
+    baselines = options.baseline or ["logistic_regression"]
+    if candidate in baselines:
+        raise ValueError(f"{candidate!r} is both --candidate and --baseline.")
+    return [*baselines, candidate], {"candidate": candidate}
+
+
+def _costs_template(options):
+    labels = read_parts(options.parts, options.target).target
+    cost_template(sorted(labels.unique())).astype(int).rename_axis(options.target).to_csv(
+        sys.stdout
+    )
 
 
 def _parts(options):
     if options.parts is None:
-        if options.target is not None:
-            raise ValueError("--target names a column of a CSV file, but no file is given.")
-        if options.keep:
-            raise ValueError("--keep names columns of a CSV file, but no file is given.")
+        for option in ("target", "keep", "groups"):
+            if getattr(options, option):
+                raise ValueError(f"--{option} names a column of a CSV file, but no file is given.")
         return shipped_parts()
     if options.target is None:
         raise ValueError("Name the column that holds the class with --target COLUMN.")
-    return read_parts(options.parts, options.target, options.keep)
+    return read_parts(options.parts, options.target, options.keep, options.groups)
 
 
 def _estimator(name):
@@ -166,66 +256,111 @@ def _estimator(name):
 
 
 class _Progress:
-    """Fits done, on one line that is written over; a line per estimator where that cannot be."""
+    """Fits done and time left, on one line that is written over, or a line for each estimator."""
 
-    def __init__(self, stream):
-        self._stream = stream
+    def __init__(self, stream, n_estimators):
+        self._stream, self._n_estimators = stream, n_estimators
         self._is_terminal = stream.isatty()
+        self._names, self._start = [], time.monotonic()
 
     def __call__(self, name, done, total):
+        if name not in self._names:
+            self._names.append(name)
+        fits = (len(self._names) - 1) * total + done
+        left = (time.monotonic() - self._start) * (self._n_estimators * total / fits - 1)
+        text = f"{name}: fit {done} of {total}, about {left:.0f} s left in all"
         if self._is_terminal:
+            # Padded, so that nothing of a longer line stays.
             end = "\n" if done == total else ""
-            print(f"\r{name}: fit {done} of {total}", end=end, file=self._stream, flush=True)
+            print(f"\r{text:<78}", end=end, file=self._stream, flush=True)
         elif done == total:
-            print(f"{name}: {total} fits done", file=self._stream, flush=True)
+            print(
+                f"{name}: {total} fits done, about {left:.0f} s left", file=self._stream, flush=True
+            )
 
 
 def format_comparison(result):
-    """The comparison as a table of plain text."""
-    difference = result.table_.query("metric == 'log_loss'").set_index("candidate")
-    lines = [("estimator", "log loss", "Brier", "accuracy", "fit seconds", "log loss - baseline")]
-    for name, kpi in result.kpis_.iterrows():
-        if name == result.baseline:
-            gain = "baseline"
-        else:
-            d = difference.loc[name]
-            gain = f"{d.difference:+.4f} [{d.ci_low:+.4f}, {d.ci_high:+.4f}]"
-        lines.append(
+    """The comparison as tables of plain text."""
+    kpis, table = result.kpis_, result.table_
+    lines = [("estimator", "cost/1000", "accuracy", "log loss", "Brier", "fit seconds")]
+    for name, kpi in kpis.iterrows():
+        numbers = (
+            f"{kpi.cost:.4g}",
+            f"{kpi.accuracy:.4f}",
+            f"{kpi.log_loss:.4f}",
+            f"{kpi.brier:.4f}",
+            f"{kpi.fit_seconds:.3f}",
+        )
+        lines.append((name, *("" if number == "nan" else number for number in numbers)))
+    differences = [("difference", "metric", "value", "95 % interval", "verdict")]
+    differences[0] = (*differences[0][:3], f"{result.confidence:.0%} interval", "verdict")
+    for row in table.itertuples():
+        differences.append(
             (
-                name,
-                f"{kpi.log_loss:.4f}",
-                f"{kpi.brier:.4f}",
-                f"{kpi.accuracy:.4f}",
-                f"{kpi.fit_seconds:.3f}",
-                gain,
+                f"{row.candidate} - {row.baseline}",
+                row.metric,
+                f"{row.difference:+.4g}",
+                f"[{row.ci_low:+.4g}, {row.ci_high:+.4g}]",
+                row.verdict + _more_parts(row, len(result.y)),
             )
         )
+    return (
+        f"{_aligned(lines)}\n\n{_aligned(differences, left=(0, 1, 4))}\n\n"
+        "Means over the test folds; lower cost, log loss and Brier score are better. The cost is\n"
+        "per 1000 parts; without --cost it is the number of wrong calls. Intervals allow for the\n"
+        "overlap of the training sets (Nadeau and Bengio), verdicts also for the number of pairs\n"
+        "(Holm)."
+    )
+
+
+def _more_parts(row, n):
+    if row.verdict != "inconclusive" or row.metric != "cost":
+        return ""
+    times = row.parts_needed / n
+    if not times < 100:
+        return ", more than 100 times as many parts would be needed"
+    return f", about {max(row.parts_needed - n, 1):.2g} more parts would tell"
+
+
+def _aligned(lines, left=(0,)):
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = "\n".join(
+    return "\n".join(
         "  ".join(
-            [line[0].ljust(widths[0])]
-            + [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
-        )
+            cell.ljust(width) if k in left else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
         for line in lines
     )
-    return (
-        f"{table}\n\n"
-        "Means over the test folds; lower log loss and Brier score are better. In brackets: 95 %\n"
-        "interval of the difference, corrected for the overlap of the training sets (Nadeau and\n"
-        "Bengio). An interval that holds 0 means that these parts do not tell the two apart."
-    )
 
 
-def _write_json(path, summary, result):
+def _as_json(summary, result):
     content = {
         "skperturb": __version__,
         "summary": summary,
-        "baseline": result.baseline,
-        "estimators": result.kpis_.reset_index().to_dict("records"),
-        "differences": result.table_.to_dict("records"),
+        "settings": result.settings,
+        "estimators": _records(result.kpis_.reset_index()),
+        "differences": _records(result.table_),
     }
+    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
+
+
+def _records(table):
+    """Rows as dictionaries; what is not finite, such as a policy's accuracy, is null."""
+    return [
+        {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in row.items()
+        }
+        for row in table.to_dict("records")
+    ]
+
+
+def _write(path, text):
+    """All of it, or nothing."""
+    unfinished = f"{path}.part"
     try:
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, allow_nan=False)
+        with open(unfinished, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(unfinished, path)
     except OSError as error:
         raise ValueError(f"{path} cannot be written: {error.strerror}.") from None

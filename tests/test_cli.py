@@ -53,22 +53,34 @@ def test_without_a_file_it_compares_on_data_that_ship_with_scikit_learn(capsys):
     lines = out.splitlines()
     assert lines[0].startswith("wine (ships with scikit-learn): 178 parts, 13 features, 3 classes")
     assert [line.split()[0] for line in lines[3:8]] == list(ESTIMATORS)
-    assert lines[3].endswith("baseline")
+    assert lines[0].endswith("1 x 2-fold cross-validation, seed 0")
+    assert "perturb_argmax - logistic_regression" in out
     assert "fits done" in err
 
 
 def test_a_csv_of_parts(csv, capsys):
-    assert main(["compare", str(csv), "--target", "defect", *QUICK]) == 0
+    assert main(["compare", str(csv), "--target", "defect", "--cv", "5x2", *QUICK]) == 0
     out, err = capsys.readouterr()
     assert "60 parts, 5 features, 2 classes; 5 x 2-fold" in out
     for column in ("serial", "row"):
         assert f"left out column '{column}'" in err
     assert "thickness" not in err
-    assert "+" in out.splitlines()[4]
+    assert "class_frequencies - logistic_regression  cost" in out
 
 
 def test_keep_uses_a_column_all_the_same(csv, capsys):
-    arguments = ["compare", str(csv), "--target", "defect", "--keep", "serial", "row", *QUICK]
+    arguments = [
+        "compare",
+        str(csv),
+        "--target",
+        "defect",
+        "--keep",
+        "serial",
+        "row",
+        "--cv",
+        "1x2",
+        *QUICK,
+    ]
     assert main(arguments) == 0
     out, err = capsys.readouterr()
     assert "60 parts, 7 features" in out
@@ -79,7 +91,7 @@ def test_keep_uses_a_column_all_the_same(csv, capsys):
 def test_other_separators_and_byte_order_marks(tmp_path, capsys, separator):
     path = tmp_path / "excel.csv"
     parts().to_csv(path, index=False, sep=separator, encoding="utf-8-sig")
-    assert main(["compare", str(path), "--target", "defect", *QUICK]) == 0
+    assert main(["compare", str(path), "--target", "defect", "--cv", "1x2", *QUICK]) == 0
     assert "5 features" in capsys.readouterr().out
 
 
@@ -91,9 +103,9 @@ def run_on(content, tmp_path, capsys, *more):
 
 
 def test_names_of_classes_are_taken_as_they_stand(tmp_path, capsys):
-    rows = [f"{i % 7},{name}" for i, name in enumerate(["None", "NA", "01", "1"] * 8)]
+    rows = [f"{i % 7},{name}" for i, name in enumerate(["None", "NA", "01", "1"] * 10)]
     out, err = run_on("a,defect\n" + "\n".join(rows), tmp_path, capsys)
-    assert "32 parts, 1 features, 4 classes" in out
+    assert "40 parts, 1 features, 4 classes" in out
     assert "left out" not in err
 
 
@@ -122,7 +134,10 @@ def test_rows_without_a_class_are_left_out_and_named(tmp_path, capsys):
     frame = parts()
     frame.loc[:4, "defect"] = None
     frame.to_csv(tmp_path / "parts.csv", index=False)
-    assert main(["compare", str(tmp_path / "parts.csv"), "--target", "defect", *QUICK]) == 0
+    assert (
+        main(["compare", str(tmp_path / "parts.csv"), "--target", "defect", "--cv", "1x2", *QUICK])
+        == 0
+    )
     out, err = capsys.readouterr()
     assert "55 parts" in out
     assert "left out 5 rows that have no value in 'defect'" in err
@@ -131,26 +146,28 @@ def test_rows_without_a_class_are_left_out_and_named(tmp_path, capsys):
 def test_json_holds_what_the_table_shows(csv, tmp_path, capsys):
     path = tmp_path / "result.json"
     names = ["perturb_argmax:logistic", "perturb_softmax", "logistic_regression"]
-    arguments = ["compare", str(csv), "--target", "defect", "--json", str(path), "--estimators"]
-    assert main([*arguments, *names]) == 0
+    arguments = ["compare", str(csv), "--target", "defect", "--json", str(path), "--cv", "2x2"]
+    assert main([*arguments, "--estimators", *names]) == 0
     out = capsys.readouterr().out
     result = json.loads(path.read_text())
-    assert result["baseline"] == names[0]
-    assert [row["estimator"] for row in result["estimators"]] == names
-    assert len(result["differences"]) == 6
-    for row, line in zip(result["estimators"], out.splitlines()[3:6], strict=True):
-        assert line.split()[:4] == [
+    assert [row["estimator"] for row in result["estimators"][:3]] == names
+    assert result["settings"]["parts"] == 60
+    assert len(result["differences"]) == 8
+    for row, line in zip(result["estimators"][:3], out.splitlines()[3:6], strict=True):
+        assert line.split()[:5] == [
             row["estimator"],
-            *(f"{row[metric]:.4f}" for metric in ("log_loss", "brier", "accuracy")),
+            f"{row['cost']:.4g}",
+            *(f"{row[metric]:.4f}" for metric in ("accuracy", "log_loss", "brier")),
         ]
-    first = next(row for row in result["differences"] if row["metric"] == "log_loss")
-    assert f"[{first['ci_low']:+.4f}, {first['ci_high']:+.4f}]" in out.splitlines()[4]
+    assert result["estimators"][3]["accuracy"] is None
+    for row in result["differences"]:
+        assert f"[{row['ci_low']:+.4g}, {row['ci_high']:+.4g}]" in out
 
 
 def test_the_seed_decides_the_folds(csv, capsys):
     outputs = []
     for seed in ("0", "0", "1"):
-        main(["compare", str(csv), "--target", "defect", "--seed", seed, *QUICK])
+        main(["compare", str(csv), "--target", "defect", "--seed", seed, "--cv", "2x2", *QUICK])
         table = capsys.readouterr().out.splitlines()[3]
         outputs.append(table.split()[:4])
     assert outputs[0] == outputs[1] != outputs[2]
@@ -184,7 +201,8 @@ def refused(arguments, capsys):
         (b"thickness,colour\n1,red\n", "no column 'defect'; its columns are 'thickness', 'colour'"),
         (b"thickness,defect\n1,ok\n2,ok\n3,ok\n", "only the class 'ok'"),
         (b"thickness,defect\n1,\n2,\n", "no value at all"),
-        (b"thickness,defect\n1,ok\n2,ok\n3,crack\n", "Class 'crack' .* has one row"),
+        (b"thickness,defect\n" + b"1,ok\n2,crack\n" * 15, "has 30 parts; at least 40"),
+        (b"thickness,defect\n1,\x81\n", "UTF-8 or cp932"),
         (b"thickness,defect\n1,0.5\n2,0.7\n3,0.9\n", "different decimal numbers"),
         (b"defect\nok\nok\ncrack\ncrack\n", "no feature column"),
         (b"a,defect\ninf,ok\n1,ok\n2,crack\n3,crack\n", "infinite"),
@@ -223,10 +241,107 @@ def test_files_that_cannot_be_used(tmp_path, capsys, content, message):
         (["--cv", "1x100", *QUICK], "use fewer folds"),
         (["--seed", "-1"], "not a whole number"),
         (["--json", "nowhere/result.json"], "no folder nowhere"),
+        (["--out", "nowhere/report.html"], "no folder nowhere"),
+        (["--out", "report.html", "--lang", "tlh"], "tlh"),
+        (["--groups", "lot"], "no file is given"),
+        (["--rope", "-1"], "not a number from 0 on"),
+        (["--rope", "much"], "not a number from 0 on"),
+        (["--baseline", "perturb_argmax", *QUICK], "not both"),
+        (["--baseline", "perturb_argmax", "--candidate", "perturb_argmax"], "is both"),
+        (["--candidate", "svm"], "'svm' is no estimator"),
+        (["--good", "fine", *QUICK], "good='fine' is not a class"),
+        (["--cost", "nowhere.csv", *QUICK], "There is no file nowhere.csv"),
     ],
 )
 def test_arguments_that_cannot_be_used(arguments, message, capsys):
     assert message in refused(arguments, capsys)
+
+
+COSTS = "defect,pass,rework\nok,0,2\ncrack,50,4\n"
+
+
+def lots_csv(tmp_path, encoding="utf-8"):
+    frame = parts(80).drop(columns=["serial", "row"])
+    frame.insert(0, "lot", [f"L{i // 8}" for i in range(80)])
+    path = tmp_path / "lots.csv"
+    frame.to_csv(path, index=False, encoding=encoding)
+    return path
+
+
+def test_costs_groups_and_prevalence(tmp_path, capsys):
+    path, costs, shares = lots_csv(tmp_path), tmp_path / "costs.csv", tmp_path / "prev.csv"
+    costs.write_text(COSTS)
+    shares.write_text("class,share\nok,0.95\ncrack,0.05\n")
+    output = tmp_path / "result.json"
+    arguments = ["compare", str(path), "--target", "defect", "--cv", "2x3", "--groups", "lot"]
+    arguments += ["--cost", str(costs), "--prevalence", str(shares), "--good", "ok", "--rope", "5"]
+    arguments += ["--baseline", "class_frequencies", "--candidate", "logistic_regression"]
+    assert main([*arguments, "--json", str(output)]) == 0
+    out, err = capsys.readouterr()
+    assert "80 parts in 10 lots, 5 features" in out
+    assert "look like lots" not in err
+    assert "(pass all: pass)" in out
+    said = json.loads(output.read_text())
+    assert said["settings"]["groups"] == 10
+    assert said["settings"]["rope"] == {"cost": 5.0}
+    assert said["settings"]["prevalence"] == {"crack": 0.05, "ok": 0.95}
+    assert {row["candidate"] for row in said["differences"]} == {"logistic_regression"}
+    passed = next(row for row in said["estimators"] if row["estimator"].startswith("(pass all"))
+    assert_allclose(passed["cost"], 1000 * 0.05 * 50)
+
+
+def test_columns_that_look_like_lots_are_named(tmp_path, capsys):
+    path = lots_csv(tmp_path)
+    assert main(["compare", str(path), "--target", "defect", "--cv", "1x2", *QUICK]) == 0
+    assert "columns 'lot' look like lots" in capsys.readouterr().err
+
+
+def test_japanese_files(tmp_path, capsys):
+    frame = parts(60)[["thickness", "defect"]].replace(
+        {"ok": "\u826f\u54c1", "crack": "\u5272\u308c"}
+    )
+    frame.insert(0, "\u30ed\u30c3\u30c8", np.arange(60) // 6)
+    path = tmp_path / "parts.csv"
+    frame.to_csv(path, index=False, encoding="cp932")
+    arguments = ["compare", str(path), "--target", "defect", "--cv", "1x2", *QUICK]
+    assert main([*arguments, "--good", "\u826f\u54c1"]) == 0
+    out, err = capsys.readouterr()
+    assert "pass all: \u826f\u54c1" in out
+    assert "look like lots" in err
+
+
+def test_costs_template(csv, capsys):
+    assert main(["costs-template", str(csv), "--target", "defect"]) == 0
+    assert capsys.readouterr().out == "defect,crack,ok\ncrack,0,1\nok,1,0\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "message"),
+    [
+        ("--cost", "defect,pass,rework\nok,0,2\n", "crack"),
+        ("--cost", "defect,pass,rework\nok,0,2\nfine,1,1\n", "fine"),
+        ("--cost", "defect,pass,rework\nok,0,2\ncrack,many,4\n", "many|number"),
+        ("--cost", "defect,pass\nok,0\ncrack,1\n", "no cost table"),
+        ("--cost", "", "empty"),
+        ("--prevalence", "class,share\nok,0.95\n", "crack"),
+        ("--prevalence", "class,share\nok,-1\ncrack,2\n", "negative"),
+        ("--prevalence", "class\nok\n", "two columns"),
+    ],
+)
+def test_tables_that_cannot_be_used(option, content, message, tmp_path, capsys):
+    table, output = tmp_path / "table.csv", tmp_path / "result.json"
+    table.write_text(content)
+    arguments = [str(lots_csv(tmp_path)), "--target", "defect", option, str(table), *QUICK]
+    err = refused([*arguments, "--cv", "1x2", "--json", str(output)], capsys)
+    sentence = err.splitlines()[-1]
+    assert sentence.startswith("skperturb: ")
+    assert re.search(message, sentence)
+    assert not list(tmp_path.glob("result*"))
+
+
+def test_fewer_lots_than_folds(tmp_path, capsys):
+    arguments = [str(lots_csv(tmp_path)), "--target", "defect", "--groups", "lot", *QUICK]
+    assert "10 groups for 20 folds" in refused([*arguments, "--cv", "1x20"], capsys)
 
 
 def test_the_command_is_installed_and_ends_with_its_exit_code(tmp_path):
@@ -245,7 +360,22 @@ def test_the_command_is_installed_and_ends_with_its_exit_code(tmp_path):
 def test_steel_plates_agree_with_scikit_learn(capsys, tmp_path):
     path = data_file("steel_plates_faults.csv")
     output = tmp_path / "result.json"
-    assert main(["compare", str(path), "--target", "target", "--json", str(output), *QUICK]) == 0
+    assert (
+        main(
+            [
+                "compare",
+                str(path),
+                "--target",
+                "target",
+                "--json",
+                str(output),
+                *QUICK,
+                "--cv",
+                "5x2",
+            ]
+        )
+        == 0
+    )
     capsys.readouterr()
     ours = json.loads(output.read_text())["estimators"][0]
     frame = pd.read_csv(path)

@@ -1,19 +1,29 @@
+import json
+
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-from sklearn.datasets import load_breast_cancer, load_iris, make_moons
+from scipy import stats as spstats
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_moons
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
-from sklearn.model_selection import GridSearchCV, RepeatedStratifiedKFold, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    RepeatedStratifiedKFold,
+    cross_validate,
+    train_test_split,
+)
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from skperturb.evaluation import compare_classifiers, cross_val_predictions
+from skperturb.evaluation import compare, compare_classifiers, cross_val_predictions, stats
 from skperturb.evaluation.stats import corrected_paired_ttest
 
 
@@ -103,7 +113,7 @@ def test_scores_are_those_of_scikit_learn_on_the_same_folds(load):
 def test_table_orients_differences_and_probabilities():
     X, y = load_iris(return_X_y=True)
     result = compare_classifiers(
-        {"prior": DummyClassifier(), "lr": LogisticRegression(max_iter=1000)}, X, y
+        {"prior": DummyClassifier(), "lr": LogisticRegression(max_iter=1000)}, X, y, n_splits=2
     )
     table = result.table_.set_index("metric")
     assert (table["baseline"] == "prior").all()
@@ -163,6 +173,7 @@ def test_progress_is_told_of_every_fit():
         {"a": DummyClassifier(), "b": DummyClassifier()},
         X,
         y,
+        n_splits=2,
         n_repeats=1,
         progress=lambda *news: told.append(news),
     )
@@ -179,7 +190,8 @@ def test_warnings_of_fits_are_kept():
 @pytest.mark.parametrize(
     ("y", "options", "message"),
     [
-        (["a"] * 5 + ["b"], {}, "'?b'? has one row"),
+        (["a"] * 5, {}, "one class only"),
+        (["a", "b"] * 5, {"groups": [1] * 5 + [2] * 5, "n_splits": 3}, "2 groups for 3 folds"),
         (["a", "a", "b", "b"], {"n_splits": 3}, "use fewer folds"),
     ],
 )
@@ -192,7 +204,8 @@ def test_cross_validation_refuses(y, options, message):
 def test_folds_are_shared_whatever_the_source_of_randomness(random_state):
     X, y = load_iris(return_X_y=True)
     model = LogisticRegression(max_iter=1000)
-    result = compare_classifiers({"a": model, "b": model}, X, y, random_state=random_state)
+    options = {"n_splits": 2, "n_repeats": 2, "random_state": random_state}
+    result = compare_classifiers({"a": model, "b": model}, X, y, **options)
     assert (result.table_["difference"] == 0).all()
 
 
@@ -210,3 +223,257 @@ def test_comparison_refuses():
         compare_classifiers({"a": DummyClassifier()}, X, y)
     with pytest.raises(ValueError, match="baseline='c' is not one of"):
         compare_classifiers({"a": DummyClassifier(), "b": DummyClassifier()}, X, y, baseline="c")
+
+
+def wine_parts():
+    X, y = load_wine(return_X_y=True)
+    return X[:, :3], np.array(["ok", "dent", "crack"])[y]
+
+
+MODELS = {
+    "today": make_pipeline(StandardScaler(), LogisticRegression()),
+    "nb": GaussianNB(),
+    "prior": DummyClassifier(),
+}
+COSTS = pd.DataFrame(
+    [[0.0, 1, 10], [20, 2, 10], [100, 8, 5]],
+    index=["ok", "dent", "crack"],
+    columns=["pass", "rework", "scrap"],
+)
+
+
+def compared(**options):
+    X, y = wine_parts()
+    return compare_classifiers(MODELS, X, y, **{"n_splits": 5, "n_repeats": 2} | options)
+
+
+def test_cost_by_hand():
+    result = compared(cost_matrix=COSTS.loc[["dent", "crack", "ok"]])
+    _, y = wine_parts()
+    out = result.predictions_["nb"]
+    costs = COSTS.loc[out.classes].to_numpy()
+    truth = np.searchsorted(out.classes, y)
+    cost = costs[truth, (out.proba @ costs).argmin(axis=2)]
+    by_fold = [cost[r][out.fold[r] == f].mean() for r in range(2) for f in range(5)]
+    assert_allclose(result.scores_.loc["nb"]["cost"], 1000 * np.array(by_fold), rtol=1e-12)
+    confusion = result.confusion("nb")
+    assert confusion.columns.tolist() == ["pass", "rework", "scrap"]
+    assert_allclose(confusion.to_numpy().sum(), 1000)
+    assert_allclose((confusion * COSTS).to_numpy().sum(), 1000 * cost.mean(), rtol=1e-12)
+
+
+def test_without_costs_the_cost_is_the_number_of_wrong_calls():
+    scores = compared().scores_
+    assert_allclose(scores["cost"], 1000 * (1 - scores["accuracy"]), atol=1e-9)
+
+
+def test_prevalence_corrects_probabilities_and_weights():
+    line = {"ok": 0.9, "dent": 0.07, "crack": 0.03}
+    result = compared(prevalence=line, cost_matrix=COSTS, good="ok")
+    _, y = wine_parts()
+    classes, counts = np.unique(y, return_counts=True)
+    ratio = np.array([line[c] for c in classes]) / (counts / len(y))
+    p = result.predictions_["nb"].proba * ratio
+    assert_allclose(result.proba("nb"), p / p.sum(axis=2, keepdims=True), rtol=1e-9)
+    weight = ratio[np.searchsorted(classes, y)]
+    assert_allclose(result.confusion("nb").sum(axis=1), [30, 70, 900], rtol=1e-9)
+    own = np.log(result.proba("nb")[0, np.arange(len(y)), np.searchsorted(classes, y)])
+    fold = result.predictions_["nb"].fold[0] == 0
+    expected = -np.average(own[fold], weights=weight[fold])
+    assert_allclose(result.scores_.loc["nb"]["log_loss"].iloc[0], expected, rtol=1e-9)
+    kpis = result.kpis_
+    assert kpis.index[3:].tolist() == ["(pass all: pass)", "(best constant: rework)", "perfect"]
+    assert_allclose(kpis.loc["(pass all: pass)", "cost"], 1000 * (0.07 * 20 + 0.03 * 100))
+    assert kpis.loc["perfect", "cost"] < kpis.loc["today", "cost"]
+
+
+def test_groups_are_never_divided():
+    X, y = wine_parts()
+    lots = np.arange(len(y)) // 5
+    out = cross_val_predictions(MODELS["today"], X, y, groups=lots, n_splits=4, n_repeats=3)
+    for fold in out.fold:
+        assert all(np.ptp(fold[lots == lot]) == 0 for lot in range(lots.max() + 1))
+        assert set(fold) == {0, 1, 2, 3}
+    assert not np.array_equal(out.fold[0], out.fold[1])
+    by_lot = compared(groups=lots).kpis_.loc["today"]
+    plain = compared().kpis_.loc["today"]
+    assert by_lot["accuracy_low"] != plain["accuracy_low"]
+
+
+def test_pairs():
+    assert compared(candidate="nb").pairs == [("nb", "today"), ("nb", "prior")]
+    assert compared(candidate="nb", baseline="prior").pairs == [("nb", "prior")]
+    assert compared(baseline="nb").pairs == [("today", "nb"), ("prior", "nb")]
+    assert compared().pairs == [("nb", "today"), ("prior", "today")]
+
+
+def test_holm_is_that_of_statsmodels():
+    multipletests = pytest.importorskip("statsmodels.stats.multitest").multipletests
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 5, 20):
+        p = rng.uniform(size=n) ** 3
+        assert_allclose(stats.holm(p), multipletests(p, method="holm")[1], rtol=1e-12)
+    table = compared(candidate="nb").table_
+    for _, part in table.groupby("metric"):
+        assert_allclose(part["p_holm"], stats.holm(part["p_value"]))
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        stats.holm([0.5, 1.5])
+
+
+def test_posterior_is_that_of_baycomp():
+    baycomp = pytest.importorskip("baycomp")
+    rng = np.random.default_rng(0)
+    for runs, folds, rope in ((1, 10, 0.01), (10, 10, 0.02), (5, 2, 0.0)):
+        new, old = rng.normal(0.8, 0.02, (2, runs * folds))
+        ours = corrected_paired_ttest(new - old, test_train_ratio=1 / (folds - 1), rope=rope)
+        # Left: the first is better.
+        theirs = baycomp.two_on_single(new, old, rope=rope, runs=runs)
+        better = theirs[0]
+        assert_allclose(ours.prob_better, better, atol=1e-10)
+        if rope:
+            assert_allclose(ours.prob_equivalent, theirs[1], atol=1e-10)
+
+
+def test_f_test_is_that_of_mlxtend():
+    evaluate = pytest.importorskip("mlxtend.evaluate")
+    X, y = wine_parts()
+    models = MODELS["today"], MODELS["nb"]
+    for seed in range(3):
+        rng, differences = np.random.RandomState(seed), np.empty((5, 2))
+        for repeat in range(5):
+            halves = train_test_split(
+                np.arange(len(y)), test_size=0.5, random_state=rng.randint(0, 32767)
+            )
+            for fold, (train, test) in enumerate((halves, halves[::-1])):
+                scores = [m.fit(X[train], y[train]).score(X[test], y[test]) for m in models]
+                differences[repeat, fold] = scores[0] - scores[1]
+        theirs = evaluate.combined_ftest_5x2cv(*models, X, y, random_seed=seed)
+        assert_allclose(stats.combined_ftest_5x2(differences), theirs, rtol=1e-10)
+    with pytest.raises(ValueError, match="5 x 2"):
+        stats.combined_ftest_5x2(differences[:4])
+    assert stats.combined_ftest_5x2(np.zeros((5, 2))) == (0.0, 1.0)
+
+
+def test_wilson_and_wald_are_those_of_statsmodels():
+    proportion = pytest.importorskip("statsmodels.stats.proportion")
+    low, high = stats.wilson(np.array([0.0, 0.1, 0.97, 1.0]), 60)
+    theirs = proportion.proportion_confint(np.array([0, 6, 58.2, 60]), 60, method="wilson")
+    assert_allclose((low, high), theirs, atol=1e-12)
+    sm = pytest.importorskip("statsmodels.api")
+    values, lots = np.random.default_rng(0).gamma(1, size=120), np.arange(120) // 6
+    for groups, options in (
+        (None, {}),
+        (lots, {"cov_type": "cluster", "cov_kwds": {"groups": lots, "df_correction": True}}),
+    ):
+        fit = sm.OLS(values, np.ones(120)).fit(use_t=True, **options)
+        expected = fit.conf_int()[0]
+        mean, low, high = stats.mean_interval(values, groups=groups)
+        assert_allclose([mean, low, high], [values.mean(), *expected], rtol=3e-3)
+
+
+def test_verdicts():
+    X, y = wine_parts()
+    result = compare_classifiers(MODELS, X, y, candidate="today", n_splits=5, n_repeats=4)
+    table = result.table_.set_index(["baseline", "metric"])
+    assert table.loc[("prior", "cost"), "verdict"] == "better"
+    assert table.loc[("nb", "cost"), "verdict"] == "inconclusive"
+    worse = compare_classifiers(MODELS, X, y, candidate="prior", n_splits=5, n_repeats=4).table_
+    assert set(worse["verdict"]) == {"worse"}
+    same = compare_classifiers(
+        {"a": MODELS["today"], "b": MODELS["today"]}, X, y, rope=5, n_splits=5, n_repeats=1
+    ).table_.set_index("metric")
+    assert same.loc["cost", "verdict"] == "equivalent"
+    assert same.loc["cost", "prob_equivalent"] == 1
+    wide = compare_classifiers(MODELS, X, y, rope=10_000, n_splits=5, n_repeats=1).table_
+    assert (wide.query("metric == 'cost'")["verdict"] == "equivalent").all()
+
+
+def test_parts_needed():
+    # Four times the parts halve the standard error.
+    df, reach = 99, spstats.t.isf(0.025, 99) + spstats.t.ppf(0.8, 99)
+    assert_allclose(stats.parts_needed(reach, 2.0, 100, df=df), 400)
+    assert stats.parts_needed(0.0, 1.0, 100, df=df) == np.inf
+
+
+def test_sensitivity():
+    result = compared(cost_matrix=COSTS, good="ok")
+    table = result.sensitivity(factors=(0.5, 1.0))
+    now = result.table_.query("metric == 'cost'").reset_index(drop=True)
+    at_one = table.query("factor == 1").drop(columns="factor").reset_index(drop=True)
+    pd.testing.assert_frame_equal(at_one, now, check_like=True)
+    halved = COSTS * np.array([[1], [0.5], [0.5]])
+    half = compared(cost_matrix=halved, good="ok").table_.query("metric == 'cost'")
+    at_half = table.query("factor == 0.5")
+    assert_allclose(at_half["difference"], half["difference"], rtol=1e-9)
+    with pytest.raises(ValueError, match="good"):
+        compared().sensitivity()
+
+
+def test_settings_say_how_it_was_made():
+    lots = np.arange(178) // 6
+    table = compared(groups=lots, cost_matrix=COSTS, rope={"accuracy": 0.01}, random_state=3).table_
+    said = table.attrs
+    assert (said["parts"], said["groups"], said["folds"], said["repeats"]) == (178, 30, 5, 2)
+    assert (said["seed"], said["rope"], said["confidence"]) == (3, {"accuracy": 0.01}, 0.95)
+    assert said["cost_matrix"]["crack"] == {"pass": 100.0, "rework": 8.0, "scrap": 5.0}
+    assert json.loads(json.dumps(said)) == said
+    X, y = wine_parts()
+    options = {"groups": lots, "cost_matrix": COSTS, "n_splits": 5, "n_repeats": 2}
+    options |= {"rope": {"accuracy": 0.01}, "random_state": 3}
+    pd.testing.assert_frame_equal(compare(MODELS, X, y, **options), table)
+
+
+@pytest.mark.parametrize("rare", [1, 2])
+def test_classes_of_one_or_two_rows_give_finite_numbers(rare):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    y = np.array(["ok"] * 40 + ["dent"] * (20 - rare) + ["crack"] * rare)
+    for labels in (y, np.where(y == "dent", "ok", y)):
+        result = compare_classifiers(MODELS, X, labels, good="ok", n_splits=5, n_repeats=2)
+        estimators = result.kpis_.loc[list(MODELS)]
+        assert np.isfinite(estimators.to_numpy()).all()
+        assert np.isfinite(result.table_.drop(columns="parts_needed").select_dtypes("number")).all(
+            axis=None
+        )
+
+
+def test_fits_in_parallel_give_the_same():
+    X, y = wine_parts()
+    one = cross_val_predictions(MODELS["today"], X, y, n_repeats=2)
+    two = cross_val_predictions(MODELS["today"], X, y, n_repeats=2, n_jobs=2)
+    assert_array_equal(one.proba, two.proba)
+
+
+def test_a_cluster_gives_the_same():
+    distributed = pytest.importorskip("distributed", reason="needs the extra 'cluster'")
+    X, y = wine_parts()
+    one = cross_val_predictions(MODELS["today"], X, y, n_repeats=1)
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config("dask"),
+    ):
+        other = cross_val_predictions(MODELS["today"], X, y, n_repeats=1)
+    assert_array_equal(one.proba, other.proba)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"candidate": "new"}, "candidate='new' is not one of"),
+        ({"candidate": "nb", "baseline": "nb"}, "both candidate and baseline"),
+        ({"cost_matrix": COSTS[:2]}, "crack"),
+        ({"good": "fine"}, "good='fine' is not a class"),
+        ({"confidence": 1.0}, "confidence"),
+        ({"rope": -1.0}, "rope must be"),
+        ({"rope": {"auc": 0.1}}, "rope must be"),
+        ({"prevalence": {"ok": 1.0}}, "prevalence"),
+        ({"groups": np.zeros(178)}, "1 groups for 5 folds"),
+        ({"groups": [1, 2]}, "inconsistent"),
+    ],
+)
+def test_options_that_cannot_be_used(options, message):
+    with pytest.raises(ValueError, match=message):
+        compared(**options)

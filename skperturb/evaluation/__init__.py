@@ -1,13 +1,35 @@
 """Was it worth it? Comparison of classifiers on the same folds, ours or anybody's."""
 
-from . import stats
-from ._comparison import Comparison, compare_classifiers
+from . import calibration, stats
+from ._comparison import Comparison, compare, compare_classifiers
 from ._cross_validation import OutOfFold, cross_val_predictions
+from .costs import (
+    CostSensitiveClassifier,
+    check_cost_matrix,
+    correct_prevalence,
+    cost_score,
+    cost_template,
+    expected_cost_decision,
+    prevalence_weights,
+    trivial_policies,
+)
+from .online import PairedABTest
 
 __all__ = [
     "Comparison",
+    "CostSensitiveClassifier",
     "OutOfFold",
+    "PairedABTest",
+    "calibration",
+    "check_cost_matrix",
+    "compare",
     "compare_classifiers",
+    "correct_prevalence",
+    "cost_score",
+    "cost_template",
     "cross_val_predictions",
+    "expected_cost_decision",
+    "prevalence_weights",
     "stats",
+    "trivial_policies",
 ]

@@ -1,34 +1,52 @@
 """Classifiers beside each other on the same folds."""
 
-from dataclasses import dataclass
+import platform
+from dataclasses import dataclass, replace
+from numbers import Real
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import sklearn
 from sklearn.utils import check_random_state, column_or_1d
 
+from .._version import __version__
 from ._cross_validation import cross_val_predictions
-from .stats import corrected_paired_ttest
+from .costs import (
+    check_cost_matrix,
+    correct_prevalence,
+    cost_template,
+    expected_costs,
+    line_shares,
+    prevalence_weights,
+    trivial_policies,
+)
+from .stats import corrected_paired_ttest, holm, mean_interval, parts_needed, wilson
+from .texts import load as load_texts
+
+PER = 1000  # parts that a cost is given for
 
 
 def log_loss(proba, codes):
-    """Mean of -log of the true class's probability, which counts as 2e-16 if it is smaller."""
-    own = proba[np.arange(len(codes)), codes]
-    return -np.log(np.maximum(own, np.finfo(proba.dtype).eps)).mean()
+    """-log of the true class's probability, which counts as 2e-16 if it is smaller."""
+    own = np.take_along_axis(proba, codes[:, None], axis=1)[:, 0]
+    return -np.log(np.maximum(own, np.finfo(proba.dtype).eps))
 
 
 def brier(proba, codes):
-    """Mean squared distance to the truth: summed over the classes, halved if there are two."""
+    """Squared distance to the truth: summed over the classes, halved if there are two."""
     squares = ((proba - np.eye(proba.shape[1])[codes]) ** 2).sum(axis=1)
-    return squares.mean() / (2 if proba.shape[1] == 2 else 1)
+    return squares / (2 if proba.shape[1] == 2 else 1)
 
 
 def accuracy(proba, codes):
-    """Share of rows whose most probable class is the true one."""
-    return (proba.argmax(axis=1) == codes).mean()
+    """Whether the most probable class is the true one."""
+    return (proba.argmax(axis=1) == codes).astype(float)
 
 
-# Name -> (function, +1 if larger is better and -1 if smaller is).
+# Name -> (value of each row, +1 if larger is better and -1 if smaller is). The cost comes first.
 METRICS = {"log_loss": (log_loss, -1), "brier": (brier, -1), "accuracy": (accuracy, 1)}
+SIGNS = {"cost": -1, **{name: sign for name, (_, sign) in METRICS.items()}}
 
 
 @dataclass
@@ -37,65 +55,335 @@ class Comparison:
 
     Attributes
     ----------
-    baseline : str
-        Name of the estimator that the others are compared with.
-    scores_ : DataFrame
-        One row per estimator, repeat and fold: log_loss, brier, accuracy, fit_seconds.
+    pairs : list of (str, str)
+        Names of candidate and baseline of each comparison.
+    y : ndarray of shape (n_samples,)
+        Labels.
     predictions_ : dict of str to OutOfFold
-        The out-of-fold probabilities behind the scores.
+        The out-of-fold probabilities of each estimator.
+    cost_matrix : DataFrame of shape (n_classes, n_decisions)
+        Cost of each decision (columns) for each class (rows).
+    good : label or None
+        The class of parts without a defect.
+    prevalence : Series of shape (n_classes,) or None
+        Shares of the classes on the line, if they are not those of the study.
+    groups : ndarray of shape (n_samples,) or None
+        Lots.
+    rope : dict of str to float
+        Half-width of the differences that do not matter, by metric.
+    confidence : float
+        Of all intervals and verdicts.
+    random_state : int
+        Seed of the folds.
     """
 
-    baseline: str
-    scores_: pd.DataFrame
+    pairs: list
+    y: np.ndarray
     predictions_: dict
+    cost_matrix: pd.DataFrame
+    good: object = None
+    prevalence: pd.Series | None = None
+    groups: np.ndarray | None = None
+    rope: dict | None = None
+    confidence: float = 0.95
+    random_state: int = 0
+
+    def __post_init__(self):
+        first = next(iter(self.predictions_.values()))
+        self.classes = first.classes
+        self.codes = np.searchsorted(self.classes, self.y)
+        self.weight = np.ones(len(self.y))
+        if self.prevalence is not None:
+            self.weight = prevalence_weights(self.y, self.prevalence)
+
+    def proba(self, name):
+        """Out-of-fold probabilities (n_repeats, n_samples, K) of an estimator, on the line."""
+        proba = self.predictions_[name].proba
+        if self.prevalence is None:
+            return proba
+        study = np.bincount(self.codes) / len(self.codes)
+        return np.stack(
+            [correct_prevalence(p, self.prevalence, study, classes=self.classes) for p in proba]
+        )
+
+    def decisions(self, name):
+        """Columns of the cost matrix that an estimator decides for: (n_repeats, n_samples)."""
+        costs = [expected_costs(p, self.cost_matrix, self.classes) for p in self.proba(name)]
+        return np.argmin(costs, axis=2)
+
+    def values(self, name):
+        """Each metric of each row: {metric: (n_repeats, n_samples)}, the cost per 1000 parts."""
+        proba = self.proba(name)
+        cost = PER * self.cost_matrix.to_numpy()[self.codes, self.decisions(name)]
+        return {
+            "cost": cost,
+            **{m: np.stack([f(p, self.codes) for p in proba]) for m, (f, _) in METRICS.items()},
+        }
+
+    @property
+    def scores_(self):
+        """One row per estimator, repeat and fold: the metrics, and fit_seconds."""
+        rows = []
+        for name, out in self.predictions_.items():
+            values = self.values(name)
+            for repeat, fold in np.ndindex(out.fit_seconds.shape):
+                tested = out.fold[repeat] == fold
+                means = {
+                    m: np.average(v[repeat, tested], weights=self._weight_of(tested))
+                    for m, v in values.items()
+                }
+                seconds = out.fit_seconds[repeat, fold]
+                rows.append(
+                    {"estimator": name, "repeat": repeat, "fold": fold, **means}
+                    | {"fit_seconds": seconds}
+                )
+        return pd.DataFrame(rows).set_index(["estimator", "repeat", "fold"])
+
+    def _weight_of(self, rows):
+        weight = self.weight[rows]
+        # A fold may hold only classes that do not occur on the line.
+        return weight if weight.any() else np.ones(len(weight))
 
     @property
     def kpis_(self):
-        """Mean of each score over the splits: one row per estimator."""
-        return self.scores_.groupby(level="estimator", sort=False).mean()
+        """Each metric of each estimator with its interval, and the cost of trivial policies.
+
+        Means over the folds; the intervals (``..._low``, ``..._high``) are those of one repeat's
+        pooled predictions: Wilson's for shares, Wald's otherwise, by lot where there are lots.
+        """
+        table = {}
+        for name, means in self.scores_.groupby(level="estimator", sort=False).mean().iterrows():
+            row = {}
+            for metric, values in self.values(name).items():
+                row[metric] = means[metric]
+                row[f"{metric}_low"], row[f"{metric}_high"] = self._interval(metric, values[0])
+            table[name] = row | {"fit_seconds": means["fit_seconds"]}
+        policies = trivial_policies(
+            self.y, self.cost_matrix, sample_weight=self.weight, good=self.good
+        )
+        for policy in policies.itertuples():
+            table[f"({policy.policy}: {policy.decision})" if policy.decision else policy.policy] = {
+                "cost": PER * policy.mean_cost
+            }
+        return pd.DataFrame.from_dict(table, orient="index").rename_axis("estimator")
+
+    def _interval(self, metric, values):
+        if metric == "accuracy" and self.groups is None and self.prevalence is None:
+            return wilson(values.mean(), len(values), self.confidence)
+        return mean_interval(values, self.weight, self.groups, self.confidence)[1:]
 
     @property
     def table_(self):
-        """Differences to the baseline: one row per other estimator and metric.
+        """One row for each pair and metric: the difference, how sure it is, and a verdict.
 
         The difference is candidate less baseline, in the metric's own direction; standard
-        error, interval and p-value are Nadeau and Bengio's. ``prob_better`` is the posterior
-        probability that the candidate is the better one, whichever direction that is.
+        error, interval and p-value are Nadeau and Bengio's. ``p_holm`` allows for all the pairs.
+        ``prob_better`` is the posterior probability that the candidate is the better one by more
+        than the rope, whichever direction that is, ``prob_equivalent`` that it is within the
+        rope. ``parts_needed`` would settle a true difference of this size (power 80 %).
         """
-        n_splits = self.scores_.index.get_level_values("fold").nunique()
-        scores = {name: part.droplevel(0) for name, part in self.scores_.groupby(level="estimator")}
-        base = scores[self.baseline]
+        return self.differences(self.scores_)
+
+    def differences(self, scores):
+        """What :attr:`table_` is, from other scores of the same folds."""
+        by_name = {name: part.droplevel(0) for name, part in scores.groupby(level="estimator")}
         rows = []
-        for candidate in self.kpis_.index.drop(self.baseline):
-            for metric, (_, sign) in METRICS.items():
-                new, old = scores[candidate][metric], base[metric]
-                test = corrected_paired_ttest(
-                    sign * (new - old), test_train_ratio=1 / (n_splits - 1)
-                )
-                low, high = sorted((sign * test.ci_low, sign * test.ci_high))
-                rows.append(
-                    {
-                        "candidate": candidate,
-                        "baseline": self.baseline,
-                        "metric": metric,
-                        "candidate_mean": new.mean(),
-                        "baseline_mean": old.mean(),
-                        "difference": sign * test.mean,
-                        "se": test.se,
-                        "df": test.df,
-                        "ci_low": low,
-                        "ci_high": high,
-                        "p_value": test.p_value,
-                        "prob_better": test.prob_better,
-                    }
-                )
-        return pd.DataFrame(rows)
+        for metric in [metric for metric in SIGNS if metric in scores]:
+            tests = [
+                self._row(metric, candidate, baseline, by_name)
+                for candidate, baseline in self.pairs
+            ]
+            for row, p_holm in zip(tests, holm([row["p_value"] for row in tests]), strict=True):
+                rows.append(row | {"p_holm": p_holm})
+        table = pd.DataFrame(rows)
+        table["verdict"] = [self._verdict(row) for row in table.itertuples()]
+        order = {pair: k for k, pair in enumerate(self.pairs)}
+        place = [order[pair] for pair in zip(table["candidate"], table["baseline"], strict=True)]
+        table = table.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
+        columns = list(table.columns)
+        columns.insert(columns.index("p_value") + 1, columns.pop(columns.index("p_holm")))
+        table = table[columns]
+        table.attrs = self.settings
+        return table
+
+    def _row(self, metric, candidate, baseline, by_name):
+        sign, rope = SIGNS[metric], (self.rope or {}).get(metric)
+        new, old = by_name[candidate][metric], by_name[baseline][metric]
+        test = corrected_paired_ttest(
+            sign * (new - old),
+            test_train_ratio=self._test_train_ratio,
+            rope=rope,
+            confidence=self.confidence,
+        )
+        low, high = sorted((sign * test.ci_low, sign * test.ci_high))
+        return {
+            "candidate": candidate,
+            "baseline": baseline,
+            "metric": metric,
+            "candidate_mean": new.mean(),
+            "baseline_mean": old.mean(),
+            "difference": sign * test.mean,
+            "se": test.se,
+            "df": test.df,
+            "ci_low": low,
+            "ci_high": high,
+            "p_value": test.p_value,
+            "prob_better": test.prob_better,
+            "prob_equivalent": test.prob_equivalent,
+            "parts_needed": parts_needed(
+                test.mean, test.se, len(self.y), df=test.df, confidence=self.confidence
+            ),
+        }
+
+    def _verdict(self, row):
+        if row.prob_equivalent >= self.confidence:
+            return "equivalent"
+        if row.p_holm > 1 - self.confidence:
+            return "inconclusive"
+        return "better" if SIGNS[row.metric] * row.difference > 0 else "worse"
+
+    @property
+    def _test_train_ratio(self):
+        fold = next(iter(self.predictions_.values())).fold
+        tested = np.stack([np.bincount(row) for row in fold])
+        return float(np.mean(tested / (len(self.y) - tested)))
+
+    @property
+    def settings(self):
+        """How the comparison was made, in plain Python types."""
+        repeats, folds = next(iter(self.predictions_.values())).fit_seconds.shape
+        return {
+            "parts": len(self.y),
+            "classes": [str(label) for label in self.classes],
+            "repeats": repeats,
+            "folds": folds,
+            "groups": None if self.groups is None else len(np.unique(self.groups)),
+            "seed": self.random_state,
+            "cost_matrix": self.cost_matrix.rename(index=str, columns=str).to_dict("index"),
+            "prevalence": None
+            if self.prevalence is None
+            else {str(label): float(share) for label, share in self.prevalence.items()},
+            "rope": dict(self.rope or {}),
+            "confidence": self.confidence,
+            "versions": {
+                "skperturb": __version__,
+                "scikit-learn": sklearn.__version__,
+                "python": platform.python_version(),
+            },
+        }
+
+    def confusion(self, name):
+        """Decisions (columns) for each class (rows) per 1000 parts, mean over the repeats."""
+        decided = self.decisions(name)
+        table = np.zeros(self.cost_matrix.shape)
+        for repeat in decided:
+            np.add.at(table, (self.codes, repeat), self.weight)
+        table *= PER / (len(decided) * self.weight.sum())
+        return pd.DataFrame(table, self.cost_matrix.index, self.cost_matrix.columns)
+
+    def plot_differences(self, lang="en"):
+        """Figure of the differences with their intervals, a panel for each metric."""
+        return self._plot("plot_differences", lang)
+
+    def plot_confusion(self, name, lang="en"):
+        """Figure of the decisions for each class per 1000 parts, and of what they cost."""
+        return self._plot("plot_confusion", lang, name)
+
+    def plot_reliability(self, names=None, lang="en"):
+        """Figure of observed shares against predicted ones, by class."""
+        return self._plot("plot_reliability", lang, list(names or self.predictions_))
+
+    def plot_sensitivity(self, lang="en"):
+        """Figure of the difference in cost if errors on defective parts cost more, or less."""
+        return self._plot("plot_sensitivity", lang)
+
+    def _plot(self, function, lang, *arguments):
+        from . import plots  # needs the extra "report"
+
+        return getattr(plots, function)(self, *arguments, load_texts(lang))
+
+    def to_html(self, path=None, *, lang="en", title=None):
+        """The comparison as one self-contained HTML page.
+
+        Parameters
+        ----------
+        path : str or path, default=None
+            File to write; None to return the page only.
+        lang : {"en", "ja"}, default="en"
+        title : str, default=None
+
+        Returns
+        -------
+        str
+            The page.
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib and jinja2: install ``skperturb[report]``.
+        """
+        from .report import report_html
+
+        page = report_html(self, lang=lang, title=title)
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
+
+    def _repr_html_(self):
+        columns = ["candidate", "baseline", "metric", "difference", "ci_low", "ci_high", "verdict"]
+        return self.table_[columns].to_html(index=False)
+
+    def sensitivity(self, factors=(0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)):
+        """The verdict on cost if the errors on defective parts cost more, or less.
+
+        Parameters
+        ----------
+        factors : sequence of float
+            Each multiplies the rows of the cost matrix of all classes but the good one.
+
+        Returns
+        -------
+        DataFrame
+            The rows of :attr:`table_` for the cost, with the factor in front.
+
+        Raises
+        ------
+        ValueError
+            If it is not known which class is the good one.
+        """
+        if self.good is None:
+            raise ValueError("Say which class is that of good parts (good=...).")
+        rows = []
+        for factor in factors:
+            costs = self.cost_matrix.copy().astype(float)
+            costs.loc[costs.index != self.good] *= factor
+            other = replace(self, cost_matrix=costs)
+            table = other.differences(other.scores_[["cost"]])
+            rows.append(table.assign(factor=factor))
+        table = pd.concat(rows, ignore_index=True)
+        return table[["factor", *table.columns.drop("factor")]]
 
 
 def compare_classifiers(
-    estimators, X, y, *, baseline=None, n_splits=2, n_repeats=5, random_state=0, progress=None
+    estimators,
+    X,
+    y,
+    *,
+    candidate=None,
+    baseline=None,
+    cost_matrix=None,
+    good=None,
+    prevalence=None,
+    groups=None,
+    rope=None,
+    confidence=0.95,
+    n_splits=10,
+    n_repeats=10,
+    random_state=0,
+    n_jobs=None,
+    progress=None,
 ):
-    """Cross-validate several classifiers on the same folds and compare them with one of them.
+    """Cross-validate several classifiers on the same folds and compare them in pairs.
 
     Parameters
     ----------
@@ -103,15 +391,34 @@ def compare_classifiers(
         Two at least.
     X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
     y : array-like of shape (n_samples,)
-        Labels; each class has at least two rows.
+        Labels of two classes at least.
+    candidate : str, default=None
+        The new model, compared with every other. None to compare every other with `baseline`.
     baseline : str, default=None
-        Name of the estimator to compare with; None for the first.
-    n_splits : int, default=2
-        Folds, at least 2.
-    n_repeats : int, default=5
-        How often the rows are divided anew.
+        Today's model. With a candidate, the only one that it is compared with, or all others if
+        None; without, the one that all others are compared with, None for the first.
+    cost_matrix : DataFrame, dict of dict or array, default=None
+        What a decision (column) costs for each class (row), see
+        :func:`~skperturb.evaluation.check_cost_matrix`; models decide for the least expected
+        cost. None for 1 for each wrong class: the cost is the number of wrong calls.
+    good : label, default=None
+        The class of parts without a defect: for the policy "pass all" and the sensitivity.
+    prevalence : dict or Series of label to share, default=None
+        Shares of the classes on the line, where the study has others; probabilities and weights
+        are corrected.
+    groups : array-like of shape (n_samples,), default=None
+        Lots: parts of a lot are never on both sides of a split.
+    rope : float or dict of str to float, default=None
+        Half-width of the differences that do not matter: of the cost per 1000 parts, or by
+        metric ("cost", "log_loss", "brier", "accuracy").
+    confidence : float, default=0.95
+        Of all intervals and verdicts.
+    n_splits, n_repeats : int, default=10
+        Folds, and how often the rows are divided anew.
     random_state : int, RandomState or None, default=0
         Source of the folds, which are the same for all estimators, and of their seeds.
+    n_jobs : int, default=None
+        Fits at a time, by joblib.
     progress : callable, default=None
         Called after each fit with the estimator's name and the numbers of its fits done and
         to do.
@@ -123,7 +430,12 @@ def compare_classifiers(
     Raises
     ------
     ValueError
-        If the baseline is not among the estimators, or a class has too few rows.
+        If a name, the costs, the shares or the groups do not fit the data.
+
+    References
+    ----------
+    C. Nadeau and Y. Bengio, "Inference for the generalization error", Machine Learning 52 (2003);
+    S. Holm, "A simple sequentially rejective multiple test procedure" (1979).
 
     Examples
     --------
@@ -139,49 +451,91 @@ def compare_classifiers(
     ...     },
     ...     X,
     ...     y,
+    ...     n_splits=5,
+    ...     n_repeats=1,
     ... )
-    >>> result.table_[["candidate", "metric", "df"]]
-      candidate    metric  df
-    0       new  log_loss   9
-    1       new     brier   9
-    2       new  accuracy   9
+    >>> result.table_[["candidate", "baseline", "metric", "verdict"]]
+      candidate baseline    metric       verdict
+    0       new    today      cost  inconclusive
+    1       new    today  log_loss        better
+    2       new    today     brier        better
+    3       new    today  accuracy  inconclusive
     """
-    if len(estimators) < 2:
-        raise ValueError("estimators must name at least two classifiers to compare.")
-    baseline = next(iter(estimators)) if baseline is None else baseline
-    if baseline not in estimators:
-        raise ValueError(f"baseline={baseline!r} is not one of {list(estimators)}.")
+    pairs = _pairs(list(estimators), candidate, baseline)
     if not isinstance(random_state, (int, np.integer)):
         # One seed for all estimators: the differences are paired by fold.
         random_state = int(check_random_state(random_state).randint(2**31))
-    codes = np.unique(column_or_1d(y), return_inverse=True)[1]
-    predictions, scores = {}, []
+    y = column_or_1d(y)
+    classes = np.unique(y)
+    # All that can be wrong is said before the fits.
+    costs = check_cost_matrix(
+        cost_template(classes) if cost_matrix is None else cost_matrix, classes
+    )
+    if good is not None and good not in classes.tolist():
+        raise ValueError(f"good={good!r} is not a class of y: {classes.tolist()}.")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}.")
+    if prevalence is not None:
+        prevalence = line_shares(prevalence, classes)
+    predictions = {}
     for name, estimator in estimators.items():
         predictions[name] = cross_val_predictions(
             estimator,
             X,
             y,
+            groups=groups,
             n_splits=n_splits,
             n_repeats=n_repeats,
             random_state=random_state,
+            n_jobs=n_jobs,
             progress=None if progress is None else lambda *done, name=name: progress(name, *done),
         )
-        scores += _fold_scores(name, predictions[name], codes)
-    table = pd.DataFrame(scores).set_index(["estimator", "repeat", "fold"])
-    return Comparison(baseline=baseline, scores_=table, predictions_=predictions)
+    return Comparison(
+        pairs=pairs,
+        y=y,
+        predictions_=predictions,
+        cost_matrix=costs,
+        good=good,
+        prevalence=prevalence,
+        groups=None if groups is None else np.asarray(groups),
+        rope=_ropes(rope),
+        confidence=confidence,
+        random_state=random_state,
+    )
 
 
-def _fold_scores(name, out, codes):
-    for repeat, seconds in enumerate(out.fit_seconds):
-        for fold in range(len(seconds)):
-            rows = out.fold[repeat] == fold
-            yield {
-                "estimator": name,
-                "repeat": repeat,
-                "fold": fold,
-                **{
-                    metric: score(out.proba[repeat, rows], codes[rows])
-                    for metric, (score, _) in METRICS.items()
-                },
-                "fit_seconds": seconds[fold],
-            }
+def compare(estimators, X, y, **options):
+    """The table of :func:`compare_classifiers`, which see for the options.
+
+    Returns
+    -------
+    DataFrame
+        One row for each pair and metric; ``attrs`` say how it was made.
+    """
+    return compare_classifiers(estimators, X, y, **options).table_
+
+
+def _pairs(names, candidate, baseline):
+    if len(names) < 2:
+        raise ValueError("estimators must name at least two classifiers to compare.")
+    for option, name in (("candidate", candidate), ("baseline", baseline)):
+        if name is not None and name not in names:
+            raise ValueError(f"{option}={name!r} is not one of {names}.")
+    if candidate is None:
+        baseline = names[0] if baseline is None else baseline
+        return [(name, baseline) for name in names if name != baseline]
+    if baseline == candidate:
+        raise ValueError(f"{candidate!r} is both candidate and baseline.")
+    others = [name for name in names if name != candidate]
+    return [(candidate, name) for name in (others if baseline is None else [baseline])]
+
+
+def _ropes(rope):
+    ropes = {"cost": rope} if isinstance(rope, Real) else dict(rope or {})
+    unknown = set(ropes) - set(SIGNS)
+    if unknown or any(not (isinstance(r, Real) and 0 <= r < np.inf) for r in ropes.values()):
+        raise ValueError(
+            f"rope must be a half-width, not negative, or one for each of {list(SIGNS)}, got "
+            f"{rope!r}."
+        )
+    return ropes

@@ -1,0 +1,356 @@
+"""Figures of a comparison: differences, decisions, reliability, sensitivity.
+
+Each function takes a :class:`~skperturb.evaluation.Comparison` and the texts of a language, see
+:func:`skperturb.evaluation.texts.load`, and returns a :class:`matplotlib.figure.Figure`, which is
+tied to no window. They need matplotlib, and raise an ImportError without it.
+"""
+
+import functools
+import logging
+import re
+import textwrap
+import unicodedata
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+
+from .calibration import reliability
+from .texts import number
+
+__all__ = ["plot_confusion", "plot_differences", "plot_reliability", "plot_sensitivity"]
+
+# Okabe and Ito's colours, which the colour-blind can tell apart.
+BLUE, ORANGE, GREEN, VERMILION = "#0072b2", "#e69f00", "#009e73", "#d55e00"
+PURPLE, SKY, BLACK, GREY = "#cc79a7", "#56b4e9", "#000000", "#595959"
+COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+MARKERS = "osD^vPX"
+VERDICTS = {
+    "better": (BLUE, "o"),
+    "worse": (VERMILION, "X"),
+    "equivalent": (GREEN, "D"),
+    "inconclusive": (GREY, "s"),
+}
+MAX_CLASSES = 9
+WIDTH = 5.4  # inches: at 390 pixels a point of the font is about a pixel
+FONTS = {
+    "ja": ["Noto Sans CJK JP", "IPAexGothic", "Yu Gothic", "Hiragino Sans", "MS Gothic"],
+}
+
+
+@contextmanager
+def style(lang):
+    """Settings of matplotlib for our figures: plain text, and fonts of the language."""
+    try:
+        import matplotlib as mpl
+    except ImportError as error:
+        raise ImportError("Figures need matplotlib: pip install 'skperturb[report]'.") from error
+
+    def known(record):
+        return not str(record.msg).startswith("findfont")
+
+    settings = {
+        "text.parse_math": False,
+        "text.usetex": False,
+        "font.family": [*FONTS.get(lang, []), "DejaVu Sans"],
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.formatter.useoffset": False,
+        "axes.unicode_minus": True,
+    }
+    logger = logging.getLogger("matplotlib.font_manager")
+    logger.addFilter(known)
+    try:
+        with mpl.rc_context(settings), warnings.catch_warnings():
+            # The reader's system has the glyphs, this one need not.
+            warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from", module="mat")
+            warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
+            yield
+    finally:
+        logger.removeFilter(known)
+
+
+def _styled(plot):
+    """`plot`, which has the texts as its last argument but options, in our style."""
+
+    @functools.wraps(plot)
+    def styled(*args, **options):
+        texts = next(arg for arg in reversed([*args, *options.values()]) if isinstance(arg, dict))
+        with style(texts["lang"]):
+            return plot(*args, **options)
+
+    return styled
+
+
+@_styled
+def plot_differences(comparison, texts, *, table=None):
+    """Forest plot: each metric's differences with their intervals, the cost first.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    texts : dict of str to str
+    table : DataFrame, default=None
+        ``comparison.table_``, if it is there already.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    table = comparison.table_ if table is None else table
+    metrics = list(dict.fromkeys(table["metric"]))
+    names = [
+        short(candidate, 16, 2) + " \N{MINUS SIGN}" + "\n" + short(baseline, 16, 2)
+        for candidate, baseline in comparison.pairs
+    ]
+    lines = max(name.count("\n") for name in names) + 1
+    high = len(names) * max(0.3, 0.17 * lines) + 0.15
+    figure = _figure(len(metrics) * (high + 0.62), names)
+    grid = figure.subplots(len(metrics), sharey=True, squeeze=False)[:, 0]
+    for axes, metric in zip(grid, metrics, strict=True):
+        rows = table[table["metric"] == metric]
+        half = (comparison.rope or {}).get(metric)
+        if half:
+            axes.axvspan(-half, half, color=SKY, alpha=0.25, linewidth=0)
+        axes.axvline(0, color=BLACK, linewidth=0.8, linestyle="--")
+        for place, row in enumerate(rows.itertuples()):
+            color, marker = VERDICTS[row.verdict]
+            axes.plot([row.ci_low, row.ci_high], [place, place], color=color, linewidth=2.2)
+            axes.plot([row.difference], [place], marker, color=color, markersize=7)
+        kind = "more_is_better" if metric == "accuracy" else "less_is_better"
+        axes.set_xlabel(texts[kind].format(metric=texts[metric]))
+        axes.locator_params(axis="x", nbins=5)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.5, -0.5)
+    return figure
+
+
+@_styled
+def plot_confusion(comparison, name, texts):
+    """Heat maps of the decisions for each class per 1000 parts, and of what they cost.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    name : str
+        Of the estimator.
+    texts : dict of str to str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    counts = comparison.confusion(name)
+    rows = [short(label, 14, 2) for label in counts.index]
+    columns = [short(label, 12, 2) for label in counts.columns]
+    high = len(rows) * (0.42 if len(rows) < 10 else 0.25)
+    figure = _figure(2 * (high + 1.0), rows)
+    upper, lower = figure.subplots(2)
+    money = counts.to_numpy() * comparison.cost_matrix.to_numpy()
+    _heat_map(upper, counts.to_numpy(), "Blues")
+    _heat_map(lower, money, "Oranges")
+    for axes, title in ((upper, "confusion_parts"), (lower, "confusion_cost")):
+        axes.set_title(f"{short(name, 40, 1)}: {texts[title]}", loc="left")
+        axes.set_xlabel(texts["decision"])
+        axes.set_ylabel(texts["truth"])
+        upright = len(columns) > 5
+        axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90 if upright else 0)
+        axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.set_ylim(len(rows), 0)
+    return figure
+
+
+@_styled
+def plot_reliability(comparison, names, texts):
+    """Observed share of each class against its predicted probability, with Wilson's intervals.
+
+    These are the first repeat's predictions, in the study's mix of parts. At most nine
+    classes are drawn, the most frequent ones; the others are named below.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    names : list of str
+        Estimators.
+    texts : dict of str to str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    shown, left_out = shown_classes(comparison)
+    n_columns = min(3, len(shown))
+    n_rows = -(-len(shown) // n_columns)
+    cell = 1.75 if n_columns == 3 else 2.2
+    figure = _figure(n_rows * (cell + 0.15) + 0.6 + 0.2 * len(names), [])
+    grid = figure.subplots(n_rows, n_columns, squeeze=False)
+    tables = {
+        name: reliability(comparison.y, comparison.predictions_[name].proba[0], comparison.classes)
+        for name in names
+    }
+    for k, axes in enumerate(grid.flat):
+        if k >= len(shown):
+            axes.set_visible(False)
+            continue
+        top = 0.01
+        for place, (name, table) in enumerate(tables.items()):
+            rows = table[table["class"] == shown[k]]
+            x, share = rows["mean_predicted"], rows["observed"]
+            axes.errorbar(
+                x,
+                share,
+                [share - rows["ci_low"], rows["ci_high"] - share],
+                color=COLORS[place % len(COLORS)],
+                marker=MARKERS[place % len(MARKERS)],
+                markersize=4,
+                linewidth=1,
+                elinewidth=0.8,
+                label=plain(name),
+            )
+            top = max(top, x.max(), rows["ci_high"].max())
+        top = min(1.0, 1.05 * top)
+        axes.plot([0, top], [0, top], color=GREY, linewidth=0.8, linestyle="--")
+        axes.set_xlim(-0.04 * top, 1.04 * top)
+        axes.set_ylim(-0.04 * top, 1.04 * top)
+        axes.set_box_aspect(1)
+        axes.locator_params(nbins=3)
+        axes.set_title(short(shown[k], 18, 2), fontsize=9)
+        if k % n_columns == 0:
+            axes.set_ylabel(texts["observed_share"])
+        if k + n_columns >= len(shown):
+            axes.set_xlabel(texts["predicted"])
+    handles = grid[0, 0].get_legend_handles_labels()[0]
+    labels = [short(name, 50, 1) for name in names]
+    figure.legend(handles, labels, loc="outside upper center", frameon=False)
+    if left_out:
+        named = texts["left_out"].format(names=", ".join(map(str, left_out)))
+        figure.supxlabel(short(named, 70, 3), fontsize=8)
+    return figure
+
+
+@_styled
+def plot_sensitivity(comparison, texts, *, table=None):
+    """Difference in cost if the errors on defective parts cost more, or less.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        One that knows the class of good parts.
+    texts : dict of str to str
+    table : DataFrame, default=None
+        ``comparison.sensitivity()``, if it is there already.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If it is not known which class is the good one.
+    """
+    table = comparison.sensitivity() if table is None else table
+    figure = _figure(3.0 + 0.2 * len(comparison.pairs), [])
+    axes = figure.subplots()
+    half = (comparison.rope or {}).get("cost")
+    if half:
+        axes.axhspan(-half, half, color=SKY, alpha=0.25, linewidth=0)
+    axes.axhline(0, color=BLACK, linewidth=0.8, linestyle="--")
+    labels, handles = [], []
+    for place, (candidate, baseline) in enumerate(comparison.pairs):
+        rows = table[(table["candidate"] == candidate) & (table["baseline"] == baseline)]
+        value = rows["difference"]
+        aside = 2 ** (0.12 * (place - (len(comparison.pairs) - 1) / 2))
+        line = axes.errorbar(
+            rows["factor"] * aside,
+            value,
+            [value - rows["ci_low"], rows["ci_high"] - value],
+            color=COLORS[place % len(COLORS)],
+            marker=MARKERS[place % len(MARKERS)],
+            markersize=5,
+            linewidth=1,
+            capsize=2,
+        )
+        handles.append(line)
+        labels.append(
+            texts["difference_of"].format(
+                candidate=short(candidate, 28, 1), baseline=short(baseline, 28, 1)
+            )
+        )
+    factors = sorted(set(table["factor"]))
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(factors, [f"{f:g}" if f >= 1 else f"1/{1 / f:g}" for f in factors])
+    axes.minorticks_off()
+    axes.locator_params(axis="y", nbins=6)
+    axes.set_xlabel(texts["factor"])
+    axes.set_ylabel(texts["cost_difference"])
+    figure.legend(handles, labels, loc="outside upper center", frameon=False)
+    return figure
+
+
+def shown_classes(comparison):
+    """The classes of the reliability diagrams, the most frequent ones, and the others."""
+    counts = np.bincount(comparison.codes, minlength=len(comparison.classes))
+    shown = np.sort(np.argsort(-counts, kind="stable")[:MAX_CLASSES])
+    classes = comparison.classes.tolist()
+    return [classes[k] for k in shown], [c for k, c in enumerate(classes) if k not in shown]
+
+
+def short(label, width, lines):
+    """A label in at most so many lines, cut with an ellipsis where it is longer."""
+    wrapped = textwrap.wrap(plain(label), width, break_on_hyphens=False) or [""]
+    if len(wrapped) > lines:
+        wrapped = [*wrapped[: lines - 1], wrapped[lines - 1][: width - 1] + "…"]
+    return "\n".join(wrapped)
+
+
+def plain(label):
+    """Text without what no SVG may hold."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "\ufffd", str(label))
+
+
+def _figure(height, labels):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    # Where a font for them is missing, wide letters count as too narrow: leave them room.
+    lines = "\n".join(labels).split("\n")
+    wide = max(sum(unicodedata.east_asian_width(letter) in "WF" for letter in t) for t in lines)
+    margin = min(0.45 * wide * 9 / 72 / WIDTH, 0.2)
+    figure.get_layout_engine().set(rect=(margin, 0, 1 - margin, 1))
+    return figure
+
+
+def _heat_map(axes, values, cmap):
+    """Cells with their numbers; the root of the values is what is coloured."""
+    from matplotlib.colors import PowerNorm
+
+    low, high = min(values.min(), 0), max(values.max(), 0)
+    norm = PowerNorm(0.5, low, high if high > low else low + 1)
+    if values.size < 64:
+        mesh = axes.pcolormesh(
+            values, cmap=cmap, norm=norm, edgecolors="white", linewidth=1, clip_on=False
+        )
+    else:  # an image is smaller
+        extent = (0, values.shape[1], values.shape[0], 0)
+        mesh = axes.imshow(
+            values, cmap=cmap, norm=norm, extent=extent, aspect="auto", interpolation="none"
+        )
+    if values.shape[1] > 14:
+        return  # no room for numbers
+    size = 9 if values.shape[1] < 7 else 6
+    colors = mesh.cmap(mesh.norm(values))[..., :3] @ [0.299, 0.587, 0.114]
+    for (row, column), value in np.ndenumerate(values):
+        axes.text(
+            column + 0.5,
+            row + 0.5,
+            number(value) if value else "0",
+            ha="center",
+            va="center",
+            fontsize=size,
+            color="white" if colors[row, column] < 0.5 else "black",
+        )

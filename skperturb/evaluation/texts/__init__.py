@@ -1,0 +1,86 @@
+"""Words and numbers of the report: all texts by language, and how numbers are written."""
+
+import math
+from importlib import import_module
+
+__all__ = ["LANGUAGES", "given", "load", "number", "numbers", "percent"]
+
+LANGUAGES = ("en", "ja")
+
+
+def load(lang):
+    """All texts in a language.
+
+    Parameters
+    ----------
+    lang : {"en", "ja"}
+
+    Returns
+    -------
+    dict of str to str
+        Named strings with fields for ``str.format``.
+
+    Raises
+    ------
+    ValueError
+        If there are no texts in that language.
+    """
+    if lang not in LANGUAGES:
+        raise ValueError(f"lang must be one of {', '.join(LANGUAGES)}, got {lang!r}.")
+    return dict(import_module(f".{lang}", __name__).TEXTS)
+
+
+def number(value, digits=3):
+    """A number with as many significant digits, and all digits before the point.
+
+    Examples
+    --------
+    >>> from skperturb.evaluation.texts import number
+    >>> number(0.01234), number(12345.6), number(float("nan")), number(-1)
+    ('0.0123', '12,346', '–', '−1.00')
+    """
+    return numbers([value], digits)[0]
+
+
+def numbers(values, digits=3):
+    """Numbers with the same decimals, enough for the largest one's significant digits.
+
+    Examples
+    --------
+    >>> from skperturb.evaluation.texts import numbers
+    >>> numbers([-0.01, 1.25, 0])
+    ['−0.01', '1.25', '0.00']
+    """
+    values = [math.nan if value is None else float(value) for value in values]
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0)
+    decimals = digits - 1
+    if largest > 0:
+        decimals = min(max(digits - 1 - math.floor(math.log10(largest)), 0), 12)
+    return [_fixed(value, decimals) for value in values]
+
+
+def percent(share):
+    """A share in percent, never 0 or 100 unless it is."""
+    if not math.isfinite(share):
+        return "–"
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1:
+        return "> 99.9 %"
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+
+
+def given(value):
+    """A number that somebody has set, with all the digits that it was set with."""
+    return f"{value:,.10g}"
+
+
+def _fixed(value, decimals):
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:,.{decimals}f}"
+    if text.startswith("-"):
+        return text[1:] if not text.strip("-0.,") else f"−{text[1:]}"
+    return text
