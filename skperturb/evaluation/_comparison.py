@@ -24,6 +24,7 @@ from .costs import (
 from .stats import corrected_paired_ttest, holm, mean_interval, parts_needed, wilson
 from .texts import load as load_texts
 
+_ROUNDING = 1e-12  # of a mean
 PER = 1000  # parts that a cost is given for
 
 
@@ -216,13 +217,16 @@ class Comparison:
             confidence=self.confidence,
         )
         low, high = sorted((sign * test.ci_low, sign * test.ci_high))
+        # Equal models differ by rounding.
+        rounding = _ROUNDING * max(abs(new.mean()), abs(old.mean()))
+        difference = sign * test.mean if abs(test.mean) > rounding else 0.0
         return {
             "candidate": candidate,
             "baseline": baseline,
             "metric": metric,
             "candidate_mean": new.mean(),
             "baseline_mean": old.mean(),
-            "difference": sign * test.mean,
+            "difference": difference,
             "se": test.se,
             "df": test.df,
             "ci_low": low,
@@ -231,7 +235,7 @@ class Comparison:
             "prob_better": test.prob_better,
             "prob_equivalent": test.prob_equivalent,
             "parts_needed": parts_needed(
-                test.mean, test.se, len(self.y), df=test.df, confidence=self.confidence
+                difference, test.se, len(self.y), df=test.df, confidence=self.confidence
             ),
         }
 

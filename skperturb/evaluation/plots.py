@@ -53,8 +53,8 @@ def style(lang):
         "text.parse_math": False,
         "text.usetex": False,
         "font.family": [*FONTS.get(lang, []), "DejaVu Sans"],
-        "font.size": 9,
-        "axes.titlesize": 10,
+        "font.size": 10,
+        "axes.titlesize": 11,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.formatter.useoffset": False,
@@ -65,7 +65,6 @@ def style(lang):
     try:
         with mpl.rc_context(settings), warnings.catch_warnings():
             # The reader's system has the glyphs, this one need not.
-            warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from", module="mat")
             warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
             yield
     finally:
@@ -301,11 +300,15 @@ def shown_classes(comparison):
 
 
 def short(label, width, lines):
-    """A label in at most so many lines, cut with an ellipsis where it is longer."""
-    wrapped = textwrap.wrap(plain(label), width, break_on_hyphens=False) or [""]
-    if len(wrapped) > lines:
-        wrapped = [*wrapped[: lines - 1], wrapped[lines - 1][: width - 1] + "…"]
-    return "\n".join(wrapped)
+    """A label in at most so many lines, cut in the middle where it is longer."""
+    text = plain(label)
+    room = width * lines
+    while True:
+        wrapped = textwrap.wrap(text, width, break_on_hyphens=False) or [""]
+        if len(wrapped) <= lines:
+            return "\n".join(wrapped)
+        room -= 1
+        text = plain(label)[: room - room // 2] + "…" + plain(label)[-(room // 2) :]
 
 
 def plain(label):
@@ -320,7 +323,7 @@ def _figure(height, labels):
     # Where a font for them is missing, wide letters count as too narrow: leave them room.
     lines = "\n".join(labels).split("\n")
     wide = max(sum(unicodedata.east_asian_width(letter) in "WF" for letter in t) for t in lines)
-    margin = min(0.45 * wide * 9 / 72 / WIDTH, 0.2)
+    margin = min(0.45 * wide * 10 / 72 / WIDTH, 0.2)
     figure.get_layout_engine().set(rect=(margin, 0, 1 - margin, 1))
     return figure
 
@@ -342,7 +345,7 @@ def _heat_map(axes, values, cmap):
         )
     if values.shape[1] > 14:
         return  # no room for numbers
-    size = 9 if values.shape[1] < 7 else 6
+    size = 10 if values.shape[1] < 7 else 6
     colors = mesh.cmap(mesh.norm(values))[..., :3] @ [0.299, 0.587, 0.114]
     for (row, column), value in np.ndenumerate(values):
         axes.text(
@@ -352,5 +355,5 @@ def _heat_map(axes, values, cmap):
             ha="center",
             va="center",
             fontsize=size,
-            color="white" if colors[row, column] < 0.5 else "black",
+            color="white" if colors[row, column] < 0.4 else "black",
         )

@@ -69,7 +69,7 @@ def _sections(comparison, texts):
     few = len(comparison.classes) <= plots.MAX_CLASSES
     n_drawn = MAX_ESTIMATORS if few else MAX_ESTIMATORS // 2
     drawn = names[:n_drawn]
-    confidence = given(100 * comparison.confidence) + " %"
+    confidence = given(100 * comparison.confidence) + "\u00a0%"
     sections = [
         _verdicts(comparison, table, texts),
         {
@@ -175,7 +175,7 @@ def _sentences(row, comparison, texts):
     words = {
         "candidate": row.candidate,
         "baseline": row.baseline,
-        "confidence": given(100 * comparison.confidence) + " %",
+        "confidence": given(100 * comparison.confidence) + "\u00a0%",
         "parts": f"{len(comparison.y):,}",
         "pairs": len(comparison.pairs),
         "rope": given(rope or 0),
@@ -358,7 +358,7 @@ def _cost_table(comparison, texts):
 def _method(comparison, table, texts):
     settings = comparison.settings
     words = {**settings, "parts": f"{settings['parts']:,}", "pairs": len(comparison.pairs)}
-    words["confidence"] = given(100 * comparison.confidence) + " %"
+    words["confidence"] = given(100 * comparison.confidence) + "\u00a0%"
     messages = {
         name: len(out.messages) for name, out in comparison.predictions_.items() if out.messages
     }
@@ -514,12 +514,13 @@ thead th { white-space: normal; vertical-align: bottom; border-bottom: 2px solid
   min-width: 4.5rem; }
 tbody th, td.word, thead th.word { text-align: left; font-weight: inherit; white-space: normal;
   overflow-wrap: break-word; max-width: 18rem; }
+tbody th { min-width: 7rem; }
 tbody td.whole { white-space: nowrap; }
 thead th, thead th.word { font-weight: 600; }
 tbody th { font-weight: 600; }
 .ci { display: block; color: #4a4a4a; font-size: 0.85em; }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem; }
-figure { margin: 0.5rem 0; flex: 1 1 22rem; max-width: 34rem; min-width: 0;
+figure { margin: 0.5rem 0; flex: 1 1 27rem; max-width: 34rem; min-width: 0;
   break-inside: avoid; }
 svg { display: block; width: 100%; height: auto; overflow: visible;
   stroke-linejoin: round; stroke-linecap: butt; }
@@ -543,7 +544,9 @@ dt { font-weight: 600; } dd { margin: 0; }
   .box { overflow: visible; }
   table { font-size: 8.5pt; }
   th, td { padding: 0.2rem 0.35rem; white-space: normal; }
-  tbody th, td.word, thead th.word, thead th { min-width: 0; overflow-wrap: anywhere; }
+  tbody th, td.word { min-width: 15mm; overflow-wrap: anywhere; }
+  thead th, thead th.word { min-width: 0; overflow-wrap: normal; }
+  p { break-inside: avoid; } .note { break-after: avoid; }
   .ci { white-space: nowrap; }
   tr { break-inside: avoid; } thead { display: table-header-group; }
   figure { flex-basis: 40%; max-width: 90mm; }

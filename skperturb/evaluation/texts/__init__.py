@@ -53,8 +53,9 @@ def numbers(values, digits=3):
     """
     values = [math.nan if value is None else float(value) for value in values]
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0)
-    decimals = digits - 1
+    decimals = 0
     if largest > 0:
+        largest = float(f"{largest:.{digits - 1}e}")
         decimals = min(max(digits - 1 - math.floor(math.log10(largest)), 0), 12)
     return [_fixed(value, decimals) for value in values]
 
@@ -62,12 +63,14 @@ def numbers(values, digits=3):
 def percent(share):
     """A share in percent, never 0 or 100 unless it is."""
     if not math.isfinite(share):
-        return "–"
+        return _fixed(share, 0)
     if 0 < share < 0.001:
-        return "< 0.1 %"
-    if 0.999 < share < 1:
-        return "> 99.9 %"
-    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+        text = "< 0.1 %"
+    elif 0.999 < share < 1:
+        text = "> 99.9 %"
+    else:
+        text = f"{100 * share:.1f}".removesuffix(".0") + " %"
+    return text.replace(" ", "\u00a0")
 
 
 def given(value):
