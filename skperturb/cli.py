@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections import Counter
+from importlib.util import find_spec
 
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -173,6 +174,8 @@ def _compare(options):
             raise ValueError(f"There is no folder {os.path.dirname(path)} for --{option}.")
     if options.out:
         load_texts(options.lang)
+        if not all(map(find_spec, ("jinja2", "matplotlib"))):
+            raise ValueError("--out needs jinja2 and matplotlib: pip install 'skperturb[report]'.")
     parts = _parts(options)
     costs = None if options.cost is None else read_costs(options.cost)
     shares = None if options.prevalence is None else read_shares(options.prevalence)

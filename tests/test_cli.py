@@ -339,6 +339,21 @@ def test_tables_that_cannot_be_used(option, content, message, tmp_path, capsys):
     assert not list(tmp_path.glob("result*"))
 
 
+def test_the_report(tmp_path, capsys, monkeypatch):
+    arguments = [str(lots_csv(tmp_path)), "--target", "defect", "--cv", "1x2", *QUICK, "--out"]
+    for lang, word in (("en", "Verdict"), ("ja", "\u5224\u5b9a")):
+        path = tmp_path / f"{lang}.html"
+        assert main(["compare", *arguments, str(path), "--lang", lang]) == 0
+        page = path.read_text(encoding="utf-8")
+        assert word in page
+        assert "lots.csv" in page
+    assert not list(tmp_path.glob("*.part"))
+    capsys.readouterr()
+    monkeypatch.setattr("skperturb.cli.find_spec", lambda name: None)
+    assert "skperturb[report]" in refused([*arguments, str(tmp_path / "new.html")], capsys)
+    assert not (tmp_path / "new.html").exists()
+
+
 def test_fewer_lots_than_folds(tmp_path, capsys):
     arguments = [str(lots_csv(tmp_path)), "--target", "defect", "--groups", "lot", *QUICK]
     assert "10 groups for 20 folds" in refused([*arguments, "--cv", "1x20"], capsys)

@@ -282,9 +282,9 @@ def test_prevalence_corrects_probabilities_and_weights():
     expected = -np.average(own[fold], weights=weight[fold])
     assert_allclose(result.scores_.loc["nb"]["log_loss"].iloc[0], expected, rtol=1e-9)
     kpis = result.kpis_
-    assert kpis.index[3:].tolist() == ["(pass all: pass)", "(best constant: rework)", "perfect"]
+    assert kpis.index[3:].tolist() == ["(pass all: pass)", "(best constant: rework)", "(perfect)"]
     assert_allclose(kpis.loc["(pass all: pass)", "cost"], 1000 * (0.07 * 20 + 0.03 * 100))
-    assert kpis.loc["perfect", "cost"] < kpis.loc["today", "cost"]
+    assert kpis.loc["(perfect)", "cost"] < kpis.loc["today", "cost"]
 
 
 def test_groups_are_never_divided():

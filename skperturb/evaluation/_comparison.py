@@ -163,9 +163,8 @@ class Comparison:
             self.y, self.cost_matrix, sample_weight=self.weight, good=self.good
         )
         for policy in policies.itertuples():
-            table[f"({policy.policy}: {policy.decision})" if policy.decision else policy.policy] = {
-                "cost": PER * policy.mean_cost
-            }
+            decision = f": {policy.decision}" if policy.decision is not None else ""
+            table[f"({policy.policy}{decision})"] = {"cost": PER * policy.mean_cost}
         return pd.DataFrame.from_dict(table, orient="index").rename_axis("estimator")
 
     def _interval(self, metric, values):

@@ -252,7 +252,7 @@ def _policy(name, texts):
         if name.startswith(f"({policy}: "):
             decision = name.removeprefix(f"({policy}: ").removesuffix(")")
             return texts[f"policy_{policy.replace(' ', '_')}"].format(decision=decision)
-    return texts["policy_perfect"] if name == "perfect" else name
+    return texts["policy_perfect"] if name == "(perfect)" else name
 
 
 def _difference_table(table, texts):
