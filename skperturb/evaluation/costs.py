@@ -406,7 +406,7 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         Sum of the weights of each class in the data to fit, if there is a `prevalence`.
     n_features_in_ : int
         Number of features, if the estimator tells.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if the estimator tells.
 
     Examples
