@@ -78,7 +78,9 @@ def read_parts(path, target, keep=(), groups=None):
     ValueError
         If the file or the column cannot be used; one sentence that says why.
     """
-    table, notes = _read_table(path, target)
+    if groups == target:
+        raise ValueError(f"--groups and --target name the same column, {target!r}.")
+    table, notes = _read_table(path, target, groups)
     for column in (target, *keep, *([] if groups is None else [groups])):
         if column not in table.columns:
             raise ValueError(
@@ -92,9 +94,9 @@ def read_parts(path, target, keep=(), groups=None):
     features, lots = table.drop(columns=target), None
     if groups is not None:
         lots = features.pop(groups)
-        if lots.isna().any():
+        if (lots == "").any():
             raise ValueError(
-                f"Column {groups!r} of {path} names no lot for {lots.isna().sum()} parts: fill it "
+                f"Column {groups!r} of {path} names no lot for {(lots == '').sum()} parts: fill it "
                 "in."
             )
     else:
@@ -150,12 +152,11 @@ def preprocessor():
     )
 
 
-def _read_table(path, target):
-    """The table, its target column as text, and notes on how it was read."""
+def _read_table(path, target, groups=None):
+    """The table, its target and group columns as text, and notes on how it was read."""
     text = read_text(path)
-    header = next((line for line in text.splitlines() if line.strip()), "")
     names, separator = max(
-        ((next(csv.reader([header], delimiter=s), []), s) for s in ",;\t"),
+        ((next(filter(None, csv.reader(StringIO(text), delimiter=s)), []), s) for s in ",;\t"),
         key=lambda found: len(found[0]),
     )
     _check_names(path, names)
@@ -164,12 +165,13 @@ def _read_table(path, target):
             warnings.simplefilter("error", pd.errors.ParserWarning)
             options = {"sep": separator, "index_col": False}
             table = pd.read_csv(StringIO(text), low_memory=False, **options)
-            if target in table:
-                # As it stands in the file: "None" and "NA" are names of classes there, 01 is not 1.
-                labels = pd.read_csv(
-                    StringIO(text), usecols=[target], dtype=str, keep_default_na=False, **options
-                )
-                table[target] = labels[target].str.strip()
+            # As they stand in the file: "None" and "NA" are names there, 01 is not 1.
+            names = [name for name in (target, groups) if name in table]
+            labels = pd.read_csv(
+                StringIO(text), usecols=names, dtype=str, keep_default_na=False, **options
+            )
+            for name in names:
+                table[name] = labels[name].str.strip()
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path} is empty.") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
@@ -179,7 +181,7 @@ def _read_table(path, target):
         ) from None
     if table.empty:
         raise ValueError(f"{path} has a header line but no rows.")
-    notes = _read_decimal_commas(table, target) if separator == ";" else []
+    notes = _read_decimal_commas(table, names) if separator == ";" else []
     return table, notes
 
 
@@ -197,6 +199,8 @@ def read_text(path):
         raise ValueError(f"There is no file {path}.") from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}.") from None
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise ValueError(f"{path} is in UTF-16 ('Unicode text'); save it as 'CSV UTF-8'.")
     if b"\0" in content:
         raise ValueError(f"{path} is not a CSV file: it holds binary data.")
     for encoding in ("utf-8-sig", "cp932"):
@@ -215,10 +219,10 @@ def _check_names(path, names):
         raise ValueError(f"{path} has several columns called {repeated[0]!r}; rename them.")
 
 
-def _read_decimal_commas(table, target):
+def _read_decimal_commas(table, labels):
     """Files that are separated by semicolons often write 1,5 for 1.5."""
     notes = []
-    for name in table.columns.drop(target, errors="ignore"):
+    for name in table.columns.drop(labels):
         column = table[name]
         if is_numeric_dtype(column) or not column.notna().any():
             continue

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import sys
+import tempfile
 import time
 from collections import Counter
 from importlib.util import find_spec
@@ -44,12 +45,18 @@ def main(arguments=None):
     int
         Exit code: 0, or 2 after a sentence on standard error about what cannot be used.
     """
+    if hasattr(sys.stdout, "reconfigure"):
+        # A name that the terminal cannot show is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
     except ValueError as error:
         print(f"skperturb: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Whoever read the output has read enough; nothing is to be flushed to it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("skperturb: stopped", file=sys.stderr)
         return 130
@@ -168,10 +175,7 @@ def _compare(options):
     estimators = {name: _estimator(name) for name in names}
     if len(estimators) < 2:
         raise ValueError("--estimators needs two different names, the baseline first.")
-    for option in ("json", "out"):
-        path = getattr(options, option)
-        if path and not os.path.isdir(os.path.dirname(path) or "."):
-            raise ValueError(f"There is no folder {os.path.dirname(path)} for --{option}.")
+    _check_outputs(options)
     if options.out:
         load_texts(options.lang)
         if not all(map(find_spec, ("jinja2", "matplotlib"))):
@@ -208,11 +212,29 @@ def _compare(options):
         f"{parts.target.nunique()} classes; {repeats} x {folds}-fold cross-validation, "
         f"seed {options.seed}"
     )
-    print(summary, format_comparison(result), sep="\n\n")
+    # Files first: what standard output cannot show is not lost.
     if options.json:
         _write(options.json, _as_json(summary, result))
     if options.out:
         _write(options.out, result.to_html(lang=options.lang, title=parts.name))
+    print(summary, format_comparison(result), sep="\n\n", flush=True)
+
+
+def _check_outputs(options):
+    """All that can be wrong with the files to write, before the fits."""
+    taken = {os.path.realpath(f) for f in (options.parts, options.cost, options.prevalence) if f}
+    for option in ("json", "out"):
+        path = getattr(options, option)
+        if not path:
+            continue
+        folder = os.path.dirname(path) or "."
+        if not os.path.isdir(folder):
+            raise ValueError(f"There is no folder {folder} for --{option}.")
+        if os.path.isdir(path) or not os.access(folder, os.W_OK):
+            raise ValueError(f"--{option} {path} is a folder, or in one that cannot be written to.")
+        if os.path.realpath(path) in taken:
+            raise ValueError(f"--{option} {path} would overwrite another file of this command.")
+        taken.add(os.path.realpath(path))
 
 
 def _pairing(options):
@@ -319,10 +341,12 @@ def format_comparison(result):
 def _more_parts(row, n):
     if row.verdict != "inconclusive" or row.metric != "cost":
         return ""
-    times = row.parts_needed / n
-    if not times < 100:
+    if row.difference == 0:
+        return ", no difference seen"
+    more = row.parts_needed - n
+    if not more < 100 * n:
         return ", more than 100 times as many parts would be needed"
-    return f", about {max(row.parts_needed - n, 1):.2g} more parts would tell"
+    return f", about {float(f'{more:.2g}'):,.0f} more parts would tell" if more > 0 else ""
 
 
 def _aligned(lines, left=(0,)):
@@ -360,10 +384,18 @@ def _records(table):
 
 def _write(path, text):
     """All of it, or nothing."""
-    unfinished = f"{path}.part"
+    unfinished = None
     try:
-        with open(unfinished, "w", encoding="utf-8") as file:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=os.path.dirname(path) or ".", delete=False
+        ) as file:
+            unfinished = file.name
             file.write(text)
+        os.chmod(unfinished, 0o644)
         os.replace(unfinished, path)
+        unfinished = None
     except OSError as error:
         raise ValueError(f"{path} cannot be written: {error.strerror}.") from None
+    finally:
+        if unfinished is not None:
+            os.unlink(unfinished)

@@ -423,6 +423,65 @@ def test_settings_say_how_it_was_made():
     pd.testing.assert_frame_equal(compare(MODELS, X, y, **options), table)
 
 
+def test_no_model_beats_perfect_knowledge():
+    """A class that is missing from most folds keeps its weight on the line."""
+    rng = np.random.default_rng(0)
+    y = np.array(["ok"] * 100 + ["dent"] * 100 + ["crack"] * 3)
+    X = rng.normal(size=(len(y), 2)) + (y == "dent")[:, None]
+    costs = {"ok": {"p": 0, "s": 1}, "dent": {"p": 1, "s": 0}, "crack": {"p": 100, "s": 99}}
+    line = {"ok": 0.5, "dent": 0.1, "crack": 0.4}
+    result = compare_classifiers(
+        MODELS | {"today": LogisticRegression()},
+        X,
+        y,
+        cost_matrix=costs,
+        prevalence=line,
+        n_repeats=2,
+    )
+    kpis = result.kpis_
+    assert kpis.loc[list(MODELS), "cost"].min() >= kpis.loc["(perfect)", "cost"]
+    for name in MODELS:
+        money = (result.confusion(name) * result.cost_matrix).to_numpy().sum()
+        assert_allclose(kpis.loc[name, "cost"], money, rtol=1e-9)
+    table = result.table_.query("metric == 'cost'").set_index("candidate")
+    for name in ("nb", "prior"):
+        gap = kpis.loc[name, "cost"] - kpis.loc["today", "cost"]
+        assert_allclose(table.loc[name, "difference"], gap, rtol=1e-9)
+
+
+def test_kpis_lie_in_their_intervals_when_lots_are_unequal():
+    rng = np.random.default_rng(0)
+    lots = np.append(np.zeros(200, dtype=int), np.arange(1, 41))
+    X, y = rng.normal(size=(240, 2)), rng.integers(0, 2, 240)
+    kpis = compare_classifiers(MODELS, X, y, groups=lots, n_splits=5, n_repeats=3).kpis_
+    for metric in ("cost", "accuracy", "log_loss", "brier"):
+        rows = kpis.loc[list(MODELS)]
+        assert (rows[f"{metric}_low"] <= rows[metric]).all()
+        assert (rows[metric] <= rows[f"{metric}_high"]).all()
+
+
+class Rounded(LogisticRegression):
+    """The same but for rounding."""
+
+    def predict_proba(self, X):
+        return super().predict_proba(X) * (1 - 1e-15)
+
+
+def test_rounding_decides_nothing():
+    X, y = wine_parts()
+    result = compare_classifiers(
+        {"a": LogisticRegression(max_iter=5000), "b": Rounded(max_iter=5000)}, X, y, n_repeats=1
+    )
+    assert (result.table_["difference"] == 0).all()
+    assert (result.table_["verdict"] == "inconclusive").all()
+
+
+def test_few_folds_decide_nothing():
+    X, y = wine_parts()
+    table = compare_classifiers(MODELS, X, y, baseline="prior", n_splits=2, n_repeats=2).table_
+    assert (table["verdict"] == "inconclusive").all()
+
+
 @pytest.mark.parametrize("rare", [1, 2])
 def test_classes_of_one_or_two_rows_give_finite_numbers(rare):
     rng = np.random.default_rng(0)
@@ -435,6 +494,19 @@ def test_classes_of_one_or_two_rows_give_finite_numbers(rare):
         assert np.isfinite(result.table_.drop(columns="parts_needed").select_dtypes("number")).all(
             axis=None
         )
+
+
+def test_estimators_and_labels_that_cannot_be_used():
+    X, y = wine_parts()
+    with pytest.raises(ValueError, match=r"'svc' \(SVC\) has no predict_proba"):
+        compare_classifiers({"lr": MODELS["today"], "svc": SVC()}, X, y)
+    for missing in (None, np.nan, pd.NA):
+        labels = y.astype(object)
+        labels[3] = missing
+        with pytest.raises(ValueError, match="y is missing for 1 rows"):
+            compare_classifiers(MODELS, X, labels)
+    numbers = pd.Series((y == "ok").astype(int), dtype="Int64")
+    assert cross_val_predictions(MODELS["today"], X, numbers).classes.tolist() == [0, 1]
 
 
 def test_fits_in_parallel_give_the_same():
@@ -472,6 +544,7 @@ def test_a_cluster_gives_the_same():
         ({"prevalence": {"ok": 1.0}}, "prevalence"),
         ({"groups": np.zeros(178)}, "1 groups for 5 folds"),
         ({"groups": [1, 2]}, "inconsistent"),
+        ({"groups": np.append(np.arange(177.0), np.nan)}, "groups is missing for 1 rows"),
     ],
 )
 def test_options_that_cannot_be_used(options, message):

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import sklearn
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 
 from .._version import __version__
-from ._cross_validation import cross_val_predictions
+from ._cross_validation import check_labels, cross_val_predictions
 from .costs import (
+    cheapest,
     check_cost_matrix,
     correct_prevalence,
     cost_template,
-    expected_costs,
     line_shares,
     prevalence_weights,
     trivial_policies,
@@ -25,6 +25,7 @@ from .stats import corrected_paired_ttest, holm, mean_interval, parts_needed, wi
 from .texts import load as load_texts
 
 _ROUNDING = 1e-12  # of a mean
+_FEWEST_FOLDS = 5  # in all: the spread of fewer differences is too often zero
 PER = 1000  # parts that a cost is given for
 
 
@@ -109,8 +110,7 @@ class Comparison:
 
     def decisions(self, name):
         """Columns of the cost matrix that an estimator decides for: (n_repeats, n_samples)."""
-        costs = [expected_costs(p, self.cost_matrix, self.classes) for p in self.proba(name)]
-        return np.argmin(costs, axis=2)
+        return np.stack([cheapest(p, self.cost_matrix) for p in self.proba(name)])
 
     def values(self, name):
         """Each metric of each row: {metric: (n_repeats, n_samples)}, the cost per 1000 parts."""
@@ -149,16 +149,18 @@ class Comparison:
     def kpis_(self):
         """Each metric of each estimator with its interval, and the cost of trivial policies.
 
-        Means over the folds; the intervals (``..._low``, ``..._high``) are those of one repeat's
-        pooled predictions: Wilson's for shares, Wald's otherwise, by lot where there are lots.
+        Means over all parts and repeats; the intervals (``..._low``, ``..._high``) are as wide as
+        those of one repeat's predictions: Wilson's for shares, Wald's otherwise, by lot where
+        there are lots.
         """
         table = {}
-        for name, means in self.scores_.groupby(level="estimator", sort=False).mean().iterrows():
+        for name, out in self.predictions_.items():
             row = {}
             for metric, values in self.values(name).items():
-                row[metric] = means[metric]
-                row[f"{metric}_low"], row[f"{metric}_high"] = self._interval(metric, values[0])
-            table[name] = row | {"fit_seconds": means["fit_seconds"]}
+                row[metric] = np.average(values.mean(axis=0), weights=self.weight)
+                low, high = self._interval(metric, values)
+                row[f"{metric}_low"], row[f"{metric}_high"] = low, high
+            table[name] = row | {"fit_seconds": out.fit_seconds.mean()}
         policies = trivial_policies(
             self.y, self.cost_matrix, sample_weight=self.weight, good=self.good
         )
@@ -168,9 +170,12 @@ class Comparison:
         return pd.DataFrame.from_dict(table, orient="index").rename_axis("estimator")
 
     def _interval(self, metric, values):
+        """As wide as that of one repeat, around the mean of all."""
         if metric == "accuracy" and self.groups is None and self.prevalence is None:
-            return wilson(values.mean(), len(values), self.confidence)
-        return mean_interval(values, self.weight, self.groups, self.confidence)[1:]
+            return wilson(values.mean(), len(self.y), self.confidence)
+        mean, low, high = mean_interval(values[0], self.weight, self.groups, self.confidence)
+        shift = np.average(values.mean(axis=0), weights=self.weight) - mean
+        return low + shift, high + shift
 
     @property
     def table_(self):
@@ -180,7 +185,8 @@ class Comparison:
         error, interval and p-value are Nadeau and Bengio's. ``p_holm`` allows for all the pairs.
         ``prob_better`` is the posterior probability that the candidate is the better one by more
         than the rope, whichever direction that is, ``prob_equivalent`` that it is within the
-        rope. ``parts_needed`` would settle a true difference of this size (power 80 %).
+        rope. ``parts_needed`` would settle a true difference of this size (power 80 %). With fewer
+        than five folds in all every verdict is "inconclusive".
         """
         return self.differences(self.scores_)
 
@@ -208,42 +214,56 @@ class Comparison:
 
     def _row(self, metric, candidate, baseline, by_name):
         sign, rope = SIGNS[metric], (self.rope or {}).get(metric)
-        new, old = by_name[candidate][metric], by_name[baseline][metric]
+        # Folds count by the weight that they test: their mean is that over the parts.
+        share = self._fold_shares()
+        new, old = (share * by_name[name][metric].to_numpy() for name in (candidate, baseline))
+        # Equal models differ by rounding.
+        gain = np.where(
+            np.abs(new - old) > _ROUNDING * np.maximum(abs(new), abs(old)), new - old, 0
+        )
         test = corrected_paired_ttest(
-            sign * (new - old),
+            sign * gain,
             test_train_ratio=self._test_train_ratio,
             rope=rope,
             confidence=self.confidence,
         )
         low, high = sorted((sign * test.ci_low, sign * test.ci_high))
-        # Equal models differ by rounding.
-        rounding = _ROUNDING * max(abs(new.mean()), abs(old.mean()))
-        difference = sign * test.mean if abs(test.mean) > rounding else 0.0
         return {
             "candidate": candidate,
             "baseline": baseline,
             "metric": metric,
             "candidate_mean": new.mean(),
             "baseline_mean": old.mean(),
-            "difference": difference,
+            "difference": sign * test.mean + 0.0,
             "se": test.se,
             "df": test.df,
-            "ci_low": low,
-            "ci_high": high,
+            "ci_low": low + 0.0,
+            "ci_high": high + 0.0,
             "p_value": test.p_value,
             "prob_better": test.prob_better,
             "prob_equivalent": test.prob_equivalent,
+            # As sure as Holm's correction asks the first of the pairs to be.
             "parts_needed": parts_needed(
-                difference, test.se, len(self.y), df=test.df, confidence=self.confidence
+                test.mean,
+                test.se,
+                len(self.y),
+                df=test.df,
+                confidence=1 - (1 - self.confidence) / len(self.pairs),
             ),
         }
 
     def _verdict(self, row):
-        if row.prob_equivalent >= self.confidence:
+        if row.prob_equivalent >= self.confidence and row.df + 1 >= _FEWEST_FOLDS:
             return "equivalent"
-        if row.p_holm > 1 - self.confidence:
+        if row.p_holm > 1 - self.confidence or row.difference == 0 or row.df + 1 < _FEWEST_FOLDS:
             return "inconclusive"
         return "better" if SIGNS[row.metric] * row.difference > 0 else "worse"
+
+    def _fold_shares(self):
+        """Weight tested in each fold of each repeat, over its mean."""
+        fold = next(iter(self.predictions_.values())).fold
+        tested = np.stack([np.bincount(row, self.weight) for row in fold])
+        return (tested / tested.mean()).ravel()
 
     @property
     def _test_train_ratio(self):
@@ -464,11 +484,17 @@ def compare_classifiers(
     2       new    today     brier        better
     3       new    today  accuracy  inconclusive
     """
-    pairs = _pairs(list(estimators), candidate, baseline)
+    pairs, ropes = _pairs(list(estimators), candidate, baseline), _ropes(rope)
+    for name, estimator in estimators.items():
+        if not hasattr(estimator, "predict_proba"):
+            raise ValueError(
+                f"{name!r} ({type(estimator).__name__}) has no predict_proba: give a classifier "
+                "with probabilities, or wrap it in CalibratedClassifierCV."
+            )
     if not isinstance(random_state, (int, np.integer)):
         # One seed for all estimators: the differences are paired by fold.
         random_state = int(check_random_state(random_state).randint(2**31))
-    y = column_or_1d(y)
+    y = check_labels(y, "y")
     classes = np.unique(y)
     # All that can be wrong is said before the fits.
     costs = check_cost_matrix(
@@ -500,8 +526,8 @@ def compare_classifiers(
         cost_matrix=costs,
         good=good,
         prevalence=prevalence,
-        groups=None if groups is None else np.asarray(groups),
-        rope=_ropes(rope),
+        groups=None if groups is None else check_labels(groups, "groups"),
+        rope=ropes,
         confidence=confidence,
         random_state=random_state,
     )

@@ -5,10 +5,13 @@ import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d, indexable
 from sklearn.utils.parallel import Parallel, delayed
+
+_SUM_TOL = 1e-2  # of probabilities: what half precision leaves
 
 
 @dataclass
@@ -103,14 +106,14 @@ def cross_val_predictions(
         raise ValueError(
             f"n_splits={n_splits} must be 2 at least, n_repeats={n_repeats} 1 at least."
         )
-    classes, codes = np.unique(column_or_1d(y), return_inverse=True)
+    classes, codes = np.unique(check_labels(y, "y"), return_inverse=True)
     counts = np.bincount(codes)
     if len(classes) < 2:
         raise ValueError(f"y has one class only, {classes[0]!s}; at least two are needed.")
     if counts.max() < n_splits:
         raise ValueError(f"No class has {n_splits} rows, one for each fold: use fewer folds.")
     if groups is not None:
-        groups = np.unique(column_or_1d(groups), return_inverse=True)[1]
+        groups = np.unique(check_labels(groups, "groups"), return_inverse=True)[1]
         if groups.max() + 1 < n_splits:
             raise ValueError(
                 f"There are {groups.max() + 1} groups for {n_splits} folds: a group is never "
@@ -142,6 +145,19 @@ def cross_val_predictions(
     return out
 
 
+def check_labels(values, name):
+    """Labels as a one-dimensional array, none of them missing."""
+    values = column_or_1d(values)
+    missing = pd.isna(values)
+    if missing.any():
+        raise ValueError(
+            f"{name} is missing for {missing.sum()} rows: fill it in or leave them out."
+        )
+    if pd.api.types.is_extension_array_dtype(values):
+        values = np.asarray(values.to_numpy())
+    return values
+
+
 def _fit_and_predict(model, X, classes, codes, train, test):
     """Probabilities of the test rows, all classes (n_test, K), seconds, and warnings."""
     rows_of = X.iloc.__getitem__ if hasattr(X, "iloc") else X.__getitem__
@@ -158,6 +174,12 @@ def _fit_and_predict(model, X, classes, codes, train, test):
         seconds = time.perf_counter() - start
         columns = np.searchsorted(classes, model.classes_)
         proba[:, columns] = model.predict_proba(rows_of(test))
+    total = proba.sum(axis=1, keepdims=True)
+    if not np.all(np.abs(total - 1) <= _SUM_TOL):
+        raise ValueError(
+            f"{type(model).__name__} gives probabilities that do not sum to one or are not finite."
+        )
+    proba /= total
     return proba, seconds, [f"{w.category.__name__}: {w.message}" for w in caught]
 
 

@@ -182,12 +182,17 @@ def expected_cost_decision(proba, cost_matrix, classes):
     >>> expected_cost_decision([[0.03, 0.97], [0.05, 0.95]], costs, ["dent", "ok"]).tolist()
     ['pass', 'rework']
     """
-    proba, table = _checked(proba, classes), check_cost_matrix(cost_matrix, classes)
+    table = check_cost_matrix(cost_matrix, classes)
+    return table.columns.to_numpy()[cheapest(_checked(proba, classes), table)]
+
+
+def cheapest(proba, table):
+    """The column of least expected cost of each row, for a checked matrix."""
     costs = proba @ table.to_numpy()
     # Trees meet ties often; which side of one a part falls on must not hang on the matrix product.
     rounding = 2 * len(table) * np.finfo(float).eps * (proba @ table.abs().to_numpy())
     may_be_least = costs - rounding <= (costs + rounding).min(axis=1, keepdims=True)
-    return table.columns.to_numpy()[may_be_least.argmax(axis=1)]
+    return may_be_least.argmax(axis=1)
 
 
 def cost_score(y_true, decisions, cost_matrix, *, sample_weight=None, classes=None):

@@ -196,19 +196,21 @@ def plot_reliability(comparison, names, texts):
             axes.set_visible(False)
             continue
         top = 0.01
-        for place, (name, table) in enumerate(tables.items()):
+        handles = []
+        for place, table in enumerate(tables.values()):
             rows = table[table["class"] == shown[k]]
             x, share = rows["mean_predicted"], rows["observed"]
-            axes.errorbar(
-                x,
-                share,
-                [share - rows["ci_low"], rows["ci_high"] - share],
-                color=COLORS[place % len(COLORS)],
-                marker=MARKERS[place % len(MARKERS)],
-                markersize=4,
-                linewidth=1,
-                elinewidth=0.8,
-                label=plain(name),
+            handles.append(
+                axes.errorbar(
+                    x,
+                    share,
+                    [share - rows["ci_low"], rows["ci_high"] - share],
+                    color=COLORS[place % len(COLORS)],
+                    marker=MARKERS[place % len(MARKERS)],
+                    markersize=4,
+                    linewidth=1,
+                    elinewidth=0.8,
+                )
             )
             top = max(top, x.max(), rows["ci_high"].max())
         top = min(1.0, 1.05 * top)
@@ -222,7 +224,6 @@ def plot_reliability(comparison, names, texts):
             axes.set_ylabel(texts["observed_share"])
         if k + n_columns >= len(shown):
             axes.set_xlabel(texts["predicted"])
-    handles = grid[0, 0].get_legend_handles_labels()[0]
     labels = [short(name, 50, 1) for name in names]
     figure.legend(handles, labels, loc="outside upper center", frameon=False)
     if left_out:

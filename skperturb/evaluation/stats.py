@@ -238,7 +238,8 @@ def wilson(share, n, confidence=0.95):
     z = stats.norm.isf((1 - confidence) / 2)
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
+    # The interval holds the share, rounding or not.
+    return np.clip(middle - half, 0.0, share), np.clip(middle + half, share, 1.0)
 
 
 def mean_interval(values, weight=None, groups=None, confidence=0.95):
