@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from .costs import check_cost_matrix
+
 __all__ = ["PairedABTest"]
 
 # Fractions of the capital that are bet, dense near 0 and near 1, none of them 1: capital is never
@@ -390,30 +392,11 @@ def _codes(name, labels, known):
 
 def _check_cost_matrix(cost_matrix, classes):
     """Table of finite costs: truths as rows, decisions as columns."""
-    if isinstance(cost_matrix, pd.DataFrame):
-        table = cost_matrix
-    elif isinstance(cost_matrix, Mapping):
-        if not all(isinstance(row, Mapping) for row in cost_matrix.values()):
-            raise ValueError("cost_matrix must read {truth: {decision: cost}}.")
-        table = pd.DataFrame.from_dict(cost_matrix, orient="index")
-    elif classes is None:
-        raise ValueError("classes must label the rows and columns of a cost_matrix without names.")
-    else:
-        values, labels = np.asarray(cost_matrix), list(classes)
-        if values.shape != (len(labels), len(labels)):
-            raise ValueError(
-                f"cost_matrix must have one row and one column for each of {len(labels)} classes, "
-                f"got shape {values.shape}; name other decisions by a DataFrame."
-            )
-        table = pd.DataFrame(values, index=labels, columns=labels)
-    if not (table.index.is_unique and table.columns.is_unique):
-        raise ValueError("cost_matrix has a truth or a decision twice.")
-    if classes is not None and set(table.index) != set(classes):
-        raise ValueError(f"cost_matrix has rows {list(table.index)}, not those of classes.")
-    try:
-        table = table.astype(float)
-    except (TypeError, ValueError):
-        raise ValueError("cost_matrix has costs that are not numbers.") from None
-    if table.size == 0 or not np.isfinite(table.to_numpy()).all():
-        raise ValueError("cost_matrix must hold a finite cost of every decision for every truth.")
-    return table
+    if classes is None:
+        if isinstance(cost_matrix, pd.DataFrame):
+            classes = cost_matrix.index
+        elif isinstance(cost_matrix, Mapping):
+            classes = list(cost_matrix)
+        else:
+            raise ValueError("classes must label the rows of a cost_matrix without names.")
+    return check_cost_matrix(cost_matrix, list(classes))
