@@ -27,8 +27,8 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
+from skperturb.evaluation import CostSensitiveClassifier
 from skperturb.evaluation.costs import (
-    CostSensitiveClassifier,
     check_cost_matrix,
     correct_prevalence,
     cost_score,

@@ -1,10 +1,11 @@
 """Was it worth it? Comparison of classifiers on the same folds, ours or anybody's."""
 
 from . import calibration, stats
-from ._comparison import Comparison, compare, compare_classifiers
+from ._compare import compare, compare_classifiers
+from ._comparison import Comparison
+from ._cost_classifier import CostSensitiveClassifier
 from ._cross_validation import OutOfFold, cross_val_predictions
 from .costs import (
-    CostSensitiveClassifier,
     check_cost_matrix,
     correct_prevalence,
     cost_score,

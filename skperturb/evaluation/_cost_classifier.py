@@ -1,0 +1,192 @@
+"""A meta-estimator that decides by cost."""
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.utils import column_or_1d, get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from .costs import (
+    check_cost_matrix,
+    class_codes,
+    class_shares,
+    correct_prevalence,
+    cost_score,
+    expected_cost_decision,
+)
+
+
+class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Takes, for each part, the decision of least expected cost.
+
+    Parameters
+    ----------
+    estimator : classifier with predict_proba
+        Cloned, then fitted. Its probabilities should be calibrated: ``class_weight`` would make
+        defects seem more frequent than they are.
+    cost_matrix : DataFrame, dict of dicts or array of shape (n_classes, n_classes), default=None
+        Rows are the classes, columns the decisions; see :func:`check_cost_matrix`. None for 0/1
+        costs: the most probable class.
+    prevalence : dict or Series, default=None
+        Share, count or rate of each class on the line, if the data to fit have others: see
+        :func:`correct_prevalence`.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The fitted estimator.
+    classes_ : ndarray of shape (n_classes,)
+    decisions_ : ndarray of shape (n_decisions,)
+        What `predict` chooses from: labels of columns, or `classes_` without a cost matrix.
+    cost_matrix_ : DataFrame of shape (n_classes, n_decisions) or None
+        Rows in the order of `classes_`.
+    prevalence_ : Series or None
+        The line's shares, in the order of `classes_`.
+    study_ : ndarray of shape (n_classes,) or None
+        Sum of the weights of each class in the data to fit, if there is a `prevalence`.
+    n_features_in_ : int
+        Number of features, if the estimator tells.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if the estimator tells.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skperturb.evaluation import CostSensitiveClassifier
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> y = y.map({0: "ok", 1: "dent", 2: "scratch"})
+    >>> costs = {
+    ...     "ok": {"pass": 0, "rework": 2},
+    ...     "dent": {"pass": 9, "rework": 1},
+    ...     "scratch": {"pass": 1, "rework": 4},
+    ... }
+    >>> clf = CostSensitiveClassifier(LogisticRegression(max_iter=1000), costs).fit(X, y)
+    >>> clf.predict(X[::50]).tolist()
+    ['pass', 'rework', 'pass']
+    """
+
+    def __init__(self, estimator, cost_matrix=None, *, prevalence=None):
+        self.estimator = estimator
+        self.cost_matrix = cost_matrix
+        self.prevalence = prevalence
+
+    def __sklearn_tags__(self):
+        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.input_tags = inner.input_tags
+        if inner.classifier_tags is not None:
+            tags.classifier_tags.multi_class = inner.classifier_tags.multi_class
+        return tags
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit the estimator.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+            Whatever the estimator takes.
+        y : array-like of shape (n_samples,)
+            True classes, which are not the decisions.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Passed on if it is not None.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no predict_proba, or if the cost matrix or the prevalence does
+            not fit the classes.
+        """
+        if not hasattr(self.estimator, "predict_proba"):
+            raise ValueError(
+                f"{self.estimator!r} has no predict_proba, and expected costs need probabilities: "
+                "use another classifier, or CalibratedClassifierCV around this one."
+            )
+        y = column_or_1d(y, warn=True)
+        weight = {} if sample_weight is None else {"sample_weight": sample_weight}
+        estimator = clone(self.estimator).fit(X, y, **weight)
+        classes, table, line, study = estimator.classes_, None, None, None
+        if self.cost_matrix is not None:
+            table = check_cost_matrix(self.cost_matrix, classes)
+        if self.prevalence is not None:
+            rows = np.broadcast_to(1.0 if sample_weight is None else sample_weight, y.shape)
+            study = np.bincount(class_codes(y, classes, "y"), rows, len(classes))
+            line = pd.Series(
+                class_shares(self.prevalence, classes, "prevalence"), index=list(classes)
+            )
+            # What is wrong with them should be said now, and not at the first prediction.
+            correct_prevalence(np.eye(len(classes)), line, study, classes=classes)
+        # All at once, so that a fit that fails leaves the last one as it was.
+        self.estimator_, self.classes_, self.cost_matrix_ = estimator, classes, table
+        self.prevalence_, self.study_ = line, study
+        self.decisions_ = classes if table is None else table.columns.to_numpy()
+        return self
+
+    @property
+    def n_features_in_(self):
+        """Number of features that the estimator saw."""
+        return self.estimator_.n_features_in_
+
+    @property
+    def feature_names_in_(self):
+        """Names of the features that the estimator saw."""
+        return self.estimator_.feature_names_in_
+
+    def predict_proba(self, X):
+        """Class probabilities, on the line if there is a `prevalence`.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``, which are the truth, not the decisions.
+        """
+        check_is_fitted(self)
+        proba = self.estimator_.predict_proba(X)
+        if self.prevalence_ is None:
+            return proba
+        return correct_prevalence(proba, self.prevalence_, self.study_, classes=self.classes_)
+
+    def predict(self, X):
+        """The decision of least expected cost; without a cost matrix the most probable class.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Entries of ``decisions_``.
+        """
+        proba = self.predict_proba(X)
+        if self.cost_matrix_ is None:
+            return self.classes_[proba.argmax(axis=1)]
+        return expected_cost_decision(proba, self.cost_matrix_, self.classes_)
+
+    def score(self, X, y, sample_weight=None):
+        """Minus the mean cost per part, so that higher is better; accuracy without a cost matrix.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            True classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not even with a `prevalence` are there weights by default: give those of
+            :func:`prevalence_weights` if these parts are not the line's mix.
+
+        Returns
+        -------
+        float
+        """
+        if self.cost_matrix_ is None:
+            return super().score(X, y, sample_weight)
+        return -cost_score(y, self.predict(X), self.cost_matrix_, sample_weight=sample_weight)
