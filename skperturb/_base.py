@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ._blas import single_thread
 from ._callbacks import CallbackSupportMixin, FitMonitor, with_callbacks
 from ._constraints import make_constraint
+from ._identifiability import MOST_PARAMETERS
 from ._losses import LOSSES
 from ._objective import LinearObjective, linear_scores
 from ._separation import finite_minimum
@@ -31,9 +32,8 @@ _DTYPES = [np.float64, np.float32]
 _TOL_OF_START = 1e-3
 _TOL_OF_PROOF = 1e-10
 _CLOSE = 1e-2  # to the minimum of an unpenalised fit, in standard errors
-_MOST_PARAMETERS = 1500  # whose existence is proved: it takes a matrix of that size
 _NOT_CHECKED = (
-    f"With more than {_MOST_PARAMETERS} parameters it is not checked whether the features separate "
+    f"With more than {MOST_PARAMETERS} parameters it is not checked whether the features separate "
     "the classes; without a penalty (C=inf) the best coefficients are infinite then. Use finite C."
 )
 _UNPROVED = (
@@ -255,7 +255,7 @@ class PerturbClassifier(
         # Without a penalty there may be no finite minimum, and the gradient small all the same; or
         # there is one, but the gradient not small enough for standard errors to mean something.
         asked, tol = solution, self.tol
-        if objective.n_parameters > _MOST_PARAMETERS:
+        if objective.n_parameters > MOST_PARAMETERS:
             return solution._replace(problem=f"{asked.problem or ''} {_NOT_CHECKED}".strip())
         while True:
             proved, distance = finite_minimum(objective, solution.x)
@@ -280,6 +280,10 @@ class PerturbClassifier(
             raise ValueError(f"y has labels that the fit did not see: {unknown.tolist()}.")
         codes = np.searchsorted(self.classes_, y)
         weight = self._weights(X, y, sample_weight, self.classes_, codes)
+        return self._objective_of(X, codes, weight)
+
+    def _objective_of(self, X, codes, weight):
+        """The objective of the fit, on data that are known to be valid."""
         reference = self._reference_index(self.classes_)
         constraint = make_constraint(self.constraint, len(self.classes_), reference)
         return LinearObjective(X, codes, weight, **self._parts(self.model_, constraint))
@@ -298,11 +302,7 @@ class PerturbClassifier(
         if not known:
             codes, weight = np.zeros(n, dtype=int), sample_weight
         weight = _check_sample_weight(weight, X, dtype=np.float64, ensure_non_negative=True)
-        constraint = make_constraint(
-            self.constraint, len(self.classes_), self._reference_index(self.classes_)
-        )
-        parts = self._parts(self.model_, constraint)
-        return LinearObjective(X, codes.astype(int), weight, **parts), known
+        return self._objective_of(X, codes.astype(int), weight), known
 
     def _reference_index(self, classes):
         if self.reference_class is None:

@@ -106,21 +106,28 @@ class Comparison:
         """Columns of the cost matrix that an estimator decides for: (n_repeats, n_samples)."""
         return np.stack([cheapest(p, self.cost_matrix) for p in self.proba(name)])
 
+    def costs(self, name):
+        """What the decision on each row costs, per 1000 parts: (n_repeats, n_samples)."""
+        return PER * self.cost_matrix.to_numpy()[self.codes, self.decisions(name)]
+
     def values(self, name):
         """Each metric of each row: {metric: (n_repeats, n_samples)}, the cost per 1000 parts."""
         proba = self.proba(name)
-        cost = PER * self.cost_matrix.to_numpy()[self.codes, self.decisions(name)]
         return {
-            "cost": cost,
+            "cost": self.costs(name),
             **{m: np.stack([f(p, self.codes) for p in proba]) for m, (f, _) in METRICS.items()},
         }
 
     @property
     def scores_(self):
         """One row per estimator, repeat and fold: the metrics, and fit_seconds."""
+        return self._fold_means(self.values)
+
+    def _fold_means(self, values_of):
+        """One row per estimator, repeat and fold: means of what is given of each row."""
         rows = []
         for name, out in self.predictions_.items():
-            values = self.values(name)
+            values = values_of(name)
             for repeat, fold in np.ndindex(out.fit_seconds.shape):
                 tested = out.fold[repeat] == fold
                 means = {
@@ -375,7 +382,8 @@ class Comparison:
             costs = self.cost_matrix.copy().astype(float)
             costs.loc[costs.index != self.good] *= factor
             other = replace(self, cost_matrix=costs)
-            table = other.differences(other.scores_[["cost"]])
+            scores = other._fold_means(lambda name, other=other: {"cost": other.costs(name)})
+            table = other.differences(scores)
             rows.append(table.assign(factor=factor))
         table = pd.concat(rows, ignore_index=True)
         return table[["factor", *table.columns.drop("factor")]]

@@ -1,7 +1,6 @@
 """A meta-estimator that decides by cost."""
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import column_or_1d, get_tags
 from sklearn.utils.validation import check_is_fitted
@@ -9,10 +8,10 @@ from sklearn.utils.validation import check_is_fitted
 from .costs import (
     check_cost_matrix,
     class_codes,
-    class_shares,
     correct_prevalence,
     cost_score,
     expected_cost_decision,
+    line_shares,
 )
 
 
@@ -115,9 +114,7 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         if self.prevalence is not None:
             rows = np.broadcast_to(1.0 if sample_weight is None else sample_weight, y.shape)
             study = np.bincount(class_codes(y, classes, "y"), rows, len(classes))
-            line = pd.Series(
-                class_shares(self.prevalence, classes, "prevalence"), index=list(classes)
-            )
+            line = line_shares(self.prevalence, classes)
             # What is wrong with them should be said now, and not at the first prediction.
             correct_prevalence(np.eye(len(classes)), line, study, classes=classes)
         # All at once, so that a fit that fails leaves the last one as it was.

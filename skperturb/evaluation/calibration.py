@@ -10,6 +10,8 @@ import pandas as pd
 from scipy import stats
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
+from .stats import wilson
+
 __all__ = ["calibration_error", "class_counts", "d2_brier", "d2_log_loss", "reliability"]
 
 
@@ -73,7 +75,7 @@ def reliability(y, proba, classes=None, *, n_bins=10, strategy="quantile", sampl
         )
         full = np.flatnonzero(n)
         n, observed = n[full], hits[full] / n[full]
-        low, high = _wilson(observed, n**2 / squares[full])
+        low, high = wilson(observed, n**2 / squares[full])
         table = {
             "class": label,
             "bin": full,
@@ -349,15 +351,6 @@ def _bins(p, weight, n_bins, strategy):
     else:
         raise ValueError(f"strategy must be 'quantile' or 'uniform', got {strategy!r}.")
     return np.searchsorted(edges[1:-1], p), edges
-
-
-def _wilson(share, n):
-    """95 % Wilson interval of a share seen in n rows."""
-    z = stats.norm.ppf(0.975)
-    center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    margin = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    # Rounding must not put the share outside: error bars have no negative length.
-    return np.clip(center - margin, 0, share), np.clip(center + margin, share, 1)
 
 
 def _check_input(y, proba, classes, sample_weight=None):
