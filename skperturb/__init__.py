@@ -1,6 +1,7 @@
 """Classifiers whose class probabilities come from noise on the scores, computed exactly."""
 
 from ._version import __version__
+from ._versions import show_versions
 from .classifiers import PerturbArgmaxClassifier, PerturbSoftmaxClassifier
 from .models import PerturbArgmax, PerturbSoftmax
 
@@ -10,4 +11,5 @@ __all__ = [
     "PerturbSoftmax",
     "PerturbSoftmaxClassifier",
     "__version__",
+    "show_versions",
 ]

@@ -5,6 +5,7 @@ The only module that imports private names of scikit-learn.
 
 import warnings
 from abc import ABCMeta, abstractmethod
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -15,7 +16,6 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ._blas import single_thread
 from ._callbacks import CallbackSupportMixin, FitMonitor, with_callbacks
 from ._constraints import make_constraint
 from ._identifiability import MOST_PARAMETERS
@@ -23,13 +23,14 @@ from ._losses import LOSSES
 from ._objective import LinearObjective, linear_scores
 from ._separation import finite_minimum
 from ._solvers import choose_solver, minimize
-from ._start import starting_point
+from ._start import part_of, scaling_at, trimmed_start
+from ._threads import single_blas_thread
 from .inference import InferenceMixin
 from .models import PerturbArgmax
 from .noise import Gumbel, interquartile_range
 
 _DTYPES = [np.float64, np.float32]
-_TOL_OF_START = 1e-3
+_TOL_OF_START, _TOL_OF_TRIMMING = 1e-3, 1e-2
 _TOL_OF_PROOF = 1e-10
 _CLOSE = 1e-2  # to the minimum of an unpenalised fit, in standard errors
 _NOT_CHECKED = (
@@ -188,10 +189,12 @@ class PerturbClassifier(
 
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         monitor = FitMonitor(self, fitted, X=X, y=y, metadata=metadata)
-        with single_thread():
-            start = objective.free(*previous) if previous else self._start(objective, model)
+        with single_blas_thread:
+            part = part_of(objective)
+            scaling = partial(scaling_at, part, objective)
+            start = objective.free(*previous) if previous else self._start(part, objective, model)
             monitor.start(start)
-            solution = self._minimize(objective, start, monitor)
+            solution = self._minimize(objective, start, monitor, scaling)
         monitor.close(solution.x)
         if solution.problem:
             warnings.warn(solution.problem, ConvergenceWarning, stacklevel=4)
@@ -229,26 +232,36 @@ class PerturbClassifier(
     def _loss_of(self, model, n_classes):
         return LOSSES[self.loss](model.kernel(n_classes), model._law().log_concave)
 
-    def _start(self, objective, model):
-        law = model._law()
-        if isinstance(law, Gumbel):
-            return np.zeros(objective.n_parameters)
-        width = interquartile_range(law) / interquartile_range(Gumbel())
-        simple = self._loss_of(PerturbArgmax(Gumbel(width)), objective.constraint.n_classes)
-        options = {"tol": max(self.tol, _TOL_OF_START), "max_iter": self.max_iter}
-        return starting_point(
-            objective,
-            simple,
-            lambda easy, x: minimize(easy, x, solver=self._solver_for(easy), **options).x,
-        )
+    def _start(self, part, whole, model):
+        """Where the descent on all rows starts: what a part of them says, if it is a part."""
+
+        def roughly(objective, x, tol=_TOL_OF_START):
+            options = {
+                "tol": max(self.tol, tol),
+                "max_iter": self.max_iter,
+                "scaling": partial(scaling_at, objective, objective),
+            }
+            return minimize(objective, x, solver=self._solver_for(objective), **options).x
+
+        start = np.zeros(whole.n_parameters)
+        if not whole.loss.convex:
+            width = interquartile_range(model._law()) / interquartile_range(Gumbel())
+            gumbel = PerturbArgmax(Gumbel(width))
+            simple = self._loss_of(gumbel, whole.constraint.n_classes)
+            start = trimmed_start(part, simple, partial(roughly, tol=_TOL_OF_TRIMMING))
+        return start if part is whole else roughly(part, start)
 
     def _solver_for(self, objective):
         if self.solver == "auto":
             return choose_solver(objective.n_rows, objective.n_parameters)
         return self.solver
 
-    def _minimize(self, objective, start, monitor):
-        options = {"solver": self._solver_for(objective), "monitor": monitor}
+    def _minimize(self, objective, start, monitor, scaling):
+        options = {
+            "solver": self._solver_for(objective),
+            "monitor": monitor,
+            "scaling": scaling,
+        }
         solution = minimize(objective, start, tol=self.tol, max_iter=self.max_iter, **options)
         if np.isfinite(self.C) or monitor.stopped:
             return solution

@@ -1,10 +1,11 @@
-"""Probabilities by direct quadrature: for noise with kinks, bounded noise and heavy tails.
+"""Probabilities by direct quadrature: for noise with kinks, bounded noise, and beyond the tables.
 
-No table serves such noise everywhere, because the integrand has a kink or a bump wherever a class
-stands. So every row of scores gets a mesh of its own: Gauss-Legendre panels that begin at the kinks
-and bumps of the row's classes and widen with the distance from them, between the points
-outside of which the winning value does not lie. As in :mod:`skperturb._tables`, everything is
-measured from the row's largest score: class j stands ``delta_j`` below it.
+No table serves noise with kinks, because the integrand has one wherever a class stands; noise with
+heavy tails has a bump there, however far down that is. So every row of scores gets a mesh of its
+own: Gauss-Legendre panels that begin at the kinks and bumps of the row's classes and widen with the
+distance from them, between the points outside of which the winning value does not lie. As in
+:mod:`skperturb._tables`, everything is measured from the row's largest score: class j stands
+``delta_j`` below it.
 """
 
 import numpy as np
@@ -33,6 +34,8 @@ class DirectKernel:
     ----------
     law : Noise or convolution
     """
+
+    fewest_scores = 1 << 6
 
     def __init__(self, law):
         self._law = law if isinstance(law, Interpolant) else interpolant(law)

@@ -10,12 +10,13 @@ A kernel has these methods, all vectorised over rows:
     jacobian(scores)       -> (n, K, K): the derivative of p, which is the Hessian of G
 
 ``scores`` is a finite float array (n, K), K >= 2; a common shift of a row changes nothing.
+``fewest_scores`` is how many are worth a thread of their own, about a millisecond.
 :class:`SoftmaxKernel` is the closed form for Gumbel noise, :class:`TableKernel` serves smooth laws
-with thin tails by the tables of :mod:`skperturb._tables`, and
-:class:`~skperturb._direct.DirectKernel` any law
+with thin tails by the tables of :mod:`skperturb._tables`, :class:`GradedKernel` those with heavy
+tails by the tables of :mod:`skperturb._graded`, :class:`~skperturb._direct.DirectKernel` any law
 with a density, :class:`~skperturb._steps.StepKernel` discrete noise (without a likelihood). They
-know the standard member of a family only; :class:`UnitKernel` puts scores into its unit. Rows are
-worked on in blocks, so that the work space does not grow with n.
+know the standard member of a family only; :class:`UnitKernel` puts scores into its unit, and gives
+threads blocks of rows, so that the work space does not grow with n.
 
 With E_q the normalised summands of the integral for class y, r the reversed hazard, j, k != y:
 
@@ -25,25 +26,28 @@ With E_q the normalised summands of the integral for class y, r the reversed haz
 and the entries of a row, y's own included, sum to zero.
 """
 
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
+from threading import Lock
 
 import numpy as np
 from scipy.special import log_softmax, logsumexp, softmax
 
-from ._blas import single_thread
+from . import _quadrature
 from ._direct import DirectKernel, target_integral
-from ._interpolant import interpolant
+from ._engine import sums
+from ._graded import build_graded_table
+from ._interpolant import Interpolant, interpolant
 from ._mesh import graded_mesh
-from ._shift import below_best, with_zero_row_sums, with_zero_sum, with_zero_sums
+from ._shift import below_best, with_zero_row_sums, with_zero_sum
 from ._steps import StepKernel
-from ._tables import ORDER, NotTabulableError, build_table, class_tier
-from .noise import Discrete, Gumbel, Noise, ScipyNoise, interquartile_range
+from ._tables import NotTabulableError, build_table, class_tier
+from ._threads import map_threads, row_slices
+from .noise import Discrete, Gumbel, Noise, ScipyNoise, has_thin_tails, interquartile_range
 
-# Numbers in one work array: large enough to hide NumPy's overhead, small enough for the cache.
-_BLOCK_ELEMENTS = 1 << 17
+_MOST_SCORES = 1 << 16  # of a block of rows: what a cache holds
+_BLOCK_ELEMENTS = 1 << 17  # numbers in a work array of the direct quadrature
 # exp(-690) = 1e-300: below this a sum of probabilities loses digits, and then everything.
 _UNDERFLOW = -690.0
-_UNIT_ELEMENTS = 1 << 22  # scores divided by the unit at once
 _FURTHEST = 1e300  # score
 _BREAKS = 48  # of the best classes
 _NEGLIGIBLE = 45.0
@@ -65,18 +69,20 @@ def make_kernel(law, n_classes):
     -------
     object with the methods above
     """
-    return UnitKernel(_standard_kernel(law.standard(), n_classes), law.scale)
+    return UnitKernel(_standard_kernel(law.standard(), class_tier(n_classes)), law.scale)
 
 
-def _standard_kernel(law, n_classes):
+@lru_cache(maxsize=64)
+def _standard_kernel(law, tier):
     if isinstance(law, Gumbel):
         return SoftmaxKernel()
     if isinstance(law, Discrete):
         return StepKernel(law)
     if not isinstance(law, Noise) or isinstance(law, ScipyNoise):
         law = interpolant(law)
+    tabulated = TableKernel if has_thin_tails(law) else GradedKernel
     try:
-        return TableKernel(law, n_classes)
+        return tabulated(law, tier)
     except NotTabulableError:
         return DirectKernel(law)
 
@@ -107,34 +113,53 @@ class UnitKernel:
         self.standard, self._unit = kernel, unit
 
     def proba(self, scores):
-        return self._in_blocks(self.standard.proba, scores)
+        return self._by_rows(self.standard.proba, scores)[0]
 
     def log_proba(self, scores):
-        return self._in_blocks(self.standard.log_proba, scores)
-
-    def _in_blocks(self, function, scores):
-        """So that there is no second array of the size of the scores beside the result."""
-        out = np.empty(scores.shape)
-        size = max(1, _UNIT_ELEMENTS // scores.shape[1])
-        for start in range(0, len(scores), size):
-            rows = slice(start, start + size)
-            out[rows] = function(self._in_units(scores[rows]))
-        return out
+        return self._by_rows(self.standard.log_proba, scores)[0]
 
     def log_likelihood(self, scores, y):
-        log_p, gradient = self.standard.log_likelihood(self._in_units(scores), y)
-        return log_p, gradient / self._unit
+        log_p, gradient = self._by_rows(self.standard.log_likelihood, scores, y)
+        return log_p, gradient / self._unit if self._unit != 1 else gradient
 
     def hessian(self, scores, y):
-        return self.standard.hessian(self._in_units(scores), y) / self._unit / self._unit
+        (out,) = self._by_rows(self.standard.hessian, scores, y)
+        return out / self._unit / self._unit
 
     def potential(self, scores):
-        return self._unit * self.standard.potential(self._in_units(scores))
+        (out,) = self._by_rows(self.standard.potential, scores)
+        return self._unit * out
 
     def jacobian(self, scores):
-        return self.standard.jacobian(self._in_units(scores)) / self._unit
+        (out,) = self._by_rows(self.standard.jacobian, scores)
+        return out / self._unit
+
+    def _by_rows(self, function, scores, *y):
+        """The arrays that a function of rows returns, of blocks of rows that threads share."""
+        n, n_classes = scores.shape
+        most = max(1, _MOST_SCORES // n_classes)
+        slices = row_slices(n, max(1, self.standard.fewest_scores // n_classes), most)
+        outs = []
+
+        def fill(rows):
+            results = function(self._in_units(scores[rows]), *(array[rows] for array in y))
+            results = results if isinstance(results, tuple) else (results,)
+            if len(slices) == 1:
+                outs.extend(results)
+                return
+            with lock:
+                if not outs:
+                    outs.extend(np.empty((n, *result.shape[1:])) for result in results)
+            for out, result in zip(outs, results, strict=True):
+                out[rows] = result
+
+        lock = Lock()
+        map_threads(fill, slices)
+        return outs
 
     def _in_units(self, scores):
+        if self._unit == 1:
+            return scores
         with np.errstate(over="ignore"):
             scaled = scores / self._unit
         # What has overflown is beyond any noise all the same.
@@ -144,6 +169,8 @@ class UnitKernel:
 class SoftmaxKernel:
     """Standard Gumbel noise: p = softmax(scores)."""
 
+    fewest_scores = _MOST_SCORES
+
     def proba(self, scores):
         return softmax(scores, axis=1)
 
@@ -151,8 +178,7 @@ class SoftmaxKernel:
         return log_softmax(scores, axis=1)
 
     def log_likelihood(self, scores, y):
-        log_p = self.log_proba(scores)
-        return log_p[np.arange(len(y)), y], with_zero_sum(-np.exp(log_p), y)
+        return sums.softmax_likelihood(scores, y)
 
     def hessian(self, scores, y):
         return -self.jacobian(scores)
@@ -172,10 +198,11 @@ class TableKernel:
     large one; what is out of reach even of that is integrated directly.
     """
 
-    def __init__(self, law, n_classes):
-        self._law = law
-        self._tier = class_tier(n_classes)
-        self._near = build_table(law, self._tier)
+    fewest_scores = 1 << 12
+
+    def __init__(self, law, tier):
+        self._law, self._tier = law, tier
+        self._near = build_table(law, tier)
 
     @cached_property
     def _far(self):
@@ -190,89 +217,76 @@ class TableKernel:
 
     def proba(self, scores):
         # A probability that is 0 in floating point need not be integrated first.
-        with single_thread():
-            log_p = self._log_proba(scores, below_underflow=False)
+        log_p = self._log_proba(scores, below_underflow=False)
         return np.exp(log_p, out=log_p)
 
     def log_proba(self, scores):
-        with single_thread():
-            return self._log_proba(scores, below_underflow=True)
+        return self._log_proba(scores, below_underflow=True)
 
     def _log_proba(self, scores, below_underflow):
         log_p = np.empty(scores.shape)
         lowest = scores.max(axis=1) - scores.min(axis=1)
-        for table, rows in self._blocks(lowest, scores.shape[1]):
-            delta = below_best(scores[rows])
-            block = _log_proba(table, delta)
+        for table, rows in self._tables(lowest):
+            block, delta = sums.log_proba(table, scores[rows]), below_best(scores[rows])
             outside = (delta > table.reach) | (block < _UNDERFLOW)
-            if not below_underflow:
-                # log p of the lower of two classes is concave in delta: beyond the table's reach
-                # it lies below the line from 0 through the table's end.
-                zero = outside & (delta * table.depth >= -_UNDERFLOW * table.reach)
-                block[zero] = -np.inf
-                outside &= ~zero
-            many = outside.sum(axis=1) > _MANY
-            if many.any():
-                direct = self._direct.log_proba(-delta[many])
-                block[many] = np.where(outside[many], direct, block[many])
-                outside[many] = False
             if outside.any():
-                beyond, classes = np.nonzero(outside)
-                block[outside] = self._integrate(delta[beyond], classes)[0]
+                self._complete(table, block, delta, outside, below_underflow)
             # What the quadrature leaves is 1e-10; the sum of the probabilities is to be exact.
             log_p[rows] = block - np.log(np.exp(block).sum(axis=1, keepdims=True))
         return log_p
 
+    def _complete(self, table, block, delta, outside, below_underflow):
+        """Put the log p that the table does not give into a block of them."""
+        if not below_underflow:
+            # log p of the lower of two classes is concave in delta: beyond the table's reach
+            # it lies below the line from 0 through the table's end.
+            zero = outside & (delta * table.depth >= -_UNDERFLOW * table.reach)
+            block[zero] = -np.inf
+            outside &= ~zero
+        many = outside.sum(axis=1) > _MANY
+        if many.any():
+            direct = self._direct.log_proba(-delta[many])
+            block[many] = np.where(outside[many], direct, block[many])
+            outside[many] = False
+        if outside.any():
+            beyond, classes = np.nonzero(outside)
+            block[outside] = self._integrate(delta[beyond], classes)[0]
+
     def log_likelihood(self, scores, y):
         log_p, gradient = np.empty(len(y)), np.empty(scores.shape)
         own = scores.max(axis=1) - scores[np.arange(len(y)), y]
-        for table, rows in self._blocks(own, scores.shape[1]):
-            delta, target = below_best(scores[rows]), y[rows]
-            log_p[rows], slope = _log_likelihood(table, delta, target)
-            beyond = np.flatnonzero(own[rows] > table.reach)
-            if beyond.size:
-                log_p[rows[beyond]], slope[beyond] = self._integrate(delta[beyond], target[beyond])
-            gradient[rows] = with_zero_sum(slope, target)
+        for table, rows in self._tables(own):
+            log_p[rows], gradient[rows] = sums.log_likelihood(table, scores[rows], y[rows])
+        beyond = np.flatnonzero(own > table.reach)
+        if beyond.size:
+            log_p[beyond], slope = self._integrate(below_best(scores[beyond]), y[beyond])
+            gradient[beyond] = with_zero_sum(slope, y[beyond])
         return log_p, gradient
 
     def hessian(self, scores, y):
-        n, n_classes = scores.shape
-        out = np.empty((n, n_classes, n_classes))
-        own = scores.max(axis=1) - scores[np.arange(n), y]
-        with single_thread():
-            for table, rows in self._blocks(own, n_classes, n_classes):
-                out[rows] = _hessian(table, below_best(scores[rows]), y[rows])
+        out = np.empty((*scores.shape, scores.shape[1]))
+        own = scores.max(axis=1) - scores[np.arange(len(y)), y]
+        for table, rows in self._tables(own):
+            out[rows] = sums.hessian(table, scores[rows], y[rows])
         return out
 
     def potential(self, scores):
-        table = self._near
-        best = scores.max(axis=1)
-        # E max(noise) on the same nodes: what the window cuts off cancels.
-        level = np.exp(scores.shape[1] * table.log_cdf[ORDER // 2 - 1])
-        out = np.empty(len(scores))
-        with single_thread():
-            for _, rows in _split(table, np.arange(len(scores)), scores.shape[1]):
-                places, weights = _interpolation(table, below_best(scores[rows]))
-                below = np.exp(_log_cdf_of_winner(table, places, weights))
-                out[rows] = best[rows] + (level - below).sum(axis=1) * np.exp(table.log_spacing)
-        return out
+        return scores.max(axis=1) + _quadrature.potential(self._near, scores)
 
     def jacobian(self, scores):
-        n, n_classes = scores.shape
-        out = np.empty((n, n_classes, n_classes))
-        lowest = scores.max(axis=1) - scores.min(axis=1)
-        with single_thread():
-            for table, rows in self._blocks(lowest, n_classes, n_classes):
-                out[rows] = _jacobian(table, below_best(scores[rows]))
+        out = np.empty((*scores.shape, scores.shape[1]))
+        for table, rows in self._tables(scores.max(axis=1) - scores.min(axis=1)):
+            out[rows] = sums.jacobian(table, scores[rows])
         return out
 
-    def _blocks(self, depth, n_classes, copies=1):
-        """(table, rows) blocks such that the table reaches as deep as the rows ask, if any does."""
-        reach = self._near.reach
-        yield from _split(self._near, np.flatnonzero(depth <= reach), n_classes, copies)
-        rest = np.flatnonzero(depth > reach)
-        if rest.size:
-            yield from _split(self._far, rest, n_classes, copies)
+    def _tables(self, depth):
+        """(table, rows) such that the table reaches as deep as the rows ask, if any does."""
+        near = depth <= self._near.reach
+        if near.all():
+            yield self._near, slice(None)
+            return
+        yield self._near, np.flatnonzero(near)
+        yield self._far, np.flatnonzero(~near)
 
     def _integrate(self, delta, target):
         """log p of one class a row, and its gradient, for what no table reaches."""
@@ -284,102 +298,72 @@ class TableKernel:
         return [np.concatenate(values) for values in zip(*results, strict=True)]
 
 
-def _split(table, rows, n_classes, copies=1):
-    """Blocks of rows; `copies` of a row's numbers on the nodes or grid are held at once."""
-    per_row = max(ORDER * n_classes, *table.log_cdf.shape) * copies
-    size = max(1, _BLOCK_ELEMENTS // per_row)
-    for start in range(0, len(rows), size):
-        yield table, rows[start : start + size]
+class GradedKernel:
+    """A smooth law with heavy tails: by a table, and directly where a class is beyond its reach.
 
-
-def _log_proba(table, delta):
-    """log p of all classes, from the table: (n, K)."""
-    places, weights = _interpolation(table, delta)
-    exponent = _log_cdf_of_winner(table, places, weights)
-    peak = exponent.max(axis=1, keepdims=True)
-    density = np.exp(exponent - peak) @ table.hazard.T
-    log_density = np.log(np.maximum(density, np.finfo(float).tiny))
-    return _sample(log_density, places, weights) + peak + table.log_spacing
-
-
-def _log_likelihood(table, delta, target):
-    """log p of one class a row, and its gradient but for the target's own entry, from the table."""
-    places, weights = _interpolation(table, delta)
-    log_p, share = _target_summands(table, places, weights, target)
-    return log_p, -_sample(share @ table.hazard.T, places, weights)
-
-
-def _target_summands(table, places, weights, target):
-    """log p of one class a row (n,), and each node's share of the integral (n, n_nodes)."""
-    each = np.arange(len(target))
-    exponent = _log_cdf_of_winner(table, places, weights)
-    first = places[each, target] - each * len(table.log_cdf)
-    for k in range(ORDER):
-        exponent += weights[each, target, k, None] * table.log_hazard[first + k]
-    peak = exponent.max(axis=1, keepdims=True)
-    summands = np.exp(exponent - peak)
-    total = summands.sum(axis=1, keepdims=True)
-    return (peak + np.log(total))[:, 0] + table.log_spacing, summands / total
-
-
-def _hessian(table, delta, target):
-    """Second derivatives of log p of one class a row, from the table: (n, K, K)."""
-    places, weights = _interpolation(table, delta)
-    _, share = _target_summands(table, places, weights, target)
-    on_grid = share @ table.hazard.T
-    mean = _sample(on_grid, places, weights)
-    # The slope of the hazard in delta, by the derivative of the same interpolation.
-    slope = _sample(on_grid, places, table.interpolation_slope(delta))
-    hazard = _hazard(table, delta, places, weights)
-    out = (hazard * share[:, None, :]) @ hazard.transpose(0, 2, 1)
-    out -= mean[:, :, None] * mean[:, None, :]
-    np.einsum("njj->nj", out)[:] += slope
-    return with_zero_sums(out, target)
-
-
-def _hazard(table, delta, places, weights):
-    """The hazard of each class at the nodes: (n, K, n_nodes)."""
-    first = places - np.arange(len(delta))[:, None] * len(table.log_cdf)
-    hazard = np.zeros((*delta.shape, len(table.nodes)))
-    for k in range(ORDER):
-        hazard += weights[..., k, None] * table.hazard[first + k]
-    return hazard
-
-
-def _jacobian(table, delta):
-    """d p_i / d theta_j = -integral r_i r_j exp(S), from the table: (n, K, K)."""
-    places, weights = _interpolation(table, delta)
-    density = np.exp(_log_cdf_of_winner(table, places, weights) + table.log_spacing)
-    hazard = _hazard(table, delta, places, weights)
-    return with_zero_row_sums(-(hazard * density[:, None, :]) @ hazard.transpose(0, 2, 1))
-
-
-def _interpolation(table, delta):
-    """Places in a flat (n, n_grid) array, and weights there.
-
-    A class beyond the grid gets weight zero: it does not touch the others.
+    Rows with a class beyond the small table take the large one, and few are beyond that.
     """
-    beyond = delta > table.grid_reach
-    first, weights = table.interpolation(np.where(beyond, 0.0, delta))
-    if beyond.any():
-        weights[beyond] = 0.0
-    return first + np.arange(len(delta))[:, None] * len(table.log_cdf), weights
+
+    fewest_scores = 1 << 12
+
+    def __init__(self, law, tier):
+        self._law = law if isinstance(law, Interpolant) else interpolant(law)
+        self._tier = tier
+        self._near = build_graded_table(self._law, tier)
+        self._direct = DirectKernel(self._law)
+
+    @cached_property
+    def _far(self):
+        try:
+            return build_graded_table(self._law, self._tier, far=True)
+        except NotTabulableError:
+            return self._near
+
+    def proba(self, scores):
+        log_p = self.log_proba(scores)
+        return np.exp(log_p, out=log_p)
+
+    def log_proba(self, scores):
+        def tabulated(table, scores):
+            log_p = sums.log_proba(table, scores)
+            return log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+
+        return self._by_reach(tabulated, self._direct.log_proba, scores)
+
+    def log_likelihood(self, scores, y):
+        return self._by_reach(sums.log_likelihood, self._direct.log_likelihood, scores, y)
+
+    def hessian(self, scores, y):
+        return self._by_reach(sums.hessian, self._direct.hessian, scores, y)
+
+    def potential(self, scores):
+        # On the nodes of a table the far tail of the maximum would be lost.
+        return self._direct.potential(scores)
+
+    def jacobian(self, scores):
+        return self._by_reach(sums.jacobian, self._direct.jacobian, scores)
+
+    def _by_reach(self, tabulated, direct, *arrays):
+        """What tabulated(table, *arrays) gives for rows within reach, and direct(*arrays) else."""
+        depth = arrays[0].max(axis=1) - arrays[0].min(axis=1)
+        near = depth <= self._near.reach
+        if near.all():
+            return tabulated(self._near, *arrays)
+        parts = [(partial(tabulated, self._near), near)]
+        within = depth <= self._far.reach
+        parts += [(partial(tabulated, self._far), within & ~near), (direct, ~(near | within))]
+        results = [(rows, f(*(array[rows] for array in arrays))) for f, rows in parts if rows.any()]
+        if not isinstance(results[0][1], tuple):
+            return _merged(len(depth), results)
+        columns = range(len(results[0][1]))
+        return tuple(_merged(len(depth), [(rows, r[k]) for rows, r in results]) for k in columns)
 
 
-def _log_cdf_of_winner(table, places, weights):
-    """sum_j L(z + delta_j) at the nodes: the weights, summed by grid point, times the table."""
-    n, n_grid = len(places), len(table.log_cdf)
-    where = (places[..., None] + np.arange(ORDER)).ravel()
-    counts = np.bincount(where, weights.ravel(), minlength=n * n_grid)
-    return counts.reshape(n, n_grid) @ table.log_cdf
-
-
-def _sample(values, places, weights):
-    """Interpolate each row's function of delta, given on the grid, at the row's classes."""
-    flat = values.ravel()
-    out = weights[..., 0] * flat[places]
-    for k in range(1, ORDER):
-        out += weights[..., k] * flat[places + k]
+def _merged(n, parts):
+    """An array of n rows from pairs of a mask and the values there."""
+    out = np.empty((n, *parts[0][1].shape[1:]))
+    for rows, values in parts:
+        out[rows] = values
     return out
 
 

@@ -8,11 +8,19 @@ over a flat vector of the free parameters; each class has n_features coefficient
 intercept if there is one. Rows are worked on in blocks, so that beside X nothing large is held.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import sparse
 
+from ._threads import map_threads
+
 _ROUNDING = 1e-14  # of a mean
-_BLOCK_ELEMENTS = 1 << 21  # numbers of scores, or of curvature, held at once
+_BLOCK_ELEMENTS = 1 << 17  # scores, or entries of curvature, held at once by a thread
+_FEWEST_ROWS = 64  # of a block: with fewer, the products with X are slow
+# Parts of the rows that threads take: the work that is worth starting one, and how many at most,
+# fixed, so that sums do not depend on the number of threads.
+_PART_ELEMENTS, _MOST_PARTS = 1 << 16, 16
 
 
 class LinearObjective:
@@ -117,16 +125,15 @@ class LinearObjective:
         return value, gradient
 
     def _sums(self, free):
-        value = self.penalty(free)
-        gradient = np.zeros((self.constraint.n_classes, self.shape[1]))
-        for X, y, weight, scores in self._blocks(free, self.constraint.n_classes):
+        def sums(X, y, weight, scores):
             loss, slope = self.loss.value_and_slope(scores, y)
-            value += weight @ loss
             slope *= weight[:, None]
-            gradient += self._sum_of_rows(X, slope)
-        gradient = self.constraint.restrict(gradient)
+            return weight @ loss, self._sum_of_rows(X, slope)
+
+        loss, slope = self._sum_over_rows(sums, free, self.constraint.n_classes)
+        gradient = self.constraint.restrict(slope)
         gradient[:, : self.n_features] += self._ridge * self._penalised(free)
-        return value, gradient.ravel()
+        return self.penalty(free) + loss, gradient.ravel()
 
     def curvatures(self, free):
         """Second derivatives, then, if they can be indefinite, what can be put in their place.
@@ -136,7 +143,9 @@ class LinearObjective:
         ndarray of shape (n_parameters, n_parameters)
         """
         for curvature in self.loss.curvatures():
-            yield self.assemble(free, curvature) + self._penalty_curvature()
+            yield self.assemble(free, curvature) + np.kron(
+                np.eye(self.shape[0]), self.ridge_matrix()
+            )
 
     def assemble(self, free, curvature):
         """Sum over the rows of a matrix in the scores, weighted, as one in the free parameters.
@@ -148,17 +157,20 @@ class LinearObjective:
             Maps (scores, y) to symmetric matrices of shape (n, K, K).
         """
         n_free, width = self.shape
-        total = np.zeros((n_free, width, n_free, width))
         restrict = self.constraint.restrict
-        for X, y, weight, scores in self._blocks(free, self.constraint.n_classes**2):
-            with np.errstate(all="ignore"):
-                full = curvature(scores, y).transpose(1, 2, 0) * weight
+
+        def products(X, y, weight, scores):
+            full = curvature(scores, y).transpose(1, 2, 0) * weight
             reduced = restrict(restrict(full).swapaxes(0, 1))
             # In single precision a column that is a sum of others would look like a new one.
             X = X.astype(np.float64, copy=False)
+            total = np.zeros((n_free, width, n_free, width))
             for j in range(n_free):
-                for k in range(j + 1):
-                    total[j, :, k] += self._gram(X, reduced[j, k])
+                total[j, :, : j + 1] = self._grams(X, reduced[j, : j + 1])
+            return (total,)
+
+        per_row = self.constraint.n_classes * max(self.constraint.n_classes, width)
+        (total,) = self._sum_over_rows(products, free, per_row)
         for j in range(n_free):
             for k in range(j):
                 total[k, :, j] = total[j, :, k].T
@@ -181,11 +193,10 @@ class LinearObjective:
             vectors = slope.T[:, :, None] * rows[:, None, :]
             yield vectors.reshape(len(y), -1), weight * self.total
 
-    def losses(self, free):
-        """Each row's loss (n_rows,) and its derivative in the scores (n_rows, K)."""
-        blocks = self._blocks(free, self.constraint.n_classes)
-        parts = [self.loss.value_and_slope(scores, y) for _, y, _, scores in blocks]
-        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+    def losses(self, free, rows=slice(None)):
+        """Loss (n,) of all rows or of some, and its derivative in the scores (n, K)."""
+        scores = linear_scores(self._X[rows], *self.coefficients(free))
+        return self.loss.value_and_slope(scores, self.y[rows])
 
     def scores(self, free):
         """Each row's scores (n_rows, K)."""
@@ -201,10 +212,14 @@ class LinearObjective:
 
     def gram(self):
         """[X, 1]^T diag(weight) [X, 1]: (width, width)."""
-        blocks = self._blocks(np.zeros(self.n_parameters), self.constraint.n_classes)
-        return sum(
-            self._gram(X.astype(np.float64, copy=False), weight) for X, _, weight, _ in blocks
-        )
+
+        def gram(X, y, weight, scores):
+            return (self._grams(X.astype(np.float64, copy=False), weight[None])[:, 0],)
+
+        zero = np.zeros(self.n_parameters)
+        (total,) = self._sum_over_rows(gram, zero, max(self.shape[1], self.constraint.n_classes))
+        _check_finite(total, self._X)
+        return total
 
     def standardised(self):
         """The same, without a penalty, with columns of mean zero that are at most 1 in size.
@@ -242,18 +257,39 @@ class LinearObjective:
     def _penalised(self, free):
         return free.reshape(self.shape)[:, : self.n_features]
 
-    def _penalty_curvature(self):
-        diagonal = np.zeros(self.shape)
-        diagonal[:, : self.n_features] = self._ridge
-        return np.diag(diagonal.ravel())
+    def ridge_matrix(self):
+        """Second derivative of the penalty in the free parameters of one row: (width, width)."""
+        return np.diag(np.where(np.arange(self.shape[1]) < self.n_features, self._ridge, 0.0))
 
-    def _blocks(self, free, per_row):
-        """(X, y, weight, scores) of as many rows as may be held; `per_row` numbers for each."""
+    def _sum_over_rows(self, function, free, per_row):
+        """The sums of what function(X, y, weight, scores) returns for blocks of rows.
+
+        Parameters
+        ----------
+        function : callable
+            Returns a tuple of numbers or arrays.
+        free : ndarray of shape (n_parameters,)
+        per_row : int
+            Numbers that it holds for each row.
+        """
+        n_parts = max(1, min(self.n_rows * per_row // _PART_ELEMENTS, _MOST_PARTS))
+        bounds = np.linspace(0, self.n_rows, n_parts + 1).astype(int)
+
+        def of_part(rows):
+            # The state of floating-point errors is each thread's own.
+            with np.errstate(all="ignore"):
+                return _sum(function(*block) for block in self._blocks(free, per_row, *rows))
+
+        return _sum(map_threads(of_part, pairwise(bounds)))
+
+    def _blocks(self, free, per_row, first=0, last=None):
+        """(X, y, weight, scores) of blocks of rows; `per_row` numbers for each are held at once."""
         coef, intercept = self.coefficients(free)
-        size = max(1, _BLOCK_ELEMENTS // per_row)
-        for start in range(0, self.n_rows, size):
-            rows = slice(start, start + size)
-            X = self._X if size >= self.n_rows else self._X[rows]
+        last = self.n_rows if last is None else last
+        size = max(_FEWEST_ROWS, _BLOCK_ELEMENTS // per_row)
+        for start in range(first, last, size):
+            rows = slice(start, min(start + size, last))
+            X = self._X if rows == slice(0, self.n_rows) else self._X[rows]
             yield X, self.y[rows], self.weight[rows], linear_scores(X, coef, intercept)
 
     def _sum_of_rows(self, X, slope):
@@ -263,21 +299,30 @@ class LinearObjective:
         out[:, self.n_features :] = slope.sum(axis=0)[:, None]
         return out
 
-    def _gram(self, X, weight):
-        """[X, 1]^T diag(weight) [X, 1]."""
-        p = self.n_features
-        out = np.empty((self.shape[1], self.shape[1]))
-        with np.errstate(over="ignore", invalid="ignore"):
-            if sparse.issparse(X):
+    def _grams(self, X, weights):
+        """[X, 1]^T diag(w) [X, 1] for each w of weights (m, n): (width, m, width)."""
+        m, p = len(weights), self.n_features
+        if sparse.issparse(X):
+            out = np.zeros((self.shape[1], m, self.shape[1]))
+            for k, weight in enumerate(weights):
                 weighted = sparse.diags_array(weight) @ X
-                out[:p, :p] = (X.T @ weighted).toarray()
-            else:
-                weighted = X * weight[:, None].astype(X.dtype, copy=False)
-                out[:p, :p] = X.T @ weighted
-            if self.shape[1] > p:
-                out[:p, p] = out[p, :p] = np.asarray(weighted.sum(axis=0)).ravel()
-                out[p, p] = weight.sum()
-        return out
+                out[:p, k, :p] = (X.T @ weighted).toarray()
+                out[:p, k, p:] = np.asarray(weighted.sum(axis=0)).reshape(-1, 1)
+                out[p:, k, :p] = out[:p, k, p:].T
+            out[p:, :, p:] = weights.sum(axis=1)[:, None]
+            return out
+        rows = _with_intercept(X, self.shape[1])
+        # All at once, so that BLAS gets one large product.
+        weighted = (rows[:, None, :] * weights.T[:, :, None]).reshape(len(rows), -1)
+        return (rows.T @ weighted).reshape(self.shape[1], m, self.shape[1])
+
+
+def _sum(tuples):
+    """Entry by entry."""
+    total, *rest = tuples
+    for entries in rest:
+        total = [first + second for first, second in zip(total, entries, strict=True)]
+    return total
 
 
 def linear_scores(X, coef, intercept):

@@ -9,15 +9,19 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg, optimize
 
+from ._scaling import Unscaled
+
 # "auto" takes Newton's method up to so many numbers in the matrix, and multiplications to make it.
-_LARGEST_MATRIX, _MOST_WORK = 400**2, 1e8
-_STOPPED = 99  # scipy's status for a descent that its callback ended
+_LARGEST_MATRIX, _MOST_WORK = 400**2, 1e7
 _NEARLY = 100
 _SUFFICIENT = 1e-4  # part of the decrease that the slope promises (Armijo)
 _HALVINGS = 40
 _SINGULAR = 1e-11  # a smaller pivot, the diagonal being 1, is none
 _LEAST_DAMPING, _MOST_DAMPING = 1e-9, 1e9
 _ROUNDING = 1e-9  # relative; smaller changes of the value decide nothing
+# Iterations of L-BFGS before the coordinates are chosen anew: at least, and more of them where the
+# matrix for that is large.
+_PATIENCE, _PARAMETERS_PER_ITERATION = 5, 50
 
 
 class Solution(NamedTuple):
@@ -33,7 +37,7 @@ class Solution(NamedTuple):
     problem: str | None = None
 
 
-def minimize(objective, start, *, solver, tol, max_iter, monitor=None):
+def minimize(objective, start, *, solver, tol, max_iter, monitor=None, scaling=None):
     """Minimise by the solver of that name.
 
     Parameters
@@ -48,49 +52,86 @@ def minimize(objective, start, *, solver, tol, max_iter, monitor=None):
     max_iter : int
     monitor : callable, default=None
         Called with x after each iteration; True ends the descent.
+    scaling : callable, default=None
+        For L-BFGS: maps x to an object of :mod:`skperturb._scaling`, coordinates in which the
+        curvature there is about 1 in all directions.
 
     Returns
     -------
     Solution
     """
-    descend = newton if solver == "newton" else lbfgs
-    monitor = monitor or (lambda x: False)
-    return descend(objective, start, tol=tol, max_iter=max_iter, monitor=monitor)
+    options = {"tol": tol, "max_iter": max_iter, "monitor": monitor or (lambda x: False)}
+    if solver == "newton":
+        return newton(objective, start, **options)
+    return lbfgs(objective, start, scaling=scaling, **options)
 
 
 def choose_solver(n_rows, n_parameters):
-    """Name of a solver: Newton's if n_parameters <= 400 and n_rows * n_parameters**2 <= 1e8."""
+    """Name of a solver: Newton's if n_parameters <= 400 and n_rows * n_parameters**2 <= 1e7."""
     size = n_parameters**2
     return "newton" if size <= _LARGEST_MATRIX and n_rows * size <= _MOST_WORK else "lbfgs"
 
 
-def lbfgs(objective, start, *, tol, max_iter, monitor):
-    """L-BFGS (scipy): needs the gradient only."""
+def lbfgs(objective, start, *, tol, max_iter, monitor, scaling=None):
+    """L-BFGS (scipy) in coordinates that are chosen anew now and then; needs the gradient only."""
+    at = _Point(start, *objective(start))
+    n_iter, stopped, problem = 0, False, None
+    patience = _PATIENCE + len(start) // _PARAMETERS_PER_ITERATION
+    while at.slope > tol and not stopped:
+        if n_iter == max_iter:
+            problem = _problem(at.slope, tol, max_iter)
+            break
+        origin, left = at, max_iter - n_iter
+        scaled = _Scaled(objective, origin, scaling(at.x) if scaling else Unscaled())
 
-    def callback(intermediate_result):
-        if monitor(intermediate_result.x):
-            raise StopIteration
+        def callback(intermediate_result, scaled=scaled):
+            nonlocal at, n_iter, stopped
+            at, n_iter = scaled.latest, n_iter + 1
+            stopped = bool(monitor(at.x))
+            if stopped or at.slope <= tol:
+                raise StopIteration
 
-    result = optimize.minimize(
-        objective,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        callback=callback,
-        # ftol as small as it can mean something: the gradient is to decide. maxfun out of the way.
-        options={
-            "maxiter": max_iter,
-            "maxfun": 100 * max_iter,
-            "maxls": 50,
-            "gtol": tol,
-            "ftol": 0.0,
-        },
-    )
-    slope = np.abs(result.jac).max()
-    problem = None
-    if result.status != _STOPPED and not slope <= tol:
-        problem = _problem(slope, tol, max_iter if result.nit >= max_iter else None)
-    return Solution(result.x, float(result.fun), int(result.nit), problem)
+        # The callback decides when to stop; maxfun, gtol and ftol out of the way.
+        options = {"maxfun": 100 * max_iter, "maxls": 50, "gtol": 0.0, "ftol": 0.0}
+        options["maxiter"] = min(left, patience) if scaling else left
+        begin = np.zeros_like(start)
+        optimize.minimize(
+            scaled, begin, jac=True, method="L-BFGS-B", callback=callback, options=options
+        )
+        if at.slope > tol and at.value >= origin.value and at.slope > origin.slope / 2:
+            problem = _problem(at.slope, tol, None)
+            break
+    return Solution(at.x, float(at.value), n_iter, problem)
+
+
+class _Point(NamedTuple):
+    """Where a descent is, with value and gradient there."""
+
+    x: np.ndarray
+    value: float
+    gradient: np.ndarray
+
+    @property
+    def slope(self):
+        return np.abs(self.gradient).max()
+
+
+class _Scaled:
+    """A function in other coordinates, 0 at a given point; remembers the latest point asked for.
+
+    The coordinates are in units such that the gradient has length 1 at first: scipy's first
+    step has that length, and is to be the whole step.
+    """
+
+    def __init__(self, objective, origin, unit):
+        self._objective, self._origin, self._unit = objective, origin, unit
+        self._length = np.linalg.norm(unit.gradient(origin.gradient))
+        self.latest = origin
+
+    def __call__(self, v):
+        x = self._origin.x + self._length * self._unit.point(v)
+        self.latest = _Point(x, *self._objective(x)) if v.any() else self._origin
+        return self.latest.value, self._length * self._unit.gradient(self.latest.gradient)
 
 
 def newton(objective, start, *, tol, max_iter, monitor):
@@ -129,25 +170,47 @@ def newton(objective, start, *, tol, max_iter, monitor):
 
 def _newton_direction(matrices, gradient, damping):
     """Descent direction, and the damping it needed, in units of each matrix's diagonal."""
-    for matrix in matrices:
-        direction = _solve(matrix, gradient, damping)
-        if direction is not None:
-            return direction, damping
-    while direction is None:
-        # The last matrix is semidefinite but for rounding: some damping makes it definite.
-        damping = max(10 * damping, _LEAST_DAMPING)
-        direction = _solve(matrix, gradient, damping)
+    factor, root, damping = definite_factor(matrices, damping)
+    direction = -linalg.cho_solve((factor, True), gradient / root, check_finite=False) / root
     return direction, damping
 
 
-def _solve(matrix, gradient, damping):
-    """-(matrix + damping * diagonal)^-1 gradient; None if that is not positive definite."""
+def definite_factor(matrices, damping):
+    """Cholesky factor of the first definite matrix, or else of the last one with more damping.
+
+    Parameters
+    ----------
+    matrices : iterable of ndarray of shape (n, n)
+        Taken one by one as they are needed.
+    damping : float
+        Multiple of the diagonal that is added to each.
+
+    Returns
+    -------
+    factor : ndarray of shape (n, n)
+        Lower triangle; of the matrix in units in which its diagonal is 1.
+    root : ndarray of shape (n,)
+        Those units.
+    damping : float
+        The damping it needed.
+    """
+    for matrix in matrices:
+        factor, root = _factor(matrix, damping)
+        if factor is not None:
+            return factor, root, damping
+    while factor is None:
+        # The last matrix is semidefinite but for rounding: some damping makes it definite.
+        damping = max(10 * damping, _LEAST_DAMPING)
+        factor, root = _factor(matrix, damping)
+    return factor, root, damping
+
+
+def _factor(matrix, damping):
+    """Factor, None if matrix + damping * diagonal is not positive definite, and units."""
     scaled, root = unit_diagonal(matrix)
     scaled[np.diag_indices_from(scaled)] += damping
     factor, info = linalg.lapack.dpotrf(scaled, lower=1)
-    if info or np.diag(factor).min() ** 2 <= _SINGULAR:
-        return None
-    return -linalg.cho_solve((factor, True), gradient / root, check_finite=False) / root
+    return (None if info or np.diag(factor).min() ** 2 <= _SINGULAR else factor), root
 
 
 def unit_diagonal(matrix):

@@ -19,6 +19,8 @@ class StepKernel:
     law : Discrete
     """
 
+    fewest_scores = 1 << 6
+
     def __init__(self, law):
         self._values, self._masses = law.masses()
         self._below = np.append(0.0, np.cumsum(self._masses))

@@ -40,43 +40,69 @@ class NotTabulableError(Exception):
     """No table that is small enough interpolates the law to TARGET."""
 
 
+_LAGRANGE = np.linalg.inv(np.vander(np.arange(ORDER) - (ORDER - 1) / 2, increasing=True))
+_LAGRANGE_SLOPE = np.zeros_like(_LAGRANGE)
+_LAGRANGE_SLOPE[:-1] = np.arange(1, ORDER)[:, None] * _LAGRANGE[1:]
+
+
+def interpolation_weights(position, powers=_LAGRANGE):
+    """First row and ORDER weights for a position in grid steps."""
+    first = position.astype(np.intp)
+    u = np.empty((*position.shape, ORDER))
+    u[..., 0] = 1.0
+    u[..., 1] = position - first - 0.5
+    for k in range(2, ORDER):
+        np.multiply(u[..., k - 1], u[..., 1], out=u[..., k])
+    return first, u @ powers
+
+
 class Table:
     """Nodes, grid and tabulated functions of one noise.
+
+    Both sizes are multiples of ORDER, as the compiled sums want it.
 
     Attributes
     ----------
     depth : float
         -log of the smallest probability it gives.
     reach : float
-        Largest delta of the class whose probability is asked for: with one other class, which
-        is the best case, log p is -depth there.
+        Largest delta of the class whose probability is asked for.
     grid_reach : float
         Largest delta of any class; one that is further away changes log p by less than TARGET.
-    step : float
-        Distance between grid points; the grid starts ``ORDER // 2 - 1`` steps below 0.
-    nodes : ndarray of shape (n_nodes,)
-        Equidistant values of z.
-    log_spacing : float
-        Log of the distance between nodes: the weight of each.
+    step, inverse_step : float
+        Distance between grid points, and its inverse; the grid starts ``ORDER // 2 - 1`` steps
+        below 0.
+    nodes, log_weight : ndarray of shape (n_nodes,)
+        Values of z, and the log of the weight of each in the integral.
     log_cdf, hazard, log_hazard : ndarray of shape (n_grid, n_nodes)
         L, r and log r at node + grid point.
+    coarse_log_cdf, coarse_log_hazard : ndarray of shape (n_grid, n_nodes / ORDER)
+        L and log r at every ORDER-th node: they tell where an integrand is negligible.
+    powers, slope_powers : ndarray of shape (ORDER, ORDER)
+        Row k: the coefficients of u**k in the ORDER interpolating polynomials, u the position
+        less that of mid-cell, and in their derivatives.
     """
 
-    def __init__(self, lattice, grid_stride, node_stride):
-        geometry = lattice.geometry
-        self.depth, self.reach, self.grid_reach = geometry[:3]
-        self.step = grid_stride * lattice.step
-        # Round up at both ends: the last cell needs ORDER // 2 rows beyond it.
-        n_grid = int(np.ceil(self.grid_reach / self.step)) + ORDER
-        n_nodes = lattice.n_window // node_stride + 1
-        grid = grid_stride * (np.arange(n_grid) - (ORDER // 2 - 1))
-        nodes = node_stride * np.arange(n_nodes)
-        place = lattice.margin + grid[:, None] + nodes
-        self.nodes = lattice.start + lattice.step * (lattice.margin + nodes)
-        self.log_spacing = np.log(node_stride * lattice.step)
-        self.log_cdf = lattice.log_cdf[place]
-        self.log_hazard = lattice.log_hazard[place]
-        self.hazard = np.exp(self.log_hazard)
+    def __init__(
+        self,
+        nodes,
+        log_weight,
+        log_cdf,
+        log_hazard,
+        *,
+        depth,
+        reach,
+        grid_reach,
+        step,
+    ):
+        self.depth, self.reach, self.grid_reach = depth, reach, grid_reach
+        self.step, self.inverse_step = step, 1 / step
+        self.nodes, self.log_weight = nodes, log_weight
+        self.log_cdf, self.log_hazard = log_cdf, log_hazard
+        self.hazard = np.exp(log_hazard)
+        self.coarse_log_cdf = log_cdf[:, ::ORDER].copy()
+        self.coarse_log_hazard = log_hazard[:, ::ORDER].copy()
+        self.powers, self.slope_powers = _LAGRANGE, _LAGRANGE_SLOPE
 
     def interpolation(self, delta):
         """Rows and weights that interpolate between the grid points.
@@ -84,42 +110,56 @@ class Table:
         Parameters
         ----------
         delta : ndarray of shape (...,)
-            Distances below the row's largest score, in [0, grid_reach].
+            Distances below the row's largest score; beyond the grid's reach the weights are zero.
 
         Returns
         -------
         first : ndarray of shape (...,), int
             The first of the ORDER consecutive rows.
         weights : ndarray of shape (..., ORDER)
-            What each is multiplied by; they sum to one.
+            What each is multiplied by; within reach they sum to one.
         """
-        return _interpolation(delta / self.step)
+        return self._interpolate(delta, self.powers)
 
     def interpolation_slope(self, delta):
-        """Weights that interpolate the derivative in delta, on the same rows; 0 beyond the grid."""
-        position = np.minimum(delta, self.grid_reach) / self.step
-        u = position - position.astype(np.intp) - 0.5
-        powers = np.zeros((*delta.shape, ORDER))
-        for k in range(1, ORDER):
-            powers[..., k] = k * u ** (k - 1)
-        weights = powers @ _LAGRANGE / self.step
-        weights[delta > self.grid_reach] = 0.0
-        return weights
+        """Rows and weights that interpolate the derivative in delta."""
+        first, weights = self._interpolate(delta, self.slope_powers)
+        return first, weights * self.inverse_step
+
+    def _interpolate(self, delta, powers):
+        beyond = delta > self.grid_reach
+        first, weights = interpolation_weights(
+            np.where(beyond, 0.0, delta) * self.inverse_step, powers
+        )
+        weights[beyond] = 0.0
+        return first, weights
 
 
-def _interpolation(position):
-    """First row and weights for a position in grid steps."""
-    first = position.astype(np.intp)
-    powers = np.empty((*position.shape, ORDER))
-    powers[..., 0] = 1.0
-    powers[..., 1] = position - first - 0.5
-    for k in range(2, ORDER):
-        np.multiply(powers[..., k - 1], powers[..., 1], out=powers[..., k])
-    return first, powers @ _LAGRANGE
+def padded(size):
+    """The next multiple of ORDER."""
+    return -(-size // ORDER) * ORDER
 
 
-# Row k: the coefficients of u**k in the ORDER Lagrange polynomials, u measured from mid-cell.
-_LAGRANGE = np.linalg.inv(np.vander(np.arange(ORDER) - (ORDER - 1) / 2, increasing=True))
+def _cut(lattice, grid_stride, node_stride):
+    """The table with every so many points of a lattice."""
+    depth, reach, grid_reach = lattice.geometry[:3]
+    step = grid_stride * lattice.step
+    # Round up at both ends: the last cell needs ORDER // 2 rows beyond it.
+    n_grid = padded(int(np.ceil(grid_reach / step)) + ORDER)
+    n_nodes = padded(lattice.n_window // node_stride + 1)
+    grid = grid_stride * (np.arange(n_grid) - (ORDER // 2 - 1))
+    nodes = node_stride * np.arange(n_nodes)
+    place = lattice.margin + grid[:, None] + nodes
+    return Table(
+        lattice.start + lattice.step * (lattice.margin + nodes),
+        np.full(n_nodes, np.log(node_stride * lattice.step)),
+        lattice.log_cdf[place],
+        lattice.log_hazard[place],
+        depth=depth,
+        reach=reach,
+        grid_reach=grid_reach,
+        step=step,
+    )
 
 
 def class_tier(n_classes):
@@ -169,7 +209,7 @@ def _build(law, n_classes, far):
     for depth in _FAR if far else _NEAR:
         geometry = _find_geometry(law, n_classes, depth)
         # A deeper table is at least as fine as the near one.
-        if far and _n_cells(geometry, near.step, np.exp(near.log_spacing)) > _LARGEST:
+        if far and _n_cells(geometry, near.step, np.exp(near.log_weight[0])) > _LARGEST:
             continue
         table = _tabulate(law, n_classes, geometry)
         if table.log_cdf.size <= _LARGEST:
@@ -195,7 +235,7 @@ def _tabulate(law, n_classes, geometry):
     # Half the error to the grid, the rest to the nodes.
     grid_stride = _coarsest(lambda g: _error(lattice, n_classes, g, _STRIDES[0]), TARGET / 2)
     node_stride = _coarsest(lambda q: _error(lattice, n_classes, grid_stride, q), TARGET)
-    return Table(lattice, grid_stride, node_stride)
+    return _cut(lattice, grid_stride, node_stride)
 
 
 class _Lattice:
@@ -206,8 +246,10 @@ class _Lattice:
         self.margin = (ORDER // 2 - 1) * _STRIDES[-1]
         self.n_window = int(np.ceil((geometry.high - geometry.low) / step))
         self.start = geometry.low - self.margin * step
-        n_grid = int(np.ceil(geometry.grid_reach / step)) + (ORDER // 2 + 1) * _STRIDES[-1]
-        points = self.start + step * np.arange(self.margin + self.n_window + n_grid + 1)
+        n_grid = int(np.ceil(geometry.grid_reach / step))
+        # Room for what rounds grid and nodes up to multiples of ORDER.
+        room = (5 * ORDER // 2 + 1) * _STRIDES[-1]
+        points = self.start + step * np.arange(self.margin + self.n_window + n_grid + room)
         self.log_cdf = law.logcdf(points)
         self.log_hazard = law.log_hazard(points)
 
@@ -229,7 +271,7 @@ def _coarsest(error, allowed):
     return int(_STRIDES[low])
 
 
-def _log_sum(exponent):
+def log_sum(exponent):
     """log(sum(exp(exponent)))."""
     peak = exponent.max()
     return peak + np.log(np.exp(exponent - peak).sum())
@@ -258,10 +300,10 @@ def _find_geometry(law, n_classes, depth):
         return high
 
     def log_p_of_lower(shift):
-        return _log_sum(lower_of_two(shift)) + np.log(step)
+        return log_sum(lower_of_two(shift)) + np.log(step)
 
     reach = first(lambda shift: log_p_of_lower(shift) < -depth)
-    winner = np.exp(lower_of_two(reach) - _log_sum(lower_of_two(reach)))
+    winner = np.exp(lower_of_two(reach) - log_sum(lower_of_two(reach)))
 
     def loss_to_others(shift):
         """What n_classes classes `shift` steps below the best take from the lower of two."""
@@ -308,7 +350,7 @@ def _table_log_proba(lattice, grid_stride, node_stride, delta, count, target):
     """What the table of these strides gives; deltas in lattice steps."""
 
     def interpolated(function, d):
-        first, weights = _interpolation(np.array(d / grid_stride))
+        first, weights = interpolation_weights(np.array(d / grid_stride))
         rows = first + np.arange(ORDER) - (ORDER // 2 - 1)
         return sum(
             weight * lattice.window(function, grid_stride * row, node_stride)
@@ -318,7 +360,7 @@ def _table_log_proba(lattice, grid_stride, node_stride, delta, count, target):
     exponent = interpolated(lattice.log_hazard, target)
     for d, m in zip([0, *delta], [1, *count], strict=True):
         exponent += m * interpolated(lattice.log_cdf, d)
-    return _log_sum(exponent) + np.log(node_stride * lattice.step)
+    return log_sum(exponent) + np.log(node_stride * lattice.step)
 
 
 def _lattice_log_proba(lattice, delta, count, target):
@@ -326,4 +368,4 @@ def _lattice_log_proba(lattice, delta, count, target):
     exponent = lattice.window(lattice.log_hazard, target).copy()
     for d, m in zip([0, *delta], [1, *count], strict=True):
         exponent += m * lattice.window(lattice.log_cdf, d)
-    return _log_sum(exponent) + np.log(lattice.step)
+    return log_sum(exponent) + np.log(lattice.step)

@@ -1,6 +1,7 @@
 """What every noise family has: scale, facts about its shape, functions derived from five."""
 
 from abc import ABCMeta, abstractmethod
+from functools import lru_cache
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -163,6 +164,7 @@ def has_thin_tails(law):
     return bool(width < 3000 * interquartile_range(law))
 
 
+@lru_cache(maxsize=256)
 def interquartile_range(law):
     """Width of the middle half of a law, comparable between families."""
     width = float(law.isf(0.25) - law.ppf(0.25))

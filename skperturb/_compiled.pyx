@@ -1,0 +1,150 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""The sums of :mod:`skperturb._quadrature`, compiled: the same functions, without the GIL.
+
+The loops are in ``_rows.h``; here arrays become pointers and results arrays.
+"""
+
+import numpy as np
+
+from ._shift import with_zero_row_sums, with_zero_sums
+
+from libc.stdint cimport intptr_t
+
+
+cdef extern from "_rows.h" nogil:
+    ctypedef struct Table:
+        const double *log_cdf
+        const double *hazard
+        const double *log_hazard
+        const double *coarse_log_cdf
+        const double *coarse_log_hazard
+        const double *log_weight
+        const double *powers
+        Py_ssize_t n_grid
+        Py_ssize_t n_nodes
+        double inverse_step
+        double reach
+        double grid_reach
+
+    int c_log_likelihood "log_likelihood"(
+        const Table *, const double *, const intptr_t *, double *, double *,
+        Py_ssize_t, Py_ssize_t)
+    int c_log_proba "log_proba"(
+        const Table *, const double *, double *, Py_ssize_t, Py_ssize_t)
+    int c_moments "moments"(
+        const Table *, const double *, const double *, const intptr_t *, double *, double *,
+        double *, Py_ssize_t, Py_ssize_t)
+    int c_softmax_likelihood "softmax_likelihood"(
+        const double *, const intptr_t *, double *, double *, Py_ssize_t, Py_ssize_t)
+
+
+cdef Table _pointers(table):
+    """A :class:`skperturb._tables.Table` as C sees it; lives as long as that does."""
+    cdef Table out
+    cdef const double[:, ::1] log_cdf = table.log_cdf
+    cdef const double[:, ::1] hazard = table.hazard
+    cdef const double[:, ::1] log_hazard = table.log_hazard
+    cdef const double[:, ::1] coarse_log_cdf = table.coarse_log_cdf
+    cdef const double[:, ::1] coarse_log_hazard = table.coarse_log_hazard
+    cdef const double[::1] log_weight = table.log_weight
+    cdef const double[:, ::1] powers = table.powers
+    out.log_cdf, out.hazard = &log_cdf[0, 0], &hazard[0, 0]
+    out.log_hazard, out.log_weight = &log_hazard[0, 0], &log_weight[0]
+    out.coarse_log_cdf, out.coarse_log_hazard = &coarse_log_cdf[0, 0], &coarse_log_hazard[0, 0]
+    out.powers = &powers[0, 0]
+    out.n_grid, out.n_nodes = log_cdf.shape[0], log_cdf.shape[1]
+    out.inverse_step = table.inverse_step
+    out.reach, out.grid_reach = table.reach, table.grid_reach
+    return out
+
+
+def _check(int status):
+    if status:
+        raise MemoryError("There is no memory for a row of so many classes.")
+
+
+def log_likelihood(table, scores, y):
+    """log p of one class a row (n,), and its gradient (n, K)."""
+    cdef Table t = _pointers(table)
+    cdef const double[:, ::1] theta = np.ascontiguousarray(scores)
+    cdef const intptr_t[::1] target = np.ascontiguousarray(y, dtype=np.intp)
+    cdef Py_ssize_t n = theta.shape[0], n_classes = theta.shape[1]
+    log_p, gradient = np.empty(n), np.empty((n, n_classes))
+    if not n:
+        return log_p, gradient
+    cdef double[::1] p_out = log_p
+    cdef double[:, ::1] g_out = gradient
+    cdef int status
+    with nogil:
+        status = c_log_likelihood(
+            &t, &theta[0, 0], &target[0], &p_out[0], &g_out[0, 0], n, n_classes)
+    _check(status)
+    return log_p, gradient
+
+
+def log_proba(table, scores):
+    """log p of all classes (n, K), not normalised."""
+    cdef Table t = _pointers(table)
+    cdef const double[:, ::1] theta = np.ascontiguousarray(scores)
+    cdef Py_ssize_t n = theta.shape[0], n_classes = theta.shape[1]
+    log_p = np.empty((n, n_classes))
+    if not n:
+        return log_p
+    cdef double[:, ::1] out = log_p
+    cdef int status
+    with nogil:
+        status = c_log_proba(&t, &theta[0, 0], &out[0, 0], n, n_classes)
+    _check(status)
+    return log_p
+
+
+def hessian(table, scores, y):
+    """Second derivatives of log p of one class a row (n, K, K)."""
+    cdef const intptr_t[::1] target = np.ascontiguousarray(y, dtype=np.intp)
+    products, mean, slope = _moments(table, scores, target)
+    products -= mean[:, :, None] * mean[:, None, :]
+    np.einsum("njj->nj", products)[:] += slope
+    return with_zero_sums(products, y)
+
+
+def jacobian(table, scores):
+    """d p_i / d theta_j = -integral r_i r_j exp(S): (n, K, K)."""
+    products, _, _ = _moments(table, scores, None)
+    return with_zero_row_sums(np.negative(products, out=products))
+
+
+cdef _moments(table, scores, const intptr_t[::1] target):
+    cdef Table t = _pointers(table)
+    cdef const double[:, ::1] theta = np.ascontiguousarray(scores)
+    cdef const double[:, ::1] slope_powers = table.slope_powers
+    cdef Py_ssize_t n = theta.shape[0], n_classes = theta.shape[1]
+    products = np.empty((n, n_classes, n_classes))
+    mean, slope = np.empty((n, n_classes)), np.empty((n, n_classes))
+    if not n:
+        return products, mean, slope
+    cdef double[:, :, ::1] products_out = products
+    cdef double[:, ::1] mean_out = mean
+    cdef double[:, ::1] slope_out = slope
+    cdef const intptr_t *y = NULL if target is None else &target[0]
+    cdef int status
+    with nogil:
+        status = c_moments(
+            &t, &slope_powers[0, 0], &theta[0, 0], y, &products_out[0, 0, 0],
+            &mean_out[0, 0], &slope_out[0, 0], n, n_classes)
+    _check(status)
+    return products, mean, slope
+
+
+def softmax_likelihood(scores, y):
+    """log softmax of one class a row (n,), and its gradient (n, K)."""
+    cdef const double[:, ::1] theta = np.ascontiguousarray(scores)
+    cdef const intptr_t[::1] target = np.ascontiguousarray(y, dtype=np.intp)
+    cdef Py_ssize_t n = theta.shape[0], n_classes = theta.shape[1]
+    log_p, gradient = np.empty(n), np.empty((n, n_classes))
+    if not n:
+        return log_p, gradient
+    cdef double[::1] p_out = log_p
+    cdef double[:, ::1] g_out = gradient
+    with nogil:
+        c_softmax_likelihood(&theta[0, 0], &target[0], &p_out[0], &g_out[0, 0], n, n_classes)
+    return log_p, gradient

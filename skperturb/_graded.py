@@ -1,0 +1,130 @@
+"""Tables for heavy tails: nodes that widen with the distance, so that they reach far enough.
+
+The winning value of Student-t or Cauchy noise may lie anywhere, but has features only where a class
+stands, within the table's reach below the best. There the nodes are equidistant; beyond, to
+both sides, they widen exponentially:
+
+    z(u) = u + s exp((u - 3 s) / s) - s exp(-(u + reach + 3 s) / s),    u equidistant,
+
+an analytic map, so that the trapezoid rule in u converges exponentially. The grid of delta is
+equidistant and ends at the reach. Rows with a class beyond it are integrated directly.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from ._tables import ORDER, NotTabulableError, Table, interpolation_weights, log_sum, padded
+from .noise import interquartile_range
+
+TARGET = 1e-9  # error of log p
+# Distances of nodes and of grid points that are tried, in units of the interquartile range.
+_SPACINGS = np.array([0.3, 0.25, 0.2, 0.17, 0.14, 0.12, 0.1, 0.08, 0.06])
+_STEPS = np.array([0.08, 0.065, 0.05, 0.04, 0.03, 0.025, 0.02])
+_FINEST = 0.5  # of the smallest spacing: what errors are measured against
+# Reach in units of the interquartile range, and numbers in one of the three arrays, of a table: the
+# first that is not too large (up to 25 MB in all, or 100 MB for the far one).
+_NEAR, _FAR = ((100.0, 60.0, 30.0, 15.0), 1 << 20), ((250.0, 150.0, 100.0), 1 << 22)
+_TAIL = 1e-12  # share of the probability of the reach that lies beyond the last node
+_LEFT = 1e4  # reaches below the best: where the nodes end
+
+
+@lru_cache(maxsize=16)
+def build_graded_table(law, n_classes, far=False):
+    """Table of a heavy-tailed law without kinks for up to `n_classes` classes.
+
+    Parameters
+    ----------
+    law : Interpolant
+    n_classes : int
+        See :func:`skperturb._tables.class_tier`.
+    far : bool, default=False
+        The small table or the one that reaches further.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    NotTabulableError
+        If the law has kinks, or if the table would be too large.
+    """
+    if law.kinks:
+        raise NotTabulableError
+    width = interquartile_range(law)
+    reaches, largest = _FAR if far else _NEAR
+    for reach in reaches:
+        table = _build(law, n_classes, width, reach * width, largest)
+        if table is not None:
+            return table
+    raise NotTabulableError
+
+
+def _build(law, n_classes, width, reach, largest):
+    """The coarsest table that reaches TARGET; None if it is too large or there is none."""
+    patterns = _patterns(n_classes, reach)
+    finest = _nodes(law, width, reach, _FINEST * _SPACINGS[-1] * width)
+    exact = [_log_proba(law, finest, None, *pattern) for pattern in patterns]
+
+    def error(nodes, step):
+        values = [_log_proba(law, nodes, step, *pattern) for pattern in patterns]
+        return np.abs(np.subtract(values, exact)).max()
+
+    for spacing in width * _SPACINGS:
+        nodes = _nodes(law, width, reach, spacing)
+        if error(nodes, None) <= TARGET / 2:
+            break
+    else:
+        return None
+    for step in width * _STEPS:
+        n_grid = padded(int(np.ceil(reach / step)) + ORDER)
+        if n_grid * len(nodes[0]) > largest:
+            return None
+        if error(nodes, step) <= TARGET:
+            break
+    else:
+        return None
+    grid = step * (np.arange(n_grid) - (ORDER // 2 - 1))
+    at = grid[:, None] + nodes[0]
+    options = {"depth": np.inf, "reach": reach, "grid_reach": reach, "step": step}
+    return Table(*nodes, law.logcdf(at), law.log_hazard(at), **options)
+
+
+def _nodes(law, width, reach, spacing):
+    """Nodes and the log of their weights."""
+    beyond = -_TAIL * np.expm1(law.logcdf(np.array([reach]))[0])
+    high = 3 * width + width * np.log(law.isf(beyond) / width)
+    low = -(reach + 3 * width + width * np.log(_LEFT * reach / width))
+    u = low + spacing * np.arange(padded(int(np.ceil((high - low) / spacing))))
+    right, left = np.exp(u / width - 3), np.exp(-(u + reach) / width - 3)
+    return u + width * (right - left), np.log(spacing * (1 + right + left))
+
+
+def _patterns(n_classes, reach):
+    """Deltas of groups of classes below a best one, how many each holds, and the target's delta."""
+    many = n_classes - 1
+    spread = reach * np.array([1e-3, 0.013, 0.037, 0.11, 0.31, 0.55, 0.97])
+    patterns = [([spread[0]], [many], 0.0)]
+    patterns += [([d], [1], d) for d in spread]
+    patterns += [([d], [many], d) for d in spread]
+    patterns += [([spread[0], d], [many - 1, 1], d) for d in spread]
+    patterns += [([d, reach / 2], [1, many - 1], 0.0) for d in spread]
+    return patterns
+
+
+def _log_proba(law, nodes, step, delta, count, target):
+    """What a table of this step would give; the law itself at the nodes, if step is None."""
+    z, log_weight = nodes
+
+    def at(function, d):
+        if step is None:
+            return function(z + d)
+        first, weights = interpolation_weights(np.array(d / step))
+        rows = first + np.arange(ORDER) - (ORDER // 2 - 1)
+        return weights @ function(z + step * rows[:, None])
+
+    exponent = log_weight + at(law.log_hazard, target)
+    for d, m in zip([0.0, *delta], [1, *count], strict=True):
+        exponent += m * at(law.logcdf, d)
+    return log_sum(exponent)

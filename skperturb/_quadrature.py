@@ -1,0 +1,140 @@
+"""Sums over the tables, in NumPy: what :mod:`skperturb._compiled` does where there is no compiler.
+
+Functions of a :class:`~skperturb._tables.Table`, scores (n, K) whose rows are within its reach, and
+classes y (n,); the two modules agree to rounding. Here rows are worked on in blocks, as matrix
+products: the interpolation weights of all classes, summed by grid point, times the table.
+"""
+
+import numpy as np
+from scipy.special import log_softmax
+
+from ._shift import below_best, with_zero_row_sums, with_zero_sum, with_zero_sums
+from ._tables import ORDER
+
+# Numbers in one work array: large enough to hide NumPy's overhead, small enough for the cache.
+_BLOCK_ELEMENTS = 1 << 17
+
+
+def log_likelihood(table, scores, y):
+    """log p of one class a row (n,), and its gradient (n, K)."""
+    log_p, gradient = np.empty(len(y)), np.empty(scores.shape)
+    for rows in _blocks(table, scores):
+        places, weights = _interpolation(table, below_best(scores[rows]))
+        log_p[rows], share = _target_shares(table, places, weights, y[rows])
+        gradient[rows] = -_sample(share @ table.hazard.T, places, weights)
+    return log_p, with_zero_sum(gradient, y)
+
+
+def log_proba(table, scores):
+    """log p of all classes (n, K), not normalised."""
+    out = np.empty(scores.shape)
+    for rows in _blocks(table, scores):
+        places, weights = _interpolation(table, below_best(scores[rows]))
+        exponent = _log_cdf_of_winner(table, places, weights) + table.log_weight
+        peak = exponent.max(axis=1, keepdims=True)
+        density = np.exp(exponent - peak) @ table.hazard.T
+        log_density = np.log(np.maximum(density, np.finfo(float).tiny))
+        out[rows] = _sample(log_density, places, weights) + peak
+    return out
+
+
+def hessian(table, scores, y):
+    """Second derivatives of log p of one class a row (n, K, K)."""
+    out = np.empty((*scores.shape, scores.shape[1]))
+    for rows in _blocks(table, scores, scores.shape[1]):
+        delta = below_best(scores[rows])
+        places, weights = _interpolation(table, delta)
+        _, share = _target_shares(table, places, weights, y[rows])
+        on_grid = share @ table.hazard.T
+        mean = _sample(on_grid, places, weights)
+        # The slope of the hazard in delta, by the derivative of the same interpolation.
+        slope = _sample(on_grid, places, table.interpolation_slope(delta)[1])
+        hazard = _hazard(table, delta)
+        block = (hazard * share[:, None, :]) @ hazard.transpose(0, 2, 1)
+        block -= mean[:, :, None] * mean[:, None, :]
+        np.einsum("njj->nj", block)[:] += slope
+        out[rows] = block
+    return with_zero_sums(out, y)
+
+
+def jacobian(table, scores):
+    """d p_i / d theta_j = -integral r_i r_j exp(S): (n, K, K)."""
+    out = np.empty((*scores.shape, scores.shape[1]))
+    for rows in _blocks(table, scores, scores.shape[1]):
+        delta = below_best(scores[rows])
+        places, weights = _interpolation(table, delta)
+        density = np.exp(_log_cdf_of_winner(table, places, weights) + table.log_weight)
+        hazard = _hazard(table, delta)
+        out[rows] = -(hazard * density[:, None, :]) @ hazard.transpose(0, 2, 1)
+    return with_zero_row_sums(out)
+
+
+def potential(table, scores):
+    """G - max(scores): E[max(scores + noise) - max(noise)], less the best score (n,)."""
+    # E max(noise) on the same nodes: what the window cuts off cancels.
+    level = np.exp(scores.shape[1] * table.log_cdf[ORDER // 2 - 1])
+    out = np.empty(len(scores))
+    for rows in _blocks(table, scores):
+        places, weights = _interpolation(table, below_best(scores[rows]))
+        below = np.exp(_log_cdf_of_winner(table, places, weights))
+        out[rows] = (level - below) @ np.exp(table.log_weight)
+    return out
+
+
+def softmax_likelihood(scores, y):
+    """log softmax of one class a row (n,), and its gradient (n, K)."""
+    log_p = log_softmax(scores, axis=1)
+    return log_p[np.arange(len(y)), y], with_zero_sum(-np.exp(log_p), y)
+
+
+def _log_cdf_of_winner(table, places, weights):
+    """sum_j L(z + delta_j) at the nodes: the weights, summed by grid point, times the table."""
+    n, n_grid = len(places), len(table.log_cdf)
+    where = (places[..., None] + np.arange(ORDER)).ravel()
+    counts = np.bincount(where, weights.ravel(), minlength=n * n_grid)
+    return counts.reshape(n, n_grid) @ table.log_cdf
+
+
+def _blocks(table, scores, copies=1):
+    """Slices of rows; `copies` of a row's numbers on the nodes or grid are held at once."""
+    per_row = max(ORDER * scores.shape[1], *table.log_cdf.shape) * copies
+    size = max(1, _BLOCK_ELEMENTS // per_row)
+    for start in range(0, len(scores), size):
+        yield slice(start, start + size)
+
+
+def _interpolation(table, delta):
+    """Places in a flat (n, n_grid) array, and weights there."""
+    first, weights = table.interpolation(delta)
+    return first + np.arange(len(delta))[:, None] * len(table.log_cdf), weights
+
+
+def _target_shares(table, places, weights, y):
+    """log p of one class a row (n,), and each node's share of the integral (n, n_nodes)."""
+    each = np.arange(len(y))
+    exponent = _log_cdf_of_winner(table, places, weights) + table.log_weight
+    first = places[each, y] - each * len(table.log_cdf)
+    for k in range(ORDER):
+        exponent += weights[each, y, k, None] * table.log_hazard[first + k]
+    peak = exponent.max(axis=1, keepdims=True)
+    summands = np.exp(exponent - peak)
+    total = summands.sum(axis=1, keepdims=True)
+    return (peak + np.log(total))[:, 0], summands / total
+
+
+def _hazard(table, delta):
+    """The hazard of each class at the nodes: (n, K, n_nodes)."""
+    first, weights = table.interpolation(delta)
+    hazard = np.zeros((*delta.shape, table.hazard.shape[1]))
+    for k in range(ORDER):
+        hazard += weights[..., k, None] * table.hazard[first + k]
+    return hazard
+
+
+def _sample(values, places, weights):
+    """Interpolate each row's function of delta, given on the grid, at the row's classes."""
+    flat = values.ravel()
+    out = weights[..., 0] * flat[places]
+    for k in range(1, ORDER):
+        out += weights[..., k] * flat[places + k]
+    return out

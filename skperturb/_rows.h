@@ -1,0 +1,504 @@
+/* The sums of skperturb/_quadrature.py, one row of scores after the other.
+ *
+ * A row needs a few thousand products of table entries and one exponential per node, all in
+ * loops that a compiler vectorises: the table's rows are padded to a multiple of LANES nodes. Each
+ * function is compiled twice on x86, for processors with and without AVX2 and FMA, and
+ * chosen when it is called, so that a wheel runs anywhere.
+ */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ORDER 8 /* as in _tables.py */
+#define LANES 8
+#define NEGLIGIBLE 37.0 /* exp(-37) = 1e-16 */
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+#if defined(__GNUC__) && defined(__x86_64__)
+#define WITH_FMA __attribute__((target("avx2,fma")))
+#define HAS_FMA (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+#else
+#define WITH_FMA
+#define HAS_FMA 0
+#endif
+#define DISPATCH(name, parameters, arguments)                                                  \
+    WITH_FMA static int name##_fma parameters { return name##_rows arguments; }                \
+    static int name##_plain parameters { return name##_rows arguments; }                       \
+    static int name parameters { return HAS_FMA ? name##_fma arguments : name##_plain arguments; }
+
+typedef struct {
+    const double *log_cdf, *hazard, *log_hazard; /* (n_grid, n_nodes); both multiples of LANES */
+    const double *coarse_log_cdf, *coarse_log_hazard; /* (n_grid, n_nodes / LANES) */
+    const double *log_weight;                    /* (n_nodes,) */
+    const double *powers;                        /* (ORDER, ORDER): of the Lagrange polynomials */
+    ptrdiff_t n_grid, n_nodes;
+    double inverse_step, reach, grid_reach;
+} Table;
+
+/* exp(x) for x <= 0 to one unit in the last place or two; 0 below -700. */
+INLINE double exp_of_negative(double x)
+{
+    const double to_integer = 6755399441055744.0; /* 1.5 * 2^52: the integer in the low bits */
+    double shifted = x * 1.4426950408889634 + to_integer, scale;
+    double n = shifted - to_integer;
+    double r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10;
+    double p = 2.08767569878681e-09;
+    uint64_t bits;
+    p = p * r + 2.505210838544172e-08;
+    p = p * r + 2.755731922398589e-07;
+    p = p * r + 2.7557319223985893e-06;
+    p = p * r + 2.48015873015873e-05;
+    p = p * r + 0.0001984126984126984;
+    p = p * r + 0.001388888888888889;
+    p = p * r + 0.008333333333333333;
+    p = p * r + 0.041666666666666664;
+    p = p * r + 0.16666666666666666;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
+    memcpy(&bits, &shifted, sizeof bits);
+    bits = (bits + 1023) << 52;
+    memcpy(&scale, &bits, sizeof scale);
+    return x < -700.0 ? 0.0 : p * scale;
+}
+
+/* First row of the table and ORDER weights for a distance below the best; nothing beyond. */
+INLINE ptrdiff_t interpolate(const Table *t, double delta, double *restrict weight)
+{
+    const double *restrict c = t->powers;
+    double position, u;
+    ptrdiff_t first, k;
+    if (delta > t->grid_reach) {
+        for (k = 0; k < ORDER; k++)
+            weight[k] = 0.0;
+        return 0;
+    }
+    position = delta * t->inverse_step;
+    first = (ptrdiff_t)position;
+    u = position - (double)first - 0.5;
+#pragma omp simd
+    for (k = 0; k < ORDER; k++) {
+        double high = c[7 * ORDER + k] * u + c[6 * ORDER + k], low = c[3 * ORDER + k] * u + c[2 * ORDER + k];
+        high = high * u + c[5 * ORDER + k], low = low * u + c[ORDER + k];
+        high = high * u + c[4 * ORDER + k], low = low * u + c[k];
+        weight[k] = high * ((u * u) * (u * u)) + low;
+    }
+    return first;
+}
+
+/* sum[:count] += weight @ rows[:, :count], for ORDER rows n apart. */
+INLINE void add_rows(double *restrict sum, const double *restrict rows,
+                     const double *restrict weight, ptrdiff_t n, ptrdiff_t count)
+{
+    const double w0 = weight[0], w1 = weight[1], w2 = weight[2], w3 = weight[3];
+    const double w4 = weight[4], w5 = weight[5], w6 = weight[6], w7 = weight[7];
+    ptrdiff_t q;
+#pragma omp simd
+    for (q = 0; q < count; q++) {
+        double even = sum[q] + w0 * rows[q], odd = w1 * rows[q + n];
+        even += w2 * rows[q + 2 * n], odd += w3 * rows[q + 3 * n];
+        even += w4 * rows[q + 4 * n], odd += w5 * rows[q + 5 * n];
+        even += w6 * rows[q + 6 * n], odd += w7 * rows[q + 7 * n];
+        sum[q] = even + odd;
+    }
+}
+
+/* weight @ rows[:, :count] @ values. */
+INLINE double product(const double *restrict values, const double *restrict rows,
+                      const double *restrict weight, ptrdiff_t n, ptrdiff_t count)
+{
+    const double w0 = weight[0], w1 = weight[1], w2 = weight[2], w3 = weight[3];
+    const double w4 = weight[4], w5 = weight[5], w6 = weight[6], w7 = weight[7];
+    double total = 0.0;
+    ptrdiff_t q;
+#pragma omp simd reduction(+ : total)
+    for (q = 0; q < count; q++) {
+        double even = w0 * rows[q], odd = w1 * rows[q + n];
+        even += w2 * rows[q + 2 * n], odd += w3 * rows[q + 3 * n];
+        even += w4 * rows[q + 4 * n], odd += w5 * rows[q + 5 * n];
+        even += w6 * rows[q + 6 * n], odd += w7 * rows[q + 7 * n];
+        total += values[q] * (even + odd);
+    }
+    return total;
+}
+
+INLINE double dot(const double *restrict a, const double *restrict b, ptrdiff_t n)
+{
+    double total = 0.0;
+    ptrdiff_t q;
+#pragma omp simd reduction(+ : total)
+    for (q = 0; q < n; q++)
+        total += a[q] * b[q];
+    return total;
+}
+
+INLINE double largest(const double *restrict values, ptrdiff_t n)
+{
+    double best = values[0];
+    ptrdiff_t j;
+#pragma omp simd reduction(max : best)
+    for (j = 0; j < n; j++)
+        best = values[j] > best ? values[j] : best;
+    return best;
+}
+
+/* What one row needs: where its classes lie on the grid, and sums over them. */
+typedef struct {
+    double *weight;      /* (n_classes, ORDER) */
+    ptrdiff_t *first;    /* (n_classes,) */
+    double *on_grid;     /* (n_grid,) */
+    double *exponent;    /* (n_nodes,) */
+    double *coarse;      /* (n_nodes / LANES,) */
+    double *hazard;      /* (n_classes, n_nodes), for second derivatives */
+    double *scratch;     /* (n_nodes,) */
+    ptrdiff_t reached;   /* rows of the grid that a class touches: a multiple of ORDER */
+    ptrdiff_t low, high; /* nodes outside of [low, high) are negligible; multiples of LANES */
+    int many;            /* classes: summed by grid point, instead of one by one */
+    void *memory;
+} Row;
+
+static int allocate(Row *row, const Table *t, ptrdiff_t n_classes, int second)
+{
+    ptrdiff_t n = n_classes * ORDER + t->n_grid + 3 * t->n_nodes;
+    if (second)
+        n += n_classes * t->n_nodes;
+    row->memory = malloc((size_t)n * sizeof(double) + (size_t)n_classes * sizeof(ptrdiff_t));
+    if (!row->memory)
+        return -1;
+    row->weight = (double *)row->memory;
+    row->on_grid = row->weight + n_classes * ORDER;
+    row->exponent = row->on_grid + t->n_grid;
+    row->coarse = row->exponent + t->n_nodes;
+    row->scratch = row->coarse + t->n_nodes;
+    row->hazard = row->scratch + t->n_nodes;
+    row->first = (ptrdiff_t *)((double *)row->memory + n);
+    return 0;
+}
+
+/* Where the classes of a row lie. */
+INLINE void place(const Table *t, Row *row, const double *scores, double best, ptrdiff_t n_classes)
+{
+    ptrdiff_t j, k, g;
+    row->reached = 0;
+    for (j = 0; j < n_classes; j++) {
+        ptrdiff_t first = interpolate(t, best - scores[j], row->weight + j * ORDER);
+        row->first[j] = first;
+        row->reached = first > row->reached ? first : row->reached;
+    }
+    /* The best class lies at the grid's beginning. Whole groups of rows, inside the table. */
+    row->reached = (row->reached + 2 * ORDER - 1) / ORDER * ORDER;
+    row->many = row->reached < ORDER * n_classes;
+    row->low = 0;
+    row->high = t->n_nodes;
+    if (!row->many)
+        return;
+    for (g = 0; g < row->reached; g++)
+        row->on_grid[g] = 0.0;
+    for (j = 0; j < n_classes; j++) {
+        const double *restrict weight = row->weight + j * ORDER;
+        double *restrict sum = row->on_grid + row->first[j];
+#pragma omp simd
+        for (k = 0; k < ORDER; k++)
+            sum[k] += weight[k];
+    }
+}
+
+/* sum[:count] += sum over the classes of L(z + delta_j), from columns of a table n wide. */
+INLINE void add_log_cdf(const Row *row, double *sum, const double *log_cdf, ptrdiff_t n,
+                        ptrdiff_t count, ptrdiff_t n_classes)
+{
+    ptrdiff_t j, g;
+    if (row->many)
+        for (g = 0; g < row->reached; g += ORDER)
+            add_rows(sum, log_cdf + g * n, row->on_grid + g, n, count);
+    else
+        for (j = 0; j < n_classes; j++)
+            add_rows(sum, log_cdf + row->first[j] * n, row->weight + j * ORDER, n, count);
+}
+
+/* Widen [low, high) to the nodes that matter to class y, given log weight + S at coarse nodes.
+ *
+ * Between two coarse nodes nothing rises that both are far below of: the integrand has one peak, or
+ * varies slowly.
+ */
+INLINE void widen_window(const Table *t, Row *row, ptrdiff_t y)
+{
+    const ptrdiff_t n = t->n_nodes / LANES;
+    ptrdiff_t low = 0, high = n - 1;
+    double peak;
+    memcpy(row->scratch, row->coarse, (size_t)n * sizeof(double));
+    add_rows(row->scratch, t->coarse_log_hazard + row->first[y] * n, row->weight + y * ORDER, n, n);
+    peak = largest(row->scratch, n) - NEGLIGIBLE;
+    while (row->scratch[low] < peak)
+        low++;
+    while (row->scratch[high] < peak)
+        high--;
+    low = (low > 0 ? low - 1 : 0) * LANES;
+    high = (high + 1) * LANES;
+    row->low = low < row->low ? low : row->low;
+    row->high = high > row->high ? high : row->high;
+}
+
+/* The nodes that matter to two classes, and so to those between them. */
+INLINE void find_window(const Table *t, Row *row, ptrdiff_t near, ptrdiff_t far,
+                        ptrdiff_t n_classes)
+{
+    const ptrdiff_t n = t->n_nodes / LANES;
+    ptrdiff_t q;
+    for (q = 0; q < n; q++)
+        row->coarse[q] = t->log_weight[q * LANES];
+    add_log_cdf(row, row->coarse, t->coarse_log_cdf, n, n, n_classes);
+    row->low = t->n_nodes;
+    row->high = 0;
+    widen_window(t, row, near);
+    if (far != near)
+        widen_window(t, row, far);
+}
+
+/* exponent := log weight + sum_j L(z + delta_j), at the nodes that matter. */
+INLINE void log_cdf_of_winner(const Table *t, Row *row, ptrdiff_t n_classes)
+{
+    const ptrdiff_t count = row->high - row->low;
+    memcpy(row->exponent, t->log_weight + row->low, (size_t)count * sizeof(double));
+    add_log_cdf(row, row->exponent, t->log_cdf + row->low, t->n_nodes, count, n_classes);
+}
+
+/* exponent := exp(exponent - peak) / sum; returns peak + log(sum). */
+INLINE double normalise(double *restrict exponent, ptrdiff_t n)
+{
+    double peak = largest(exponent, n), total = 0.0, inverse;
+    ptrdiff_t q;
+#pragma omp simd reduction(+ : total)
+    for (q = 0; q < n; q++) {
+        double value = exp_of_negative(exponent[q] - peak);
+        exponent[q] = value;
+        total += value;
+    }
+    inverse = 1.0 / total;
+#pragma omp simd
+    for (q = 0; q < n; q++)
+        exponent[q] *= inverse;
+    return peak + log(total);
+}
+
+/* on_grid := hazard @ exponent, where the classes lie; four rows share what is loaded. */
+INLINE void hazard_on_grid(const Table *t, Row *row)
+{
+    const ptrdiff_t n = t->n_nodes, count = row->high - row->low;
+    const double *restrict values = row->exponent;
+    ptrdiff_t g, q;
+    for (g = 0; g < row->reached; g += 4) {
+        const double *restrict rows = t->hazard + row->low + g * n;
+        double a = 0.0, b = 0.0, c = 0.0, d = 0.0;
+#pragma omp simd reduction(+ : a, b, c, d)
+        for (q = 0; q < count; q++) {
+            a += values[q] * rows[q];
+            b += values[q] * rows[q + n];
+            c += values[q] * rows[q + 2 * n];
+            d += values[q] * rows[q + 3 * n];
+        }
+        row->on_grid[g] = a;
+        row->on_grid[g + 1] = b;
+        row->on_grid[g + 2] = c;
+        row->on_grid[g + 3] = d;
+    }
+}
+
+INLINE double sample(const Row *row, ptrdiff_t j)
+{
+    const double *weight = row->weight + j * ORDER, *value = row->on_grid + row->first[j];
+    return ((weight[0] * value[0] + weight[1] * value[1])
+            + (weight[2] * value[2] + weight[3] * value[3]))
+         + ((weight[4] * value[4] + weight[5] * value[5])
+            + (weight[6] * value[6] + weight[7] * value[7]));
+}
+
+/* exponent := each node's share of the integral for class y; returns log p_y. */
+INLINE double target_shares(const Table *t, Row *row, const double *scores, double best,
+                            ptrdiff_t y, ptrdiff_t n_classes)
+{
+    place(t, row, scores, best, n_classes);
+    find_window(t, row, y, y, n_classes);
+    log_cdf_of_winner(t, row, n_classes);
+    add_rows(row->exponent, t->log_hazard + row->low + row->first[y] * t->n_nodes,
+             row->weight + y * ORDER, t->n_nodes, row->high - row->low);
+    return normalise(row->exponent, row->high - row->low);
+}
+
+INLINE int log_likelihood_rows(const Table *t, const double *scores, const intptr_t *y,
+                               double *log_p, double *gradient, ptrdiff_t n, ptrdiff_t n_classes)
+{
+    Row row;
+    ptrdiff_t i, j;
+    if (allocate(&row, t, n_classes, 0))
+        return -1;
+    for (i = 0; i < n; i++, scores += n_classes, gradient += n_classes) {
+        double sum = 0.0;
+        log_p[i] = target_shares(t, &row, scores, largest(scores, n_classes), y[i], n_classes);
+        if (row.many)
+            hazard_on_grid(t, &row);
+        for (j = 0; j < n_classes; j++)
+            if (row.many)
+                gradient[j] = -sample(&row, j);
+            else if (j != y[i])
+                gradient[j] = -product(row.exponent,
+                                       t->hazard + row.low + row.first[j] * t->n_nodes,
+                                       row.weight + j * ORDER, t->n_nodes, row.high - row.low);
+        gradient[y[i]] = 0.0;
+        for (j = 0; j < n_classes; j++)
+            sum += gradient[j];
+        gradient[y[i]] = -sum;
+    }
+    free(row.memory);
+    return 0;
+}
+DISPATCH(log_likelihood,
+         (const Table *t, const double *scores, const intptr_t *y, double *log_p,
+          double *gradient, ptrdiff_t n, ptrdiff_t n_classes),
+         (t, scores, y, log_p, gradient, n, n_classes))
+
+/* The nearest class and the furthest one whose probability the table gives. */
+INLINE void ends(const Table *t, const double *scores, double best, ptrdiff_t n_classes,
+                 ptrdiff_t *near, ptrdiff_t *far)
+{
+    ptrdiff_t j;
+    for (j = 0; j < n_classes - 1 && scores[j] != best; j++)
+        ;
+    *near = *far = j;
+    for (j = 0; j < n_classes; j++)
+        if (scores[j] < scores[*far] && best - scores[j] <= t->reach)
+            *far = j;
+}
+
+/* log p of all classes, not normalised. */
+INLINE int log_proba_rows(const Table *t, const double *scores, double *log_p, ptrdiff_t n,
+                          ptrdiff_t n_classes)
+{
+    const double tiny = 2.2250738585072014e-308;
+    Row row;
+    ptrdiff_t i, j, g, near, far;
+    if (allocate(&row, t, n_classes, 0))
+        return -1;
+    for (i = 0; i < n; i++, scores += n_classes, log_p += n_classes) {
+        double best = largest(scores, n_classes), level;
+        ends(t, scores, best, n_classes, &near, &far);
+        place(t, &row, scores, best, n_classes);
+        find_window(t, &row, near, far, n_classes);
+        log_cdf_of_winner(t, &row, n_classes);
+        level = normalise(row.exponent, row.high - row.low);
+        if (row.many) {
+            hazard_on_grid(t, &row);
+            for (g = 0; g < row.reached; g++)
+                row.on_grid[g] = log(fmax(row.on_grid[g], tiny));
+        }
+        for (j = 0; j < n_classes; j++) {
+            if (!row.many)
+                for (g = row.first[j]; g < row.first[j] + ORDER; g++)
+                    row.on_grid[g] = log(fmax(dot(t->hazard + row.low + g * t->n_nodes,
+                                                  row.exponent, row.high - row.low), tiny));
+            log_p[j] = sample(&row, j) + level;
+        }
+    }
+    free(row.memory);
+    return 0;
+}
+DISPATCH(log_proba,
+         (const Table *t, const double *scores, double *log_p, ptrdiff_t n, ptrdiff_t n_classes),
+         (t, scores, log_p, n, n_classes))
+
+/* sum_q exponent_q r_j r_k of all pairs of classes: (n_classes, n_classes). */
+INLINE void hazard_products(const Table *t, Row *row, double *out, ptrdiff_t n_classes)
+{
+    const ptrdiff_t n = t->n_nodes, count = row->high - row->low;
+    ptrdiff_t j, k, q;
+    memset(row->hazard, 0, (size_t)(n_classes * n) * sizeof(double));
+    for (j = 0; j < n_classes; j++)
+        add_rows(row->hazard + j * n, t->hazard + row->low + row->first[j] * n,
+                 row->weight + j * ORDER, n, count);
+    for (j = 0; j < n_classes; j++) {
+        const double *restrict own = row->hazard + j * n, *restrict share = row->exponent;
+        double *restrict product = row->scratch;
+#pragma omp simd
+        for (q = 0; q < count; q++)
+            product[q] = own[q] * share[q];
+        for (k = 0; k <= j; k++)
+            out[j * n_classes + k] = out[k * n_classes + j]
+                = dot(product, row->hazard + k * n, count);
+    }
+}
+
+/* E[r_j r_k], E[r_j] and E[r'_j] under the shares for class y. Without y: sum r_j r_k exp(S). */
+INLINE int moments_rows(const Table *t, const double *slope_powers, const double *scores,
+                        const intptr_t *y, double *products, double *mean, double *slope,
+                        ptrdiff_t n, ptrdiff_t n_classes)
+{
+    Table derivative = *t;
+    Row row;
+    double weight[ORDER];
+    ptrdiff_t i, j, q;
+    if (allocate(&row, t, n_classes, 1))
+        return -1;
+    derivative.powers = slope_powers;
+    for (i = 0; i < n; i++, scores += n_classes, mean += n_classes, slope += n_classes,
+        products += n_classes * n_classes) {
+        double best = largest(scores, n_classes);
+        if (!y) {
+            place(t, &row, scores, best, n_classes);
+            log_cdf_of_winner(t, &row, n_classes);
+            for (q = 0; q < t->n_nodes; q++)
+                row.exponent[q] = exp(row.exponent[q]);
+            hazard_products(t, &row, products, n_classes);
+            continue;
+        }
+        target_shares(t, &row, scores, best, y[i], n_classes);
+        hazard_products(t, &row, products, n_classes);
+        for (j = 0; j < n_classes; j++) {
+            ptrdiff_t count = row.high - row.low,
+                      first = interpolate(&derivative, best - scores[j], weight);
+            mean[j] = dot(row.hazard + j * t->n_nodes, row.exponent, count);
+            slope[j] = t->inverse_step * product(row.exponent,
+                t->hazard + row.low + first * t->n_nodes, weight, t->n_nodes, count);
+        }
+    }
+    free(row.memory);
+    return 0;
+}
+DISPATCH(moments,
+         (const Table *t, const double *slope_powers, const double *scores, const intptr_t *y,
+          double *products, double *mean, double *slope, ptrdiff_t n, ptrdiff_t n_classes),
+         (t, slope_powers, scores, y, products, mean, slope, n, n_classes))
+
+/* Gumbel noise: the closed form. */
+INLINE int softmax_likelihood_rows(const double *scores, const intptr_t *y, double *log_p,
+                                   double *gradient, ptrdiff_t n, ptrdiff_t n_classes)
+{
+    ptrdiff_t i, j;
+    for (i = 0; i < n; i++, scores += n_classes, gradient += n_classes) {
+        double best = largest(scores, n_classes), total = 0.0, sum = 0.0, inverse;
+#pragma omp simd reduction(+ : total)
+        for (j = 0; j < n_classes; j++) {
+            double value = exp_of_negative(scores[j] - best);
+            gradient[j] = value;
+            total += value;
+        }
+        log_p[i] = scores[y[i]] - best - log(total);
+        inverse = 1.0 / total;
+        gradient[y[i]] = 0.0;
+#pragma omp simd reduction(+ : sum)
+        for (j = 0; j < n_classes; j++) {
+            gradient[j] *= -inverse;
+            sum += gradient[j];
+        }
+        gradient[y[i]] = -sum;
+    }
+    return 0;
+}
+DISPATCH(softmax_likelihood,
+         (const double *scores, const intptr_t *y, double *log_p, double *gradient, ptrdiff_t n,
+          ptrdiff_t n_classes),
+         (scores, y, log_p, gradient, n, n_classes))

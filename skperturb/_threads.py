@@ -1,0 +1,100 @@
+"""Row blocks over threads: NumPy, BLAS and the compiled sums all release the GIL.
+
+As many threads as BLAS may use when the work begins, so that environment variables, threadpoolctl
+and joblib's inner limits are respected; BLAS itself is held to one thread meanwhile, because the
+products of a row block are small. Threads end with the work: nothing is left to a fork.
+"""
+
+from functools import cache
+from itertools import pairwise
+from threading import Lock, Thread, local
+
+from threadpoolctl import ThreadpoolController  # comes with scikit-learn
+
+
+@cache
+def _blas():
+    return ThreadpoolController().select(user_api="blas")
+
+
+def _allowed():
+    """As many threads as BLAS may use."""
+    libraries = _blas().lib_controllers
+    return max((library.num_threads or 1 for library in libraries), default=1)
+
+
+class _Hold:
+    """BLAS on one thread while anyone, in any thread, needs it; then as it was."""
+
+    def __init__(self):
+        self._lock, self._holders, self._limiter, self.allowed = Lock(), 0, None, 1
+
+    def __enter__(self):
+        with self._lock:
+            if not self._holders:
+                self.allowed = _allowed()
+                self._limiter = _blas().limit(limits=1)
+                self._limiter.__enter__()
+            self._holders += 1
+            return self.allowed
+
+    def __exit__(self, *exception):
+        with self._lock:
+            self._holders -= 1
+            if not self._holders:
+                self._limiter.__exit__(*exception)
+
+
+single_blas_thread = _Hold()
+
+
+def n_threads():
+    """How many threads share the blocks of rows."""
+    with single_blas_thread as allowed:
+        return allowed
+
+
+_this_thread = local()
+
+
+def map_threads(function, items):
+    """[function(item) for each item]: the caller and other threads take one item after another.
+
+    The results are in the order of the items, so that their sum is the same whatever the number
+    of threads; an error of any is raised once all have ended. Within `function`, it is a loop.
+    """
+    items = list(items)
+    with single_blas_thread as allowed:
+        n_threads = min(allowed, len(items))
+        if n_threads <= 1 or getattr(_this_thread, "busy", False):
+            return [function(item) for item in items]
+        results, errors, remaining = [None] * len(items), [], iter(enumerate(items))
+
+        def work():
+            _this_thread.busy = True
+            try:
+                # The GIL makes this iterator safe to share: each pair is taken once.
+                for index, item in remaining:
+                    results[index] = function(item)
+            except BaseException as error:  # for the caller to raise
+                errors.append(error)
+            finally:
+                _this_thread.busy = False
+
+        threads = [Thread(target=work) for _ in range(n_threads - 1)]
+        for thread in threads:
+            thread.start()
+        work()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+        return results
+
+
+def row_slices(n_rows, fewest, most):
+    """Slices of rows for threads: one each, of `fewest` rows at least, of `most` at most."""
+    with single_blas_thread as allowed:
+        n_slices = max(1, min(n_rows // fewest, allowed), -(-n_rows // most))
+    bounds = [n_rows * k // n_slices for k in range(n_slices + 1)]
+    return [slice(*ends) for ends in pairwise(bounds)]

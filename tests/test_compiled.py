@@ -1,0 +1,163 @@
+"""The two sets of sums over tables: one interface, the same numbers."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skperturb import PerturbArgmaxClassifier, _quadrature
+from skperturb._convolution import convolution
+from skperturb._direct import DirectKernel
+from skperturb._graded import build_graded_table
+from skperturb._interpolant import interpolant
+from skperturb._kernel import make_kernel
+from skperturb._tables import NotTabulableError, build_table, class_tier
+from skperturb.noise import Cauchy, Gaussian, GumbelMin, Laplace, Logistic, StudentT
+
+from .conftest import IDENTITY
+
+TABLES = {
+    "gaussian": lambda tier: build_table(Gaussian(), tier),
+    "gaussian, far": lambda tier: build_table(Gaussian(), tier, far=True),
+    "logistic": lambda tier: build_table(Logistic(), tier),
+    "gumbel_min": lambda tier: build_table(GumbelMin(), tier),
+    "softmax_laplace": lambda tier: build_table(interpolant(convolution(Laplace(), 1.0)), tier),
+    "student_t": lambda tier: build_graded_table(interpolant(StudentT(4)), tier),
+    "cauchy": lambda tier: build_graded_table(interpolant(Cauchy()), tier),
+}
+tables = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())
+
+
+def rows(n_classes, reach, n=40):
+    """Scores within a table's reach: close, wide apart, equal, and one class far above all."""
+    rng = np.random.default_rng(n_classes)
+    scores = rng.normal(size=(n, n_classes))
+    scores *= np.minimum(rng.choice([0.1, 1.0, 5.0, 20.0], n)[:, None], reach / 6)
+    scores[0] = 0.0
+    scores[1], scores[1, 0] = 0.0, 0.95 * reach
+    scores[2] = np.linspace(0, 0.99 * reach, n_classes)
+    scores = np.maximum(scores, scores.max(axis=1, keepdims=True) - 0.99 * reach)
+    return scores, rng.integers(n_classes, size=n)
+
+
+@tables
+@pytest.mark.parametrize("n_classes", [2, 3, 7, 30, 129])
+def test_the_compiled_sums_are_those_of_numpy(table, n_classes):
+    compiled = pytest.importorskip("skperturb._compiled", reason="built without a C compiler")
+    try:
+        table = table(class_tier(n_classes))
+    except NotTabulableError:
+        pytest.skip("no table of this law is for so many classes")
+    scores, y = rows(n_classes, table.reach)
+    for mine, theirs in zip(
+        compiled.log_likelihood(table, scores, y),
+        _quadrature.log_likelihood(table, scores, y),
+        strict=True,
+    ):
+        assert_allclose(mine, theirs, rtol=IDENTITY, atol=IDENTITY)
+    log_p = _quadrature.log_proba(table, scores)
+    visible = log_p > -600
+    assert_allclose(compiled.log_proba(table, scores)[visible], log_p[visible], 1e-11, IDENTITY)
+    if n_classes <= 30:
+        theirs = _quadrature.hessian(table, scores, y)
+        size = 1 + np.abs(theirs).max(axis=(1, 2), keepdims=True)
+        mine = compiled.hessian(table, scores, y)
+        assert_allclose(mine / size, theirs / size, rtol=0, atol=IDENTITY)
+        theirs = _quadrature.jacobian(table, scores)
+        assert_allclose(compiled.jacobian(table, scores), theirs, rtol=0, atol=IDENTITY)
+
+
+def test_the_compiled_softmax_is_that_of_numpy():
+    compiled = pytest.importorskip("skperturb._compiled", reason="built without a C compiler")
+    for n_classes in (2, 7, 1000):
+        scores, y = rows(n_classes, 1000.0)
+        for mine, theirs in zip(
+            compiled.softmax_likelihood(scores, y),
+            _quadrature.softmax_likelihood(scores, y),
+            strict=True,
+        ):
+            assert_allclose(mine, theirs, rtol=IDENTITY, atol=IDENTITY)
+
+
+@tables
+def test_no_rows_are_no_rows(table):
+    compiled = pytest.importorskip("skperturb._compiled", reason="built without a C compiler")
+    table, scores, y = table(8), np.empty((0, 3)), np.empty(0, dtype=int)
+    assert compiled.log_likelihood(table, scores, y)[1].shape == (0, 3)
+    assert compiled.log_proba(table, scores).shape == (0, 3)
+    assert compiled.hessian(table, scores, y).shape == (0, 3, 3)
+    assert compiled.jacobian(table, scores).shape == (0, 3, 3)
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "student_t", "gumbel"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_memory_order_does_not_matter(noise, dtype):
+    """Columns and reversed rows of a larger array: nothing but contiguous memory goes to C."""
+    X = np.random.default_rng(0).normal(size=(60, 8)).astype(dtype)
+    y = np.arange(60) % 3
+    plain = PerturbArgmaxClassifier(noise).fit(X[::-1, ::2].copy(), y)
+    views = PerturbArgmaxClassifier(noise).fit(X[::-1, ::2], y)
+    assert_allclose(views.coef_, plain.coef_, rtol=1e-5)
+    fortran = np.asfortranarray(X[::-1, ::2])
+    assert_allclose(plain.predict_proba(fortran), plain.predict_proba(X[::-1, ::2]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("law", [StudentT(4), StudentT(1.5), Cauchy(), convolution(Cauchy(), 0.5)])
+@pytest.mark.parametrize("n_classes", [2, 5, 30])
+def test_graded_tables_against_direct_quadrature(law, n_classes):
+    """Within the small table's reach, within the large one's, and beyond both."""
+    kernel, direct = make_kernel(law, n_classes), DirectKernel(law)
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(9, n_classes))
+    scores[3:] *= 10
+    reach = build_graded_table(interpolant(law), class_tier(n_classes)).reach
+    scores[6, 0], scores[7, 0], scores[8, 0] = 1.2 * reach, 2 * reach, 1e4 * reach
+    for y in (np.zeros(9, dtype=int), np.ones(9, dtype=int)):
+        for mine, exact in zip(
+            kernel.log_likelihood(scores, y), direct.log_likelihood(scores, y), strict=True
+        ):
+            assert_allclose(mine, exact, rtol=0, atol=3e-9)
+    assert_allclose(kernel.log_proba(scores), direct.log_proba(scores), rtol=0, atol=3e-9)
+
+
+def run(code, **environment):
+    """The words that `code` prints in an interpreter of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_the_environment_chooses_the_sums_and_says_so():
+    code = "import skperturb; skperturb.show_versions()"
+    assert "NumPy (no compiled extension)" in run(code, SKPERTURB_COMPILED="0")
+    try:
+        import skperturb._compiled  # noqa: F401
+    except ImportError:
+        return
+    assert "sums           compiled" in run(code, SKPERTURB_COMPILED="1")
+
+
+def test_a_fit_is_the_same_with_either():
+    code = (
+        "import numpy as np; from skperturb import PerturbArgmaxClassifier as C;"
+        "X = np.random.default_rng(0).normal(size=(200, 4));"
+        "y = (X @ np.arange(12).reshape(4, 3)).argmax(1);"
+        "print(*C(tol=1e-8).fit(X, y).coef_.ravel())"
+    )
+    either = [np.array(run(code, SKPERTURB_COMPILED=v).split(), dtype=float) for v in "01"]
+    assert_allclose(*either, rtol=1e-6)
+
+
+def test_no_package_but_the_core_is_imported():
+    """Plotting, reports and the command line wait until they are asked for."""
+    code = "import sys, skperturb; print(*sys.modules)"
+    loaded = set(run(code).split())
+    assert not loaded & {"matplotlib", "jinja2", "skperturb.evaluation", "skperturb.cli"}

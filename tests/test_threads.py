@@ -1,0 +1,129 @@
+"""Threads change how long a result takes, and nothing else."""
+
+import multiprocessing
+import threading
+import time
+
+import numpy as np
+import pytest
+from joblib import Parallel, delayed
+from numpy.testing import assert_array_equal
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from skperturb import PerturbArgmax, PerturbArgmaxClassifier
+from skperturb import _threads as threads
+
+BLAS = ThreadpoolController().select(user_api="blas")
+
+
+@pytest.fixture
+def four_threads(monkeypatch):
+    """As if there were four cores: BLAS may be built for fewer."""
+    monkeypatch.setattr(threads, "_allowed", lambda: 4)
+
+
+def large(n=30_000, n_features=5, n_classes=7):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, n_features))
+    scores = X @ rng.normal(size=(n_features, n_classes))
+    return X, (scores + rng.normal(size=scores.shape)).argmax(axis=1)
+
+
+def test_results_do_not_depend_on_the_number_of_threads(four_threads, monkeypatch):
+    X, y = large()
+    scores = X @ np.random.default_rng(1).normal(size=(5, 7))
+    results = []
+    for n in (1, 2, 4):
+        monkeypatch.setattr(threads, "_allowed", lambda n=n: n)
+        clf = PerturbArgmaxClassifier().fit(X, y)
+        results.append((clf.coef_, PerturbArgmax("student_t").log_proba(scores)))
+    for coef, log_p in results[1:]:
+        assert_array_equal(coef, results[0][0])
+        assert_array_equal(log_p, results[0][1])
+
+
+def test_items_keep_their_order_and_several_threads_work(four_threads):
+    def work(item):
+        time.sleep(0.002)
+        return item, threading.get_ident()
+
+    items, idents = zip(*threads.map_threads(work, range(40)), strict=True)
+    assert items == tuple(range(40))
+    assert len(set(idents)) > 1
+    assert threading.active_count() == 1 + sum(t.daemon for t in threading.enumerate()[1:])
+
+
+def test_within_a_thread_there_are_no_more_threads(four_threads):
+    def inner(item):
+        return threading.get_ident()
+
+    def outer(item):
+        return {threading.get_ident(), *threads.map_threads(inner, range(4))}
+
+    assert all(len(idents) == 1 for idents in threads.map_threads(outer, range(8)))
+
+
+def test_an_error_in_a_thread_is_raised(four_threads):
+    def work(item):
+        if item == 3:
+            raise ValueError("the fourth")
+        return item
+
+    with pytest.raises(ValueError, match="the fourth"):
+        threads.map_threads(work, range(40))
+    assert threads.map_threads(abs, [-1, -2]) == [1, 2]
+
+
+def test_limits_of_blas_are_kept_and_given_back():
+    before = [library["num_threads"] for library in BLAS.info()]
+    with threadpool_limits(1, user_api="blas"):
+        assert threads.n_threads() == 1
+    with threads.single_blas_thread:
+        assert all(library["num_threads"] == 1 for library in BLAS.info())
+        with threads.single_blas_thread:
+            pass
+        assert all(library["num_threads"] == 1 for library in BLAS.info())
+    assert [library["num_threads"] for library in BLAS.info()] == before
+
+
+def test_joblib_limits_the_threads_of_its_workers():
+    inner = Parallel(n_jobs=2)(delayed(threads.n_threads)() for _ in range(2))
+    assert all(n <= max(1, threads.n_threads() // 2) for n in inner)
+
+
+def test_fits_in_threads_of_the_caller(four_threads):
+    X, y = large(3000)
+    alone = PerturbArgmaxClassifier().fit(X, y).coef_
+    fitted = Parallel(n_jobs=4, backend="threading")(
+        delayed(PerturbArgmaxClassifier().fit)(X, y) for _ in range(4)
+    )
+    for clf in fitted:
+        assert_array_equal(clf.coef_, alone)
+    assert threads.single_blas_thread._holders == 0
+
+
+def _fit(_):
+    X, y = large(3000)
+    return PerturbArgmaxClassifier().fit(X, y).coef_
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_fits_too(four_threads):
+    here = _fit(0)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert_array_equal(pool.map_async(_fit, [0]).get(timeout=120)[0], here)
+
+
+def test_slices_cover_all_rows(four_threads):
+    for n_rows, fewest, most, count in (
+        (0, 10, 100, 1),
+        (9, 10, 100, 1),
+        (25, 10, 100, 2),
+        (100, 10, 1000, 4),
+        (1000, 10, 100, 10),
+    ):
+        slices = threads.row_slices(n_rows, fewest, most)
+        assert len(slices) == count
+        covered = [i for rows in slices for i in range(n_rows)[rows]]
+        assert covered == list(range(n_rows))
