@@ -18,10 +18,12 @@ cdef extern from "_rows.h" nogil:
         const double *log_hazard
         const double *coarse_log_cdf
         const double *coarse_log_hazard
+        const double *coarse_log_weight
         const double *log_weight
         const double *powers
         Py_ssize_t n_grid
         Py_ssize_t n_nodes
+        Py_ssize_t n_coarse
         double inverse_step
         double reach
         double grid_reach
@@ -34,6 +36,8 @@ cdef extern from "_rows.h" nogil:
     int c_moments "moments"(
         const Table *, const double *, const double *, const intptr_t *, double *, double *,
         double *, Py_ssize_t, Py_ssize_t)
+    int c_depth "depth"(
+        const double *, const intptr_t *, double *, Py_ssize_t, Py_ssize_t)
     int c_softmax_likelihood "softmax_likelihood"(
         const double *, const intptr_t *, double *, double *, Py_ssize_t, Py_ssize_t)
 
@@ -46,11 +50,13 @@ cdef Table _pointers(table):
     cdef const double[:, ::1] log_hazard = table.log_hazard
     cdef const double[:, ::1] coarse_log_cdf = table.coarse_log_cdf
     cdef const double[:, ::1] coarse_log_hazard = table.coarse_log_hazard
+    cdef const double[::1] coarse_log_weight = table.coarse_log_weight
     cdef const double[::1] log_weight = table.log_weight
     cdef const double[:, ::1] powers = table.powers
     out.log_cdf, out.hazard = &log_cdf[0, 0], &hazard[0, 0]
     out.log_hazard, out.log_weight = &log_hazard[0, 0], &log_weight[0]
     out.coarse_log_cdf, out.coarse_log_hazard = &coarse_log_cdf[0, 0], &coarse_log_hazard[0, 0]
+    out.coarse_log_weight, out.n_coarse = &coarse_log_weight[0], coarse_log_weight.shape[0]
     out.powers = &powers[0, 0]
     out.n_grid, out.n_nodes = log_cdf.shape[0], log_cdf.shape[1]
     out.inverse_step = table.inverse_step
@@ -63,10 +69,25 @@ def _check(int status):
         raise MemoryError("There is no memory for a row of so many classes.")
 
 
+def depth(scores, y=None):
+    """How far class y, or the last one, stands below the best of its row (n,)."""
+    cdef const double[:, ::1] theta = np.ascontiguousarray(scores, dtype=float)
+    cdef const intptr_t[::1] target = None if y is None else np.ascontiguousarray(y, dtype=np.intp)
+    cdef Py_ssize_t n = theta.shape[0], n_classes = theta.shape[1]
+    out = np.empty(n)
+    if not n:
+        return out
+    cdef double[::1] depth_out = out
+    cdef const intptr_t *labels = NULL if target is None else &target[0]
+    with nogil:
+        c_depth(&theta[0, 0], labels, &depth_out[0], n, n_classes)
+    return out
+
+
 def log_likelihood(table, scores, y):
     """log p of one class a row (n,), and its gradient (n, K)."""
     cdef Table t = _pointers(table)
-    cdef const double[:, ::1] theta = np.ascontiguousarray(scores)
+    cdef const double[:, ::1] theta = np.ascontiguousarray(scores, dtype=float)
     cdef const intptr_t[::1] target = np.ascontiguousarray(y, dtype=np.intp)
     cdef Py_ssize_t n = theta.shape[0], n_classes = theta.shape[1]
     log_p, gradient = np.empty(n), np.empty((n, n_classes))
@@ -83,9 +104,9 @@ def log_likelihood(table, scores, y):
 
 
 def log_proba(table, scores):
-    """log p of all classes (n, K), not normalised."""
+    """log p of all classes within reach (n, K), normalised; -inf for those beyond."""
     cdef Table t = _pointers(table)
-    cdef const double[:, ::1] theta = np.ascontiguousarray(scores)
+    cdef const double[:, ::1] theta = np.ascontiguousarray(scores, dtype=float)
     cdef Py_ssize_t n = theta.shape[0], n_classes = theta.shape[1]
     log_p = np.empty((n, n_classes))
     if not n:
@@ -115,7 +136,7 @@ def jacobian(table, scores):
 
 cdef _moments(table, scores, const intptr_t[::1] target):
     cdef Table t = _pointers(table)
-    cdef const double[:, ::1] theta = np.ascontiguousarray(scores)
+    cdef const double[:, ::1] theta = np.ascontiguousarray(scores, dtype=float)
     cdef const double[:, ::1] slope_powers = table.slope_powers
     cdef Py_ssize_t n = theta.shape[0], n_classes = theta.shape[1]
     products = np.empty((n, n_classes, n_classes))
@@ -137,7 +158,7 @@ cdef _moments(table, scores, const intptr_t[::1] target):
 
 def softmax_likelihood(scores, y):
     """log softmax of one class a row (n,), and its gradient (n, K)."""
-    cdef const double[:, ::1] theta = np.ascontiguousarray(scores)
+    cdef const double[:, ::1] theta = np.ascontiguousarray(scores, dtype=float)
     cdef const intptr_t[::1] target = np.ascontiguousarray(y, dtype=np.intp)
     cdef Py_ssize_t n = theta.shape[0], n_classes = theta.shape[1]
     log_p, gradient = np.empty(n), np.empty((n, n_classes))

@@ -29,7 +29,7 @@ _TAIL = 1e-12  # share of the probability of the reach that lies beyond the last
 _LEFT = 1e4  # reaches below the best: where the nodes end
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def build_graded_table(law, n_classes, far=False):
     """Table of a heavy-tailed law without kinks for up to `n_classes` classes.
 
@@ -110,6 +110,7 @@ def _patterns(n_classes, reach):
     patterns += [([d], [many], d) for d in spread]
     patterns += [([spread[0], d], [many - 1, 1], d) for d in spread]
     patterns += [([d, reach / 2], [1, many - 1], 0.0) for d in spread]
+    patterns += [(list(spread), [many / len(spread)] * len(spread), d) for d in spread]
     return patterns
 
 

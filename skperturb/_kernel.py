@@ -72,7 +72,7 @@ def make_kernel(law, n_classes):
     return UnitKernel(_standard_kernel(law.standard(), class_tier(n_classes)), law.scale)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _standard_kernel(law, tier):
     if isinstance(law, Gumbel):
         return SoftmaxKernel()
@@ -225,36 +225,35 @@ class TableKernel:
 
     def _log_proba(self, scores, below_underflow):
         log_p = np.empty(scores.shape)
-        lowest = scores.max(axis=1) - scores.min(axis=1)
-        for table, rows in self._tables(lowest):
-            block, delta = sums.log_proba(table, scores[rows]), below_best(scores[rows])
-            outside = (delta > table.reach) | (block < _UNDERFLOW)
-            if outside.any():
-                self._complete(table, block, delta, outside, below_underflow)
-            # What the quadrature leaves is 1e-10; the sum of the probabilities is to be exact.
-            log_p[rows] = block - np.log(np.exp(block).sum(axis=1, keepdims=True))
+        for table, rows in self._tables(sums.depth(scores)):
+            block = sums.log_proba(table, scores[rows])
+            if block.min(initial=0.0) < _UNDERFLOW:
+                self._complete(table, block, scores[rows], below_underflow)
+            log_p[rows] = block
         return log_p
 
-    def _complete(self, table, block, delta, outside, below_underflow):
-        """Put the log p that the table does not give into a block of them."""
+    def _complete(self, table, log_p, scores, below_underflow):
+        """Put in what the table does not give."""
+        delta, outside = below_best(scores), log_p < _UNDERFLOW
         if not below_underflow:
             # log p of the lower of two classes is concave in delta: beyond the table's reach
             # it lies below the line from 0 through the table's end.
             zero = outside & (delta * table.depth >= -_UNDERFLOW * table.reach)
-            block[zero] = -np.inf
+            log_p[zero] = -np.inf
             outside &= ~zero
         many = outside.sum(axis=1) > _MANY
         if many.any():
             direct = self._direct.log_proba(-delta[many])
-            block[many] = np.where(outside[many], direct, block[many])
+            log_p[many] = np.where(outside[many], direct, log_p[many])
             outside[many] = False
         if outside.any():
             beyond, classes = np.nonzero(outside)
-            block[outside] = self._integrate(delta[beyond], classes)[0]
+            log_p[outside] = self._integrate(delta[beyond], classes)[0]
+        log_p -= np.log(np.exp(log_p).sum(axis=1, keepdims=True))
 
     def log_likelihood(self, scores, y):
         log_p, gradient = np.empty(len(y)), np.empty(scores.shape)
-        own = scores.max(axis=1) - scores[np.arange(len(y)), y]
+        own = sums.depth(scores, y)
         for table, rows in self._tables(own):
             log_p[rows], gradient[rows] = sums.log_likelihood(table, scores[rows], y[rows])
         beyond = np.flatnonzero(own > table.reach)
@@ -265,7 +264,7 @@ class TableKernel:
 
     def hessian(self, scores, y):
         out = np.empty((*scores.shape, scores.shape[1]))
-        own = scores.max(axis=1) - scores[np.arange(len(y)), y]
+        own = sums.depth(scores, y)
         for table, rows in self._tables(own):
             out[rows] = sums.hessian(table, scores[rows], y[rows])
         return out
@@ -275,7 +274,7 @@ class TableKernel:
 
     def jacobian(self, scores):
         out = np.empty((*scores.shape, scores.shape[1]))
-        for table, rows in self._tables(scores.max(axis=1) - scores.min(axis=1)):
+        for table, rows in self._tables(sums.depth(scores)):
             out[rows] = sums.jacobian(table, scores[rows])
         return out
 
@@ -324,11 +323,7 @@ class GradedKernel:
         return np.exp(log_p, out=log_p)
 
     def log_proba(self, scores):
-        def tabulated(table, scores):
-            log_p = sums.log_proba(table, scores)
-            return log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
-
-        return self._by_reach(tabulated, self._direct.log_proba, scores)
+        return self._by_reach(sums.log_proba, self._direct.log_proba, scores)
 
     def log_likelihood(self, scores, y):
         return self._by_reach(sums.log_likelihood, self._direct.log_likelihood, scores, y)
@@ -345,7 +340,7 @@ class GradedKernel:
 
     def _by_reach(self, tabulated, direct, *arrays):
         """What tabulated(table, *arrays) gives for rows within reach, and direct(*arrays) else."""
-        depth = arrays[0].max(axis=1) - arrays[0].min(axis=1)
+        depth = sums.depth(arrays[0])
         near = depth <= self._near.reach
         if near.all():
             return tabulated(self._near, *arrays)

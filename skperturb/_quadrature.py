@@ -15,6 +15,12 @@ from ._tables import ORDER
 _BLOCK_ELEMENTS = 1 << 17
 
 
+def depth(scores, y=None):
+    """How far class y, or the last one, stands below the best of its row (n,)."""
+    below = scores.min(axis=1) if y is None else scores[np.arange(len(scores)), y]
+    return scores.max(axis=1) - below
+
+
 def log_likelihood(table, scores, y):
     """log p of one class a row (n,), and its gradient (n, K)."""
     log_p, gradient = np.empty(len(y)), np.empty(scores.shape)
@@ -26,15 +32,19 @@ def log_likelihood(table, scores, y):
 
 
 def log_proba(table, scores):
-    """log p of all classes (n, K), not normalised."""
+    """log p of all classes within reach (n, K), normalised; -inf for those beyond."""
     out = np.empty(scores.shape)
     for rows in _blocks(table, scores):
-        places, weights = _interpolation(table, below_best(scores[rows]))
+        delta = below_best(scores[rows])
+        places, weights = _interpolation(table, delta)
         exponent = _log_cdf_of_winner(table, places, weights) + table.log_weight
         peak = exponent.max(axis=1, keepdims=True)
         density = np.exp(exponent - peak) @ table.hazard.T
         log_density = np.log(np.maximum(density, np.finfo(float).tiny))
-        out[rows] = _sample(log_density, places, weights) + peak
+        log_p = _sample(log_density, places, weights) + peak
+        log_p[delta > table.reach] = -np.inf
+        # What the quadrature leaves is 1e-10; the sum of the probabilities is to be exact.
+        out[rows] = log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
     return out
 
 

@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef _MSC_VER
+#define restrict __restrict
+#endif
+
 #define ORDER 8 /* as in _tables.py */
 #define LANES 8
 #define NEGLIGIBLE 37.0 /* exp(-37) = 1e-16 */
@@ -33,10 +37,11 @@
 
 typedef struct {
     const double *log_cdf, *hazard, *log_hazard; /* (n_grid, n_nodes); both multiples of LANES */
-    const double *coarse_log_cdf, *coarse_log_hazard; /* (n_grid, n_nodes / LANES) */
+    const double *coarse_log_cdf, *coarse_log_hazard; /* (n_grid, n_coarse): every LANES-th node, */
+    const double *coarse_log_weight;             /* (n_coarse,) the last one repeated */
     const double *log_weight;                    /* (n_nodes,) */
     const double *powers;                        /* (ORDER, ORDER): of the Lagrange polynomials */
-    ptrdiff_t n_grid, n_nodes;
+    ptrdiff_t n_grid, n_nodes, n_coarse;
     double inverse_step, reach, grid_reach;
 } Table;
 
@@ -67,13 +72,44 @@ INLINE double exp_of_negative(double x)
     return x < -700.0 ? 0.0 : p * scale;
 }
 
+/* log(x) for normal x > 0, to one unit in the last place or two; the smallest one for less. */
+INLINE double log_of(double x)
+{
+    const double to_double = 4503599627370496.0; /* 2^52: its low bits hold an integer */
+    double mantissa, exponent, f, s, p;
+    uint64_t bits, high;
+    x = x < 2.2250738585072014e-308 ? 2.2250738585072014e-308 : x;
+    memcpy(&bits, &x, sizeof bits);
+    high = (bits >> 52) | 0x4330000000000000ULL;
+    memcpy(&exponent, &high, sizeof exponent);
+    exponent -= to_double + 1023.0;
+    bits = (bits & 0x000fffffffffffffULL) | 0x3ff0000000000000ULL;
+    memcpy(&mantissa, &bits, sizeof mantissa);
+    exponent += mantissa > 1.4142135623730951 ? 1.0 : 0.0;
+    mantissa *= mantissa > 1.4142135623730951 ? 0.5 : 1.0;
+    f = (mantissa - 1.0) / (mantissa + 1.0);
+    s = f * f;
+    p = 1.0 / 21;
+    p = p * s + 1.0 / 19;
+    p = p * s + 1.0 / 17;
+    p = p * s + 1.0 / 15;
+    p = p * s + 1.0 / 13;
+    p = p * s + 1.0 / 11;
+    p = p * s + 1.0 / 9;
+    p = p * s + 1.0 / 7;
+    p = p * s + 1.0 / 5;
+    p = p * s + 1.0 / 3;
+    return exponent * 6.93147180369123816490e-01
+         + (2.0 * f + (2.0 * f * s * p + exponent * 1.90821492927058770002e-10));
+}
+
 /* First row of the table and ORDER weights for a distance below the best; nothing beyond. */
 INLINE ptrdiff_t interpolate(const Table *t, double delta, double *restrict weight)
 {
     const double *restrict c = t->powers;
     double position, u;
     ptrdiff_t first, k;
-    if (delta > t->grid_reach) {
+    if (!(delta <= t->grid_reach)) {
         for (k = 0; k < ORDER; k++)
             weight[k] = 0.0;
         return 0;
@@ -153,7 +189,7 @@ typedef struct {
     ptrdiff_t *first;    /* (n_classes,) */
     double *on_grid;     /* (n_grid,) */
     double *exponent;    /* (n_nodes,) */
-    double *coarse;      /* (n_nodes / LANES,) */
+    double *coarse;      /* (n_coarse,): fewer than n_nodes */
     double *hazard;      /* (n_classes, n_nodes), for second derivatives */
     double *scratch;     /* (n_nodes,) */
     ptrdiff_t reached;   /* rows of the grid that a class touches: a multiple of ORDER */
@@ -224,19 +260,19 @@ INLINE void add_log_cdf(const Row *row, double *sum, const double *log_cdf, ptrd
 /* Widen [low, high) to the nodes that matter to class y, given log weight + S at coarse nodes.
  *
  * Between two coarse nodes nothing rises that both are far below of: the integrand has one peak, or
- * varies slowly.
+ * varies slowly. With heavy tails it has several, and those of one class say nothing of another's.
  */
 INLINE void widen_window(const Table *t, Row *row, ptrdiff_t y)
 {
-    const ptrdiff_t n = t->n_nodes / LANES;
+    const ptrdiff_t n = t->n_coarse;
     ptrdiff_t low = 0, high = n - 1;
     double peak;
     memcpy(row->scratch, row->coarse, (size_t)n * sizeof(double));
     add_rows(row->scratch, t->coarse_log_hazard + row->first[y] * n, row->weight + y * ORDER, n, n);
     peak = largest(row->scratch, n) - NEGLIGIBLE;
-    while (row->scratch[low] < peak)
+    while (low < high && row->scratch[low] < peak)
         low++;
-    while (row->scratch[high] < peak)
+    while (high > low && row->scratch[high] < peak)
         high--;
     low = (low > 0 ? low - 1 : 0) * LANES;
     high = (high + 1) * LANES;
@@ -244,20 +280,22 @@ INLINE void widen_window(const Table *t, Row *row, ptrdiff_t y)
     row->high = high > row->high ? high : row->high;
 }
 
-/* The nodes that matter to two classes, and so to those between them. */
-INLINE void find_window(const Table *t, Row *row, ptrdiff_t near, ptrdiff_t far,
+/* The nodes that matter to class y, or to any within reach if y < 0. */
+INLINE void find_window(const Table *t, Row *row, const double *scores, double best, ptrdiff_t y,
                         ptrdiff_t n_classes)
 {
-    const ptrdiff_t n = t->n_nodes / LANES;
-    ptrdiff_t q;
-    for (q = 0; q < n; q++)
-        row->coarse[q] = t->log_weight[q * LANES];
-    add_log_cdf(row, row->coarse, t->coarse_log_cdf, n, n, n_classes);
+    ptrdiff_t j;
+    memcpy(row->coarse, t->coarse_log_weight, (size_t)t->n_coarse * sizeof(double));
+    add_log_cdf(row, row->coarse, t->coarse_log_cdf, t->n_coarse, t->n_coarse, n_classes);
     row->low = t->n_nodes;
     row->high = 0;
-    widen_window(t, row, near);
-    if (far != near)
-        widen_window(t, row, far);
+    if (y >= 0)
+        widen_window(t, row, y);
+    else
+        for (j = 0; j < n_classes; j++)
+            if (best - scores[j] <= t->reach)
+                widen_window(t, row, j);
+    row->high = row->high < t->n_nodes ? row->high : t->n_nodes;
 }
 
 /* exponent := log weight + sum_j L(z + delta_j), at the nodes that matter. */
@@ -286,13 +324,13 @@ INLINE double normalise(double *restrict exponent, ptrdiff_t n)
     return peak + log(total);
 }
 
-/* on_grid := hazard @ exponent, where the classes lie; four rows share what is loaded. */
-INLINE void hazard_on_grid(const Table *t, Row *row)
+/* on_grid[g:g + n_rows] := hazard @ exponent, for a multiple of four rows, which share loads. */
+INLINE void hazard_on_grid(const Table *t, Row *row, ptrdiff_t g, ptrdiff_t n_rows)
 {
-    const ptrdiff_t n = t->n_nodes, count = row->high - row->low;
+    const ptrdiff_t n = t->n_nodes, count = row->high - row->low, end = g + n_rows;
     const double *restrict values = row->exponent;
-    ptrdiff_t g, q;
-    for (g = 0; g < row->reached; g += 4) {
+    ptrdiff_t q;
+    for (; g < end; g += 4) {
         const double *restrict rows = t->hazard + row->low + g * n;
         double a = 0.0, b = 0.0, c = 0.0, d = 0.0;
 #pragma omp simd reduction(+ : a, b, c, d)
@@ -309,6 +347,15 @@ INLINE void hazard_on_grid(const Table *t, Row *row)
     }
 }
 
+INLINE void log_on_grid(Row *row, ptrdiff_t g, ptrdiff_t n_rows)
+{
+    double *restrict values = row->on_grid + g;
+    ptrdiff_t k;
+#pragma omp simd
+    for (k = 0; k < n_rows; k++)
+        values[k] = log_of(values[k]);
+}
+
 INLINE double sample(const Row *row, ptrdiff_t j)
 {
     const double *weight = row->weight + j * ORDER, *value = row->on_grid + row->first[j];
@@ -323,7 +370,7 @@ INLINE double target_shares(const Table *t, Row *row, const double *scores, doub
                             ptrdiff_t y, ptrdiff_t n_classes)
 {
     place(t, row, scores, best, n_classes);
-    find_window(t, row, y, y, n_classes);
+    find_window(t, row, scores, best, y, n_classes);
     log_cdf_of_winner(t, row, n_classes);
     add_rows(row->exponent, t->log_hazard + row->low + row->first[y] * t->n_nodes,
              row->weight + y * ORDER, t->n_nodes, row->high - row->low);
@@ -341,7 +388,7 @@ INLINE int log_likelihood_rows(const Table *t, const double *scores, const intpt
         double sum = 0.0;
         log_p[i] = target_shares(t, &row, scores, largest(scores, n_classes), y[i], n_classes);
         if (row.many)
-            hazard_on_grid(t, &row);
+            hazard_on_grid(t, &row, 0, row.reached);
         for (j = 0; j < n_classes; j++)
             if (row.many)
                 gradient[j] = -sample(&row, j);
@@ -362,47 +409,46 @@ DISPATCH(log_likelihood,
           double *gradient, ptrdiff_t n, ptrdiff_t n_classes),
          (t, scores, y, log_p, gradient, n, n_classes))
 
-/* The nearest class and the furthest one whose probability the table gives. */
-INLINE void ends(const Table *t, const double *scores, double best, ptrdiff_t n_classes,
-                 ptrdiff_t *near, ptrdiff_t *far)
+/* What the quadrature leaves is 1e-10; the sum of the probabilities is to be exact. */
+INLINE void normalise_log(double *restrict log_p, ptrdiff_t n)
 {
+    double total = 0.0;
     ptrdiff_t j;
-    for (j = 0; j < n_classes - 1 && scores[j] != best; j++)
-        ;
-    *near = *far = j;
-    for (j = 0; j < n_classes; j++)
-        if (scores[j] < scores[*far] && best - scores[j] <= t->reach)
-            *far = j;
+#pragma omp simd reduction(+ : total)
+    for (j = 0; j < n; j++)
+        total += exp_of_negative(log_p[j] < -700.0 ? -701.0 : log_p[j]);
+    total = log(total);
+#pragma omp simd
+    for (j = 0; j < n; j++)
+        log_p[j] -= total;
 }
 
-/* log p of all classes, not normalised. */
+/* log p of all classes within reach, normalised; -inf for those beyond. */
 INLINE int log_proba_rows(const Table *t, const double *scores, double *log_p, ptrdiff_t n,
                           ptrdiff_t n_classes)
 {
-    const double tiny = 2.2250738585072014e-308;
     Row row;
-    ptrdiff_t i, j, g, near, far;
+    ptrdiff_t i, j;
     if (allocate(&row, t, n_classes, 0))
         return -1;
     for (i = 0; i < n; i++, scores += n_classes, log_p += n_classes) {
         double best = largest(scores, n_classes), level;
-        ends(t, scores, best, n_classes, &near, &far);
         place(t, &row, scores, best, n_classes);
-        find_window(t, &row, near, far, n_classes);
+        find_window(t, &row, scores, best, -1, n_classes);
         log_cdf_of_winner(t, &row, n_classes);
         level = normalise(row.exponent, row.high - row.low);
         if (row.many) {
-            hazard_on_grid(t, &row);
-            for (g = 0; g < row.reached; g++)
-                row.on_grid[g] = log(fmax(row.on_grid[g], tiny));
+            hazard_on_grid(t, &row, 0, row.reached);
+            log_on_grid(&row, 0, row.reached);
         }
         for (j = 0; j < n_classes; j++) {
-            if (!row.many)
-                for (g = row.first[j]; g < row.first[j] + ORDER; g++)
-                    row.on_grid[g] = log(fmax(dot(t->hazard + row.low + g * t->n_nodes,
-                                                  row.exponent, row.high - row.low), tiny));
-            log_p[j] = sample(&row, j) + level;
+            if (!row.many) {
+                hazard_on_grid(t, &row, row.first[j], ORDER);
+                log_on_grid(&row, row.first[j], ORDER);
+            }
+            log_p[j] = best - scores[j] <= t->reach ? sample(&row, j) + level : -INFINITY;
         }
+        normalise_log(log_p, n_classes);
     }
     free(row.memory);
     return 0;
@@ -502,3 +548,24 @@ DISPATCH(softmax_likelihood,
          (const double *scores, const intptr_t *y, double *log_p, double *gradient, ptrdiff_t n,
           ptrdiff_t n_classes),
          (scores, y, log_p, gradient, n, n_classes))
+
+/* How far class y stands below the best of its row; without y, the last one. */
+INLINE int depth_rows(const double *scores, const intptr_t *y, double *out, ptrdiff_t n,
+                      ptrdiff_t n_classes)
+{
+    ptrdiff_t i, j;
+    for (i = 0; i < n; i++, scores += n_classes) {
+        double best = largest(scores, n_classes), least = best;
+        if (y)
+            least = scores[y[i]];
+        else
+#pragma omp simd reduction(min : least)
+            for (j = 0; j < n_classes; j++)
+                least = scores[j] < least ? scores[j] : least;
+        out[i] = best - least;
+    }
+    return 0;
+}
+DISPATCH(depth,
+         (const double *scores, const intptr_t *y, double *out, ptrdiff_t n, ptrdiff_t n_classes),
+         (scores, y, out, n, n_classes))

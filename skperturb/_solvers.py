@@ -19,9 +19,9 @@ _HALVINGS = 40
 _SINGULAR = 1e-11  # a smaller pivot, the diagonal being 1, is none
 _LEAST_DAMPING, _MOST_DAMPING = 1e-9, 1e9
 _ROUNDING = 1e-9  # relative; smaller changes of the value decide nothing
-# Iterations of L-BFGS before the coordinates are chosen anew: at least, and more of them where the
-# matrix for that is large.
-_PATIENCE, _PARAMETERS_PER_ITERATION = 5, 50
+# Iterations of L-BFGS before the coordinates are chosen anew: so many at first, more where the
+# matrix for that is large, then twice as many each time; and where there were none to be had.
+_PATIENCE, _PARAMETERS_PER_ITERATION, _UNSCALED = 5, 50, 30
 
 
 class Solution(NamedTuple):
@@ -53,8 +53,9 @@ def minimize(objective, start, *, solver, tol, max_iter, monitor=None, scaling=N
     monitor : callable, default=None
         Called with x after each iteration; True ends the descent.
     scaling : callable, default=None
-        For L-BFGS: maps x to an object of :mod:`skperturb._scaling`, coordinates in which the
-        curvature there is about 1 in all directions.
+        For L-BFGS: maps x and the number of iterations so far to an object of
+        :mod:`skperturb._scaling`, coordinates in which the curvature there is about 1 in all
+        directions, or to None if those would cost too much.
 
     Returns
     -------
@@ -82,7 +83,8 @@ def lbfgs(objective, start, *, tol, max_iter, monitor, scaling=None):
             problem = _problem(at.slope, tol, max_iter)
             break
         origin, left = at, max_iter - n_iter
-        scaled = _Scaled(objective, origin, scaling(at.x) if scaling else Unscaled())
+        unit = scaling(at.x, n_iter) if scaling else None
+        scaled = _Scaled(objective, origin, unit or Unscaled())
 
         def callback(intermediate_result, scaled=scaled):
             nonlocal at, n_iter, stopped
@@ -93,7 +95,10 @@ def lbfgs(objective, start, *, tol, max_iter, monitor, scaling=None):
 
         # The callback decides when to stop; maxfun, gtol and ftol out of the way.
         options = {"maxfun": 100 * max_iter, "maxls": 50, "gtol": 0.0, "ftol": 0.0}
-        options["maxiter"] = min(left, patience) if scaling else left
+        if unit:
+            options["maxiter"], patience = min(left, patience), 2 * patience
+        else:
+            options["maxiter"] = min(left, _UNSCALED) if scaling and not n_iter else left
         begin = np.zeros_like(start)
         optimize.minimize(
             scaled, begin, jac=True, method="L-BFGS-B", callback=callback, options=options

@@ -13,41 +13,52 @@ lower loss wins.
 
 import numpy as np
 
-from ._scaling import Unscaled, Whitened, WhitenedRows
+from ._scaling import Whitened, WhitenedRows
 from ._solvers import definite_factor
 
 _WORST = 0.05  # share of the weight that is left out
 _ROUNDING = 1e-9
 _ROUNDS = 4
 _ROWS_PER_PARAMETER, _FEWEST_ROWS = 10, 2000  # of the part
-# A matrix for the scaling is made if that takes no longer than so many evaluations, whose work for
-# a row is about that many multiplications for each parameter and for each class.
-_EVALUATIONS, _OF_PARAMETER, _OF_CLASS = 30, 4, 500
+# A matrix for the scaling is made if that takes no longer than so many evaluations, and more for
+# each iteration that has gone by. The work of an evaluation for a row is about that many
+# multiplications for each parameter and for each class, that of the matrix for each pair of them.
+_EVALUATIONS, _MORE = 30, 3
+_OF_PARAMETER, _OF_CLASS, _OF_PARAMETERS, _OF_CLASSES = 4, 300, 1, 100
 _LARGEST = 1000  # rows of the matrix
 _ROWS_OF_SIZE = 500  # rows of data that tell the size of a row's curvature
 _DAMPING = 1e-6
 
 
 def part_of(objective):
-    """The objective of every so-manieth row, if that is at most half of them, or the whole."""
+    """The objective of every so-manieth row, if those are like all of them, or the whole."""
     wanted = max(_ROWS_PER_PARAMETER * objective.n_parameters, _FEWEST_ROWS)
     stride = objective.n_rows // wanted
     if stride < 2:
         return objective
     weight = np.zeros(objective.n_rows)
-    weight[::stride] = objective.weight[::stride]
+    chosen = weight[::stride] = objective.weight[::stride]
+    share = chosen.sum() * stride
+    # Kish's number of rows of equal weight that tell as much.
+    if not (0.5 < share < 2 and chosen.sum() ** 2 >= wanted / 2 * (chosen @ chosen)):
+        return objective
     return objective.replace(weight=weight / weight.sum())
 
 
-def scaling_at(part, whole, x):
-    """Coordinates for L-BFGS on the whole that fit the curvature of a part of its rows at x."""
+def scaling_at(part, whole, x, n_iter):
+    """Coordinates for L-BFGS on the whole that fit the curvature of a part of its rows at x.
+
+    None where they would take longer than they are likely to save.
+    """
     n_classes, size, width = whole.constraint.n_classes, whole.n_parameters, whole.shape[1]
     evaluation = whole.n_rows * (_OF_PARAMETER * size + _OF_CLASS * n_classes)
-    if size <= _LARGEST and part.n_rows * size**2 <= _EVALUATIONS * evaluation:
+    work = (_EVALUATIONS + _MORE * n_iter) * evaluation
+    of_row = _OF_PARAMETERS * size**2 + _OF_CLASSES * n_classes**2
+    if size <= _LARGEST and part.n_rows * of_row <= work:
         factor, root, _ = definite_factor(part.curvatures(x), _DAMPING)
         return Whitened(factor, root)
-    if width > _LARGEST or part.n_rows * width**2 > _EVALUATIONS * evaluation:
-        return Unscaled()
+    if width > _LARGEST or part.n_rows * width**2 > work:
+        return None
     # As if the second derivative in the scores were the same for all rows and classes: about
     # their mean squared slope (the information equality).
     rows = np.linspace(0, part.n_rows - 1, min(part.n_rows, _ROWS_OF_SIZE)).astype(int)

@@ -76,8 +76,9 @@ class Table:
         Values of z, and the log of the weight of each in the integral.
     log_cdf, hazard, log_hazard : ndarray of shape (n_grid, n_nodes)
         L, r and log r at node + grid point.
-    coarse_log_cdf, coarse_log_hazard : ndarray of shape (n_grid, n_nodes / ORDER)
-        L and log r at every ORDER-th node: they tell where an integrand is negligible.
+    coarse_log_cdf, coarse_log_hazard, coarse_log_weight : ndarray
+        The same at every ORDER-th node: they tell where an integrand is negligible. The last of
+        these nodes is repeated, so that their number fills registers.
     powers, slope_powers : ndarray of shape (ORDER, ORDER)
         Row k: the coefficients of u**k in the ORDER interpolating polynomials, u the position
         less that of mid-cell, and in their derivatives.
@@ -100,8 +101,10 @@ class Table:
         self.nodes, self.log_weight = nodes, log_weight
         self.log_cdf, self.log_hazard = log_cdf, log_hazard
         self.hazard = np.exp(log_hazard)
-        self.coarse_log_cdf = log_cdf[:, ::ORDER].copy()
-        self.coarse_log_hazard = log_hazard[:, ::ORDER].copy()
+        self.coarse_log_cdf, self.coarse_log_hazard, coarse_log_weight = map(
+            _coarse, (log_cdf, log_hazard, log_weight[None])
+        )
+        self.coarse_log_weight = coarse_log_weight[0]
         self.powers, self.slope_powers = _LAGRANGE, _LAGRANGE_SLOPE
 
     def interpolation(self, delta):
@@ -133,6 +136,12 @@ class Table:
         )
         weights[beyond] = 0.0
         return first, weights
+
+
+def _coarse(values):
+    """Every ORDER-th column, the last one repeated up to a multiple of four."""
+    columns = values[:, ::ORDER]
+    return np.pad(columns, ((0, 0), (0, -columns.shape[1] % 4)), mode="edge")
 
 
 def padded(size):

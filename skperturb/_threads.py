@@ -5,6 +5,7 @@ and joblib's inner limits are respected; BLAS itself is held to one thread meanw
 products of a row block are small. Threads end with the work: nothing is left to a fork.
 """
 
+import os
 from functools import cache
 from itertools import pairwise
 from threading import Lock, Thread, local
@@ -46,6 +47,9 @@ class _Hold:
 
 
 single_blas_thread = _Hold()
+if hasattr(os, "register_at_fork"):
+    # Who held it in the parent does not exist in the child.
+    os.register_at_fork(after_in_child=single_blas_thread.__init__)
 
 
 def n_threads():
@@ -61,7 +65,8 @@ def map_threads(function, items):
     """[function(item) for each item]: the caller and other threads take one item after another.
 
     The results are in the order of the items, so that their sum is the same whatever the number
-    of threads; an error of any is raised once all have ended. Within `function`, it is a loop.
+    of threads; after an error of any no more items are taken, and it is raised. Within
+    `function`, it is a loop.
     """
     items = list(items)
     with single_blas_thread as allowed:
@@ -75,6 +80,8 @@ def map_threads(function, items):
             try:
                 # The GIL makes this iterator safe to share: each pair is taken once.
                 for index, item in remaining:
+                    if errors:
+                        break
                     results[index] = function(item)
             except BaseException as error:  # for the caller to raise
                 errors.append(error)
@@ -85,8 +92,13 @@ def map_threads(function, items):
         for thread in threads:
             thread.start()
         work()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException as error:  # an interrupt: the others end after their item
+            errors.append(error)
+            for thread in threads:
+                thread.join()
         if errors:
             raise errors[0]
         return results

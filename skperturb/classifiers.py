@@ -44,9 +44,9 @@ class PerturbArgmaxClassifier(PerturbClassifier):
         the same total.
     solver : {"auto", "newton", "lbfgs"}, default="auto"
         "newton" takes few iterations, each of which makes the matrix of second derivatives;
-        "lbfgs" needs gradients only. With m = (n_classes - 1) * (n_features + 1) parameters,
-        "auto" is "newton" if m <= 400 and n_samples * m**2 <= 1e8, else "lbfgs". Both start from
-        the solution with Gumbel noise, which is cheap.
+        "lbfgs" makes it now and then, from a part of the rows if there are many, and needs
+        gradients else. With m = (n_classes - 1) * (n_features + 1) parameters, "auto" is
+        "newton" if m <= 400 and n_samples * m**2 <= 1e7, else "lbfgs".
     tol : float, default=1e-4
         The fit ends when no entry of the gradient of the objective, divided by C and by the
         sum of the weights, is larger.
@@ -166,9 +166,9 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         the same total.
     solver : {"auto", "newton", "lbfgs"}, default="auto"
         "newton" takes few iterations, each of which makes the matrix of second derivatives;
-        "lbfgs" needs gradients only. With m = (n_classes - 1) * (n_features + 1) parameters,
-        "auto" is "newton" if m <= 400 and n_samples * m**2 <= 1e8, else "lbfgs". Both start from
-        the solution with Gumbel noise, which is cheap.
+        "lbfgs" makes it now and then, from a part of the rows if there are many, and needs
+        gradients else. With m = (n_classes - 1) * (n_features + 1) parameters, "auto" is
+        "newton" if m <= 400 and n_samples * m**2 <= 1e7, else "lbfgs".
     tol : float, default=1e-4
         The fit ends when no entry of the gradient of the objective, divided by C and by the
         sum of the weights, is larger.

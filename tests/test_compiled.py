@@ -44,7 +44,7 @@ def rows(n_classes, reach, n=40):
 
 
 @tables
-@pytest.mark.parametrize("n_classes", [2, 3, 7, 30, 129])
+@pytest.mark.parametrize("n_classes", [2, 7, 30])
 def test_the_compiled_sums_are_those_of_numpy(table, n_classes):
     compiled = pytest.importorskip("skperturb._compiled", reason="built without a C compiler")
     try:
@@ -61,13 +61,11 @@ def test_the_compiled_sums_are_those_of_numpy(table, n_classes):
     log_p = _quadrature.log_proba(table, scores)
     visible = log_p > -600
     assert_allclose(compiled.log_proba(table, scores)[visible], log_p[visible], 1e-11, IDENTITY)
-    if n_classes <= 30:
-        theirs = _quadrature.hessian(table, scores, y)
-        size = 1 + np.abs(theirs).max(axis=(1, 2), keepdims=True)
-        mine = compiled.hessian(table, scores, y)
-        assert_allclose(mine / size, theirs / size, rtol=0, atol=IDENTITY)
-        theirs = _quadrature.jacobian(table, scores)
-        assert_allclose(compiled.jacobian(table, scores), theirs, rtol=0, atol=IDENTITY)
+    theirs = _quadrature.hessian(table, scores, y)
+    size = 1 + np.abs(theirs).max(axis=(1, 2), keepdims=True)
+    assert_allclose(compiled.hessian(table, scores, y) / size, theirs / size, 0, IDENTITY)
+    theirs = _quadrature.jacobian(table, scores)
+    assert_allclose(compiled.jacobian(table, scores), theirs, rtol=0, atol=IDENTITY)
 
 
 def test_the_compiled_softmax_is_that_of_numpy():
@@ -105,8 +103,19 @@ def test_memory_order_does_not_matter(noise, dtype):
     assert_allclose(plain.predict_proba(fortran), plain.predict_proba(X[::-1, ::2]), rtol=1e-6)
 
 
+@pytest.mark.parametrize("df", [4, 30, 60])
+def test_a_class_between_two_others_far_from_both(df):
+    """Its integrand has a peak of its own, which neither of the others' has."""
+    scores = np.array([[0.0, -s, -2 * s] for s in (20, 30, 40)])
+    kernel = make_kernel(StudentT(df), 3)
+    log_p = kernel.log_proba(scores)
+    for k in range(3):
+        own, _ = kernel.log_likelihood(scores, np.full(3, k))
+        assert_allclose(log_p[:, k], own, rtol=0, atol=1e-8)
+
+
 @pytest.mark.parametrize("law", [StudentT(4), StudentT(1.5), Cauchy(), convolution(Cauchy(), 0.5)])
-@pytest.mark.parametrize("n_classes", [2, 5, 30])
+@pytest.mark.parametrize("n_classes", [3, 30])
 def test_graded_tables_against_direct_quadrature(law, n_classes):
     """Within the small table's reach, within the large one's, and beyond both."""
     kernel, direct = make_kernel(law, n_classes), DirectKernel(law)

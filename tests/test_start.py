@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from skperturb import PerturbArgmaxClassifier
-from skperturb._start import _without_worst
+from skperturb._start import _without_worst, part_of
 from skperturb.noise import StudentT
 
 from .test_objective import WEIGHT, X, objective
@@ -47,3 +47,28 @@ def test_a_fit_escapes_the_minimum_that_gives_in_to_wrong_labels():
     assert found.score(X_test, y_test) > 0.99
     assert other.score(X_test, y_test) < 0.9
     assert_array_equal(clone(clf).fit(X, flipped).coef_, found.coef_)
+
+
+def test_a_part_of_the_rows_is_like_all_of_them():
+    rng = np.random.default_rng(0)
+    rows, y = rng.normal(size=(9000, 3)), np.arange(9000) % 2
+    whole = objective(2, X=rows, y=y, weight=rng.uniform(0.5, 1.5, 9000))
+    part = part_of(whole)
+    assert part.n_rows == 2250
+    assert_allclose(part.total, whole.total)
+    # What weighs most is not in it.
+    few = np.full(9000, 1e-12)
+    few[[3, 17, 101]] = 1e6
+    whole = objective(2, X=rows, y=y, weight=few)
+    assert part_of(whole) is whole
+
+
+@pytest.mark.parametrize("n_features", [5, 300, 600])
+def test_correlated_features_in_every_size_of_scaling(n_features):
+    """With a matrix for all parameters, and with one only after some iterations."""
+    rng = np.random.default_rng(0)
+    factors = rng.normal(size=(1500, 5))
+    X = factors @ rng.normal(size=(5, n_features)) + 0.3 * rng.normal(size=(1500, n_features))
+    y = (X[:, 0] + rng.normal(size=1500) > 0).astype(int)
+    clf = PerturbArgmaxClassifier("gaussian").fit(X, y)
+    assert clf.n_iter_ < 100

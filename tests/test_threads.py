@@ -7,11 +7,14 @@ import time
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from skperturb import PerturbArgmax, PerturbArgmaxClassifier
 from skperturb import _threads as threads
+from skperturb._engine import COMPILED
+
+from .conftest import IDENTITY
 
 BLAS = ThreadpoolController().select(user_api="blas")
 
@@ -38,8 +41,11 @@ def test_results_do_not_depend_on_the_number_of_threads(four_threads, monkeypatc
         clf = PerturbArgmaxClassifier().fit(X, y)
         results.append((clf.coef_, PerturbArgmax("student_t").log_proba(scores)))
     for coef, log_p in results[1:]:
-        assert_array_equal(coef, results[0][0])
-        assert_array_equal(log_p, results[0][1])
+        if COMPILED:
+            assert_array_equal(coef, results[0][0])
+            assert_array_equal(log_p, results[0][1])
+        assert_allclose(coef, results[0][0], rtol=1e-7)
+        assert_allclose(log_p, results[0][1], rtol=IDENTITY, atol=IDENTITY)
 
 
 def test_items_keep_their_order_and_several_threads_work(four_threads):
@@ -47,10 +53,11 @@ def test_items_keep_their_order_and_several_threads_work(four_threads):
         time.sleep(0.002)
         return item, threading.get_ident()
 
+    before = set(threading.enumerate())
     items, idents = zip(*threads.map_threads(work, range(40)), strict=True)
     assert items == tuple(range(40))
     assert len(set(idents)) > 1
-    assert threading.active_count() == 1 + sum(t.daemon for t in threading.enumerate()[1:])
+    assert set(threading.enumerate()) <= before
 
 
 def test_within_a_thread_there_are_no_more_threads(four_threads):
@@ -65,12 +72,16 @@ def test_within_a_thread_there_are_no_more_threads(four_threads):
 
 def test_an_error_in_a_thread_is_raised(four_threads):
     def work(item):
+        done.append(item)
         if item == 3:
             raise ValueError("the fourth")
+        time.sleep(0.001)
         return item
 
+    done = []
     with pytest.raises(ValueError, match="the fourth"):
         threads.map_threads(work, range(40))
+    assert len(done) < 20
     assert threads.map_threads(abs, [-1, -2]) == [1, 2]
 
 
@@ -98,7 +109,7 @@ def test_fits_in_threads_of_the_caller(four_threads):
         delayed(PerturbArgmaxClassifier().fit)(X, y) for _ in range(4)
     )
     for clf in fitted:
-        assert_array_equal(clf.coef_, alone)
+        assert_allclose(clf.coef_, alone, rtol=1e-7)
     assert threads.single_blas_thread._holders == 0
 
 
@@ -112,7 +123,7 @@ def _fit(_):
 def test_a_forked_process_fits_too(four_threads):
     here = _fit(0)
     with multiprocessing.get_context("fork").Pool(1) as pool:
-        assert_array_equal(pool.map_async(_fit, [0]).get(timeout=120)[0], here)
+        assert_allclose(pool.map_async(_fit, [0]).get(timeout=120)[0], here, rtol=1e-7)
 
 
 def test_slices_cover_all_rows(four_threads):
