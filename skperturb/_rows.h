@@ -45,15 +45,18 @@ typedef struct {
     double inverse_step, reach, grid_reach;
 } Table;
 
-/* exp(x) for x <= 0 to one unit in the last place or two; 0 below -700. */
+/* Both functions without a branch, so that loops over them are vectorised. */
+
+/* exp(max(x, -708)) for x <= 0, to one unit in the last place or two. */
 INLINE double exp_of_negative(double x)
 {
     const double to_integer = 6755399441055744.0; /* 1.5 * 2^52: the integer in the low bits */
-    double shifted = x * 1.4426950408889634 + to_integer, scale;
-    double n = shifted - to_integer;
-    double r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10;
-    double p = 2.08767569878681e-09;
+    double shifted, n, r, scale, p = 2.08767569878681e-09;
     uint64_t bits;
+    x = x > -708.0 ? x : -708.0;
+    shifted = x * 1.4426950408889634 + to_integer;
+    n = shifted - to_integer;
+    r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10;
     p = p * r + 2.505210838544172e-08;
     p = p * r + 2.755731922398589e-07;
     p = p * r + 2.7557319223985893e-06;
@@ -69,24 +72,24 @@ INLINE double exp_of_negative(double x)
     memcpy(&bits, &shifted, sizeof bits);
     bits = (bits + 1023) << 52;
     memcpy(&scale, &bits, sizeof scale);
-    return x < -700.0 ? 0.0 : p * scale;
+    return p * scale;
 }
 
 /* log(x) for normal x > 0, to one unit in the last place or two; the smallest one for less. */
 INLINE double log_of(double x)
 {
     const double to_double = 4503599627370496.0; /* 2^52: its low bits hold an integer */
+    const uint64_t root = 0x3fe6a09e667f3bcdULL; /* the bits of sqrt(1/2) */
     double mantissa, exponent, f, s, p;
     uint64_t bits, high;
-    x = x < 2.2250738585072014e-308 ? 2.2250738585072014e-308 : x;
+    x = x > 2.2250738585072014e-308 ? x : 2.2250738585072014e-308;
     memcpy(&bits, &x, sizeof bits);
-    high = (bits >> 52) | 0x4330000000000000ULL;
+    bits -= root; /* mantissa in [sqrt(1/2), sqrt(2)) */
+    high = ((bits + (1024ULL << 52)) >> 52) | 0x4330000000000000ULL;
     memcpy(&exponent, &high, sizeof exponent);
-    exponent -= to_double + 1023.0;
-    bits = (bits & 0x000fffffffffffffULL) | 0x3ff0000000000000ULL;
+    exponent -= to_double + 1024.0;
+    bits = (bits & 0x000fffffffffffffULL) + root;
     memcpy(&mantissa, &bits, sizeof mantissa);
-    exponent += mantissa > 1.4142135623730951 ? 1.0 : 0.0;
-    mantissa *= mantissa > 1.4142135623730951 ? 0.5 : 1.0;
     f = (mantissa - 1.0) / (mantissa + 1.0);
     s = f * f;
     p = 1.0 / 21;
@@ -324,13 +327,14 @@ INLINE double normalise(double *restrict exponent, ptrdiff_t n)
     return peak + log(total);
 }
 
-/* on_grid[g:g + n_rows] := hazard @ exponent, for a multiple of four rows, which share loads. */
-INLINE void hazard_on_grid(const Table *t, Row *row, ptrdiff_t g, ptrdiff_t n_rows)
+/* out := hazard[g:g + n_rows] @ exponent, for a multiple of four rows, which share loads. */
+INLINE void hazard_on_grid(const Table *t, const Row *row, ptrdiff_t g, ptrdiff_t n_rows,
+                           double *restrict out)
 {
     const ptrdiff_t n = t->n_nodes, count = row->high - row->low, end = g + n_rows;
     const double *restrict values = row->exponent;
     ptrdiff_t q;
-    for (; g < end; g += 4) {
+    for (; g < end; g += 4, out += 4) {
         const double *restrict rows = t->hazard + row->low + g * n;
         double a = 0.0, b = 0.0, c = 0.0, d = 0.0;
 #pragma omp simd reduction(+ : a, b, c, d)
@@ -340,25 +344,25 @@ INLINE void hazard_on_grid(const Table *t, Row *row, ptrdiff_t g, ptrdiff_t n_ro
             c += values[q] * rows[q + 2 * n];
             d += values[q] * rows[q + 3 * n];
         }
-        row->on_grid[g] = a;
-        row->on_grid[g + 1] = b;
-        row->on_grid[g + 2] = c;
-        row->on_grid[g + 3] = d;
+        out[0] = a;
+        out[1] = b;
+        out[2] = c;
+        out[3] = d;
     }
 }
 
-INLINE void log_on_grid(Row *row, ptrdiff_t g, ptrdiff_t n_rows)
+INLINE void take_logs(double *restrict values, ptrdiff_t n)
 {
-    double *restrict values = row->on_grid + g;
     ptrdiff_t k;
 #pragma omp simd
-    for (k = 0; k < n_rows; k++)
+    for (k = 0; k < n; k++)
         values[k] = log_of(values[k]);
 }
 
-INLINE double sample(const Row *row, ptrdiff_t j)
+/* Interpolation between ORDER values, with the weights of class j. */
+INLINE double sample(const Row *row, ptrdiff_t j, const double *value)
 {
-    const double *weight = row->weight + j * ORDER, *value = row->on_grid + row->first[j];
+    const double *weight = row->weight + j * ORDER;
     return ((weight[0] * value[0] + weight[1] * value[1])
             + (weight[2] * value[2] + weight[3] * value[3]))
          + ((weight[4] * value[4] + weight[5] * value[5])
@@ -388,10 +392,10 @@ INLINE int log_likelihood_rows(const Table *t, const double *scores, const intpt
         double sum = 0.0;
         log_p[i] = target_shares(t, &row, scores, largest(scores, n_classes), y[i], n_classes);
         if (row.many)
-            hazard_on_grid(t, &row, 0, row.reached);
+            hazard_on_grid(t, &row, 0, row.reached, row.on_grid);
         for (j = 0; j < n_classes; j++)
             if (row.many)
-                gradient[j] = -sample(&row, j);
+                gradient[j] = -sample(&row, j, row.on_grid + row.first[j]);
             else if (j != y[i])
                 gradient[j] = -product(row.exponent,
                                        t->hazard + row.low + row.first[j] * t->n_nodes,
@@ -416,7 +420,7 @@ INLINE void normalise_log(double *restrict log_p, ptrdiff_t n)
     ptrdiff_t j;
 #pragma omp simd reduction(+ : total)
     for (j = 0; j < n; j++)
-        total += exp_of_negative(log_p[j] < -700.0 ? -701.0 : log_p[j]);
+        total += exp_of_negative(log_p[j]);
     total = log(total);
 #pragma omp simd
     for (j = 0; j < n; j++)
@@ -437,16 +441,16 @@ INLINE int log_proba_rows(const Table *t, const double *scores, double *log_p, p
         find_window(t, &row, scores, best, -1, n_classes);
         log_cdf_of_winner(t, &row, n_classes);
         level = normalise(row.exponent, row.high - row.low);
-        if (row.many) {
-            hazard_on_grid(t, &row, 0, row.reached);
-            log_on_grid(&row, 0, row.reached);
-        }
+        /* Few classes: ORDER values for each, one class after the other; the grid has room. */
+        if (row.many)
+            hazard_on_grid(t, &row, 0, row.reached, row.on_grid);
+        else
+            for (j = 0; j < n_classes; j++)
+                hazard_on_grid(t, &row, row.first[j], ORDER, row.on_grid + j * ORDER);
+        take_logs(row.on_grid, row.many ? row.reached : n_classes * ORDER);
         for (j = 0; j < n_classes; j++) {
-            if (!row.many) {
-                hazard_on_grid(t, &row, row.first[j], ORDER);
-                log_on_grid(&row, row.first[j], ORDER);
-            }
-            log_p[j] = best - scores[j] <= t->reach ? sample(&row, j) + level : -INFINITY;
+            const double *value = row.on_grid + (row.many ? row.first[j] : j * ORDER);
+            log_p[j] = best - scores[j] <= t->reach ? sample(&row, j, value) + level : -INFINITY;
         }
         normalise_log(log_p, n_classes);
     }

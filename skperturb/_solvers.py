@@ -20,7 +20,7 @@ _SINGULAR = 1e-11  # a smaller pivot, the diagonal being 1, is none
 _LEAST_DAMPING, _MOST_DAMPING = 1e-9, 1e9
 _ROUNDING = 1e-9  # relative; smaller changes of the value decide nothing
 # Iterations of L-BFGS before the coordinates are chosen anew: so many at first, more where the
-# matrix for that is large, then twice as many each time; and where there were none to be had.
+# matrix for that is large, then half as many more each time; and where there were none to be had.
 _PATIENCE, _PARAMETERS_PER_ITERATION, _UNSCALED = 5, 50, 30
 
 
@@ -96,7 +96,7 @@ def lbfgs(objective, start, *, tol, max_iter, monitor, scaling=None):
         # The callback decides when to stop; maxfun, gtol and ftol out of the way.
         options = {"maxfun": 100 * max_iter, "maxls": 50, "gtol": 0.0, "ftol": 0.0}
         if unit:
-            options["maxiter"], patience = min(left, patience), 2 * patience
+            options["maxiter"], patience = min(left, patience), 3 * patience // 2
         else:
             options["maxiter"] = min(left, _UNSCALED) if scaling and not n_iter else left
         begin = np.zeros_like(start)

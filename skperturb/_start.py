@@ -23,7 +23,7 @@ _ROWS_PER_PARAMETER, _FEWEST_ROWS = 10, 2000  # of the part
 # A matrix for the scaling is made if that takes no longer than so many evaluations, and more for
 # each iteration that has gone by. The work of an evaluation for a row is about that many
 # multiplications for each parameter and for each class, that of the matrix for each pair of them.
-_EVALUATIONS, _MORE = 30, 3
+_EVALUATIONS, _MORE = 30, 10
 _OF_PARAMETER, _OF_CLASS, _OF_PARAMETERS, _OF_CLASSES = 4, 300, 1, 100
 _LARGEST = 1000  # rows of the matrix
 _ROWS_OF_SIZE = 500  # rows of data that tell the size of a row's curvature
