@@ -31,7 +31,7 @@ _DAMPING = 1e-6
 
 
 def part_of(objective):
-    """The objective of every so-manieth row, if those are like all of them, or the whole."""
+    """The objective of every k-th row, if those weigh like all of them, or the whole."""
     wanted = max(_ROWS_PER_PARAMETER * objective.n_parameters, _FEWEST_ROWS)
     stride = objective.n_rows // wanted
     if stride < 2:
