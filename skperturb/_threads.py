@@ -70,8 +70,8 @@ def map_threads(function, items):
     """
     items = list(items)
     with single_blas_thread as allowed:
-        n_threads = min(allowed, len(items))
-        if n_threads <= 1 or getattr(_this_thread, "busy", False):
+        n_workers = min(allowed, len(items))
+        if n_workers <= 1 or getattr(_this_thread, "busy", False):
             return [function(item) for item in items]
         results, errors, remaining = [None] * len(items), [], iter(enumerate(items))
 
@@ -88,7 +88,7 @@ def map_threads(function, items):
             finally:
                 _this_thread.busy = False
 
-        threads = [Thread(target=work) for _ in range(n_threads - 1)]
+        threads = [Thread(target=work) for _ in range(n_workers - 1)]
         for thread in threads:
             thread.start()
         work()
