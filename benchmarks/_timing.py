@@ -104,7 +104,7 @@ def machine():
     packages = ", ".join(
         f"{name} {version(name)}" for name in ("numpy", "scipy", "scikit-learn", "skperturb")
     )
-    compiled = "compiled" if find_spec("skperturb._compiled") else "not compiled"
+    compiled = "compiled" if find_spec("skperturb._engine._sums_c") else "not compiled"
     return (
         f"{os.cpu_count()} cores ({platform.machine()}), {threads} threads, "
         f"Python {platform.python_version()}, {packages} ({compiled})"

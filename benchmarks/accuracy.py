@@ -21,9 +21,9 @@ from scipy import stats
 from scipy.special import expit
 
 from skperturb import PerturbArgmax, PerturbSoftmax
-from skperturb._interpolant import interpolant
-from skperturb._kernel import make_kernel
-from skperturb._tables import build_table
+from skperturb._engine._interpolant import interpolant
+from skperturb._engine._kernels import make_kernel
+from skperturb._engine._thin_table import build_table
 from skperturb.noise import StudentT, as_noise
 
 DATA = Path(os.environ.get("SKPERTURB_DATA", Path(__file__).parents[2] / "shared" / "data"))

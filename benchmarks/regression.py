@@ -125,7 +125,7 @@ class Version:
         pip = [sys.executable, "-m", "pip", "install", *quiet, *here, "--target", folder, source]
         subprocess.run(pip, check=True)
         self.environment = os.environ | {"PYTHONPATH": str(folder)}
-        compiled = any(folder.glob("skperturb/_compiled*.so"))
+        compiled = any(folder.glob("skperturb/_engine/_sums_c*.so"))
         print(f"{name}: {'compiled' if compiled else 'not compiled'}")
 
     def start(self):

@@ -1,6 +1,6 @@
 """Linear classifiers whose probabilities come from noise on the scores."""
 
-from ._base import POSITIVE, PerturbClassifier
+from ._classifier import POSITIVE, PerturbClassifier
 from .models import PerturbArgmax, PerturbSoftmax
 
 __all__ = ["PerturbArgmaxClassifier", "PerturbSoftmaxClassifier"]

@@ -1,7 +1,7 @@
 """How sure a fit is of its coefficients: standard errors, criteria, tests of nested models.
 
 Maximum likelihood theory, hence for fits without a penalty. With H the second derivative of minus
-the log likelihood in the free parameters (:mod:`skperturb._constraints`), their covariance is
+the log likelihood in the free parameters (``_constraints``), their covariance is
 H^-1, or H^-1 B H^-1 with B the sum of the outer products of the rows' score vectors
 (Huber 1967, White 1982). A row of weight 2 counts as two rows throughout.
 """
@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import stats
 from sklearn.utils.validation import check_is_fitted
 
-from ._identifiability import (
+from ._linear._identifiability import (
     IDENTIFIED,
     NEARLY,
     Standardised,
@@ -22,8 +22,8 @@ from ._identifiability import (
     nearly_in_words,
     relation_in_words,
 )
-from ._separation import UnsettledError, finite_minimum
-from ._solvers import unit_diagonal
+from ._linear._separation import UnsettledError, finite_minimum
+from ._linear._solvers import unit_diagonal
 
 __all__ = ["LikelihoodRatioTest", "likelihood_ratio_test"]
 

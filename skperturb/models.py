@@ -7,9 +7,9 @@ from scipy.special import softmax
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array
 
-from ._convolution import convolution
-from ._inverse import descend, invert
-from ._kernel import expected_information, make_kernel
+from ._engine._convolution import convolution
+from ._engine._inverse import descend, invert
+from ._engine._kernels import expected_information, make_kernel
 from .noise import Discrete, as_noise, interquartile_range
 from .representation import argmax_representation, softmax_representation
 

@@ -25,8 +25,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ._identifiability import Identifiability, check_identifiability
-from ._records import Record
+from ._linear._identifiability import Identifiability, check_identifiability
+from ._results import Record
 from .noise import Discrete, interquartile_range
 
 __all__ = [

@@ -27,7 +27,7 @@ from sklearn.utils.estimator_checks import (
 )
 
 from skperturb import PerturbArgmaxClassifier, PerturbSoftmaxClassifier, models
-from skperturb._kernel import TableKernel
+from skperturb._engine._kernels import TableKernel
 from skperturb.noise import Gaussian, Logistic, StudentT, from_scipy
 
 CLASSIFIERS = [PerturbArgmaxClassifier, PerturbSoftmaxClassifier]

@@ -14,7 +14,8 @@ from sklearn.model_selection import RepeatedStratifiedKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skperturb.cli import ESTIMATORS, main
+from skperturb.cli import main
+from skperturb.cli._main import ESTIMATORS
 
 from .conftest import data_file
 
@@ -350,7 +351,7 @@ def test_the_report(tmp_path, capsys, monkeypatch):
         assert "lots.csv" in page
     assert not list(tmp_path.glob("*.part"))
     capsys.readouterr()
-    monkeypatch.setattr("skperturb.cli.find_spec", lambda name: None)
+    monkeypatch.setattr("skperturb.cli._main.find_spec", lambda name: None)
     assert "skperturb[report]" in refused([*arguments, str(tmp_path / "new.html")], capsys)
     assert not (tmp_path / "new.html").exists()
 

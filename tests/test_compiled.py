@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skperturb import PerturbArgmaxClassifier, _quadrature
-from skperturb._convolution import convolution
-from skperturb._direct import DirectKernel
-from skperturb._graded import build_graded_table
-from skperturb._interpolant import interpolant
-from skperturb._kernel import make_kernel
-from skperturb._tables import NotTabulableError, build_table, class_tier
+from skperturb import PerturbArgmaxClassifier
+from skperturb._engine import _sums_numpy
+from skperturb._engine._convolution import convolution
+from skperturb._engine._heavy_table import build_graded_table
+from skperturb._engine._interpolant import interpolant
+from skperturb._engine._kernels import make_kernel
+from skperturb._engine._row_mesh import DirectKernel
+from skperturb._engine._thin_table import NotTabulableError, build_table, class_tier
 from skperturb.noise import Cauchy, Gaussian, GumbelMin, Laplace, Logistic, StudentT
 
 from .conftest import IDENTITY
@@ -46,7 +47,7 @@ def rows(n_classes, reach, n=40):
 @tables
 @pytest.mark.parametrize("n_classes", [2, 7, 30])
 def test_the_compiled_sums_are_those_of_numpy(table, n_classes):
-    compiled = pytest.importorskip("skperturb._compiled", reason="built without a C compiler")
+    compiled = pytest.importorskip("skperturb._engine._sums_c", reason="built without a C compiler")
     try:
         table = table(class_tier(n_classes))
     except NotTabulableError:
@@ -54,27 +55,27 @@ def test_the_compiled_sums_are_those_of_numpy(table, n_classes):
     scores, y = rows(n_classes, table.reach)
     for mine, theirs in zip(
         compiled.log_likelihood(table, scores, y),
-        _quadrature.log_likelihood(table, scores, y),
+        _sums_numpy.log_likelihood(table, scores, y),
         strict=True,
     ):
         assert_allclose(mine, theirs, rtol=IDENTITY, atol=IDENTITY)
-    log_p = _quadrature.log_proba(table, scores)
+    log_p = _sums_numpy.log_proba(table, scores)
     visible = log_p > -600
     assert_allclose(compiled.log_proba(table, scores)[visible], log_p[visible], 1e-11, IDENTITY)
-    theirs = _quadrature.hessian(table, scores, y)
+    theirs = _sums_numpy.hessian(table, scores, y)
     size = 1 + np.abs(theirs).max(axis=(1, 2), keepdims=True)
     assert_allclose(compiled.hessian(table, scores, y) / size, theirs / size, 0, IDENTITY)
-    theirs = _quadrature.jacobian(table, scores)
+    theirs = _sums_numpy.jacobian(table, scores)
     assert_allclose(compiled.jacobian(table, scores), theirs, rtol=0, atol=IDENTITY)
 
 
 def test_the_compiled_softmax_is_that_of_numpy():
-    compiled = pytest.importorskip("skperturb._compiled", reason="built without a C compiler")
+    compiled = pytest.importorskip("skperturb._engine._sums_c", reason="built without a C compiler")
     for n_classes in (2, 7, 1000):
         scores, y = rows(n_classes, 1000.0)
         for mine, theirs in zip(
             compiled.softmax_likelihood(scores, y),
-            _quadrature.softmax_likelihood(scores, y),
+            _sums_numpy.softmax_likelihood(scores, y),
             strict=True,
         ):
             assert_allclose(mine, theirs, rtol=IDENTITY, atol=IDENTITY)
@@ -82,7 +83,7 @@ def test_the_compiled_softmax_is_that_of_numpy():
 
 @tables
 def test_no_rows_are_no_rows(table):
-    compiled = pytest.importorskip("skperturb._compiled", reason="built without a C compiler")
+    compiled = pytest.importorskip("skperturb._engine._sums_c", reason="built without a C compiler")
     table, scores, y = table(8), np.empty((0, 3)), np.empty(0, dtype=int)
     assert compiled.log_likelihood(table, scores, y)[1].shape == (0, 3)
     assert compiled.log_proba(table, scores).shape == (0, 3)
@@ -148,7 +149,7 @@ def test_the_environment_chooses_the_sums_and_says_so():
     code = "import skperturb; skperturb.show_versions()"
     assert "NumPy (no compiled extension)" in run(code, SKPERTURB_COMPILED="0")
     try:
-        import skperturb._compiled  # noqa: F401
+        import skperturb._engine._sums_c  # noqa: F401
     except ImportError:
         return
     assert "sums           compiled" in run(code, SKPERTURB_COMPILED="1")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skperturb._constraints import make_constraint
+from skperturb._linear._constraints import make_constraint
 
 from .conftest import IDENTITY
 

@@ -5,9 +5,9 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from scipy.special import expit, log_softmax, softmax
 
-from skperturb._convolution import GumbelConvolution, convolution
-from skperturb._kernel import SoftmaxKernel, TableKernel, expected_information, make_kernel
-from skperturb._mesh import graded_mesh
+from skperturb._engine._convolution import GumbelConvolution, convolution
+from skperturb._engine._kernels import SoftmaxKernel, TableKernel, expected_information, make_kernel
+from skperturb._engine._panels import graded_mesh
 from skperturb.noise import (
     Cauchy,
     Discrete,

@@ -5,7 +5,7 @@ from scipy import stats
 from scipy.special import softmax
 
 from skperturb import PerturbArgmax, PerturbSoftmax
-from skperturb._inverse import invert
+from skperturb._engine._inverse import invert
 from skperturb.noise import Cauchy, Discrete, Exponential, Gaussian, Laplace
 
 from .conftest import IDENTITY

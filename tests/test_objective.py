@@ -3,11 +3,11 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 
-from skperturb import _objective
-from skperturb._constraints import make_constraint
-from skperturb._kernel import make_kernel
-from skperturb._losses import LOSSES
-from skperturb._objective import LinearObjective
+from skperturb._engine._kernels import make_kernel
+from skperturb._linear import _objective
+from skperturb._linear._constraints import make_constraint
+from skperturb._linear._losses import LOSSES
+from skperturb._linear._objective import LinearObjective
 from skperturb.noise import Gaussian, Gumbel, StudentT
 
 from .conftest import FINITE_DIFFERENCES, IDENTITY, five_point

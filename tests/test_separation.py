@@ -6,9 +6,9 @@ from scipy.optimize import linprog
 from sklearn.exceptions import ConvergenceWarning
 
 from skperturb import PerturbArgmaxClassifier
-from skperturb._constraints import make_constraint
-from skperturb._objective import LinearObjective
-from skperturb._separation import find_separations
+from skperturb._linear._constraints import make_constraint
+from skperturb._linear._objective import LinearObjective
+from skperturb._linear._separation import find_separations
 
 SEPARATED = "separate the classes"
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skperturb._solvers import choose_solver, minimize
+from skperturb._linear._solvers import choose_solver, minimize
 
 solvers = pytest.mark.parametrize("solver", ["newton", "lbfgs"])
 

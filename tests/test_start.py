@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from skperturb import PerturbArgmaxClassifier
-from skperturb._start import _without_worst, part_of
+from skperturb._linear._start import _without_worst, part_of
 from skperturb.noise import StudentT
 
 from .test_objective import WEIGHT, X, objective

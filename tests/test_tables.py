@@ -3,8 +3,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from skperturb._convolution import GumbelConvolution
-from skperturb._tables import ORDER, NotTabulableError, build_table, class_tier
+from skperturb._engine._convolution import GumbelConvolution
+from skperturb._engine._thin_table import ORDER, NotTabulableError, build_table, class_tier
 from skperturb.noise import Cauchy, Gaussian, Gumbel, Laplace, Logistic, StudentT, Uniform
 
 LAWS = [

@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from skperturb import PerturbArgmax, PerturbArgmaxClassifier
 from skperturb import _threads as threads
-from skperturb._engine import COMPILED
+from skperturb._engine._sums import COMPILED
 
 from .conftest import IDENTITY
 

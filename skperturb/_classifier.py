@@ -17,13 +17,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._callbacks import CallbackSupportMixin, FitMonitor, with_callbacks
-from ._constraints import make_constraint
-from ._identifiability import MOST_PARAMETERS
-from ._losses import LOSSES
-from ._objective import LinearObjective, linear_scores
-from ._separation import finite_minimum
-from ._solvers import choose_solver, minimize
-from ._start import part_of, scaling_at, trimmed_start
+from ._linear._constraints import make_constraint
+from ._linear._identifiability import MOST_PARAMETERS
+from ._linear._losses import LOSSES
+from ._linear._objective import LinearObjective, linear_scores
+from ._linear._separation import finite_minimum
+from ._linear._solvers import choose_solver, minimize
+from ._linear._start import part_of, scaling_at, trimmed_start
 from ._threads import single_blas_thread
 from .inference import InferenceMixin
 from .models import PerturbArgmax

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy.interpolate import PPoly
 
-from .noise import has_thin_tails, interquartile_range
+from ..noise import has_thin_tails, interquartile_range
 
 _POINTS = 12  # of a panel, at the roots of a Chebyshev polynomial
 _WIDTH = 0.5  # of the first panels, in asinh((x - median) / scale)

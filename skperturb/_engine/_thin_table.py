@@ -22,7 +22,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .noise import has_thin_tails, interquartile_range
+from ..noise import has_thin_tails, interquartile_range
 
 ORDER = 8
 TARGET = 1e-10

@@ -1,12 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""The sums of :mod:`skperturb._quadrature`, compiled: the same functions, without the GIL.
+"""The sums of ``_sums_numpy``, compiled: the same functions, without the GIL.
 
 The loops are in ``_rows.h``; here arrays become pointers and results arrays.
 """
 
 import numpy as np
 
-from ._shift import with_zero_row_sums, with_zero_sums
+from ._translation import with_zero_row_sums, with_zero_sums
 
 from libc.stdint cimport intptr_t
 
@@ -43,7 +43,7 @@ cdef extern from "_rows.h" nogil:
 
 
 cdef Table _pointers(table):
-    """A :class:`skperturb._tables.Table` as C sees it; lives as long as that does."""
+    """A ``_thin_table.Table`` as C sees it; lives as long as that does."""
     cdef Table out
     cdef const double[:, ::1] log_cdf = table.log_cdf
     cdef const double[:, ::1] hazard = table.hazard

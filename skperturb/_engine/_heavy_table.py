@@ -14,8 +14,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from ._tables import ORDER, NotTabulableError, Table, interpolation_weights, log_sum, padded
-from .noise import interquartile_range
+from ..noise import interquartile_range
+from ._thin_table import ORDER, NotTabulableError, Table, interpolation_weights, log_sum, padded
 
 TARGET = 1e-9  # error of log p
 # Distances of nodes and of grid points that are tried, in units of the interquartile range.
@@ -37,7 +37,7 @@ def build_graded_table(law, n_classes, far=False):
     ----------
     law : Interpolant
     n_classes : int
-        See :func:`skperturb._tables.class_tier`.
+        See ``_thin_table.class_tier``.
     far : bool, default=False
         The small table or the one that reaches further.
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg, optimize
 
-from ._scaling import Unscaled
+from ._preconditioner import Unscaled
 
 # "auto" takes Newton's method up to so many numbers in the matrix, and multiplications to make it.
 _LARGEST_MATRIX, _MOST_WORK = 400**2, 1e7
@@ -54,7 +54,7 @@ def minimize(objective, start, *, solver, tol, max_iter, monitor=None, scaling=N
         Called with x after each iteration; True ends the descent.
     scaling : callable, default=None
         For L-BFGS: maps x and the number of iterations so far to an object of
-        :mod:`skperturb._scaling`, coordinates in which the curvature there is about 1 in all
+        ``_preconditioner``, coordinates in which the curvature there is about 1 in all
         directions, or to None if those would cost too much.
 
     Returns

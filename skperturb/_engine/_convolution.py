@@ -12,9 +12,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..noise import Discrete, Gumbel, ScipyNoise, has_thin_tails, interquartile_range
 from ._interpolant import interpolant
-from ._mesh import graded_mesh
-from .noise import Discrete, Gumbel, ScipyNoise, has_thin_tails, interquartile_range
+from ._panels import graded_mesh
 
 # Spacing of the trapezoid rule in units of the smoother variable's scale. The integrands are
 # analytic in a strip, where the rule converges exponentially: 1e-15 at this spacing.

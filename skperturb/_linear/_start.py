@@ -13,7 +13,7 @@ lower loss wins.
 
 import numpy as np
 
-from ._scaling import Whitened, WhitenedRows
+from ._preconditioner import Whitened, WhitenedRows
 from ._solvers import definite_factor
 
 _WORST = 0.05  # share of the weight that is left out
@@ -75,7 +75,7 @@ def trimmed_start(objective, simple_loss, minimise):
     Parameters
     ----------
     objective : LinearObjective
-    simple_loss : object of :mod:`skperturb._losses`
+    simple_loss : object of ``_losses``
         The same loss with Gumbel noise.
     minimise : callable
         Maps an objective and a start to free parameters.

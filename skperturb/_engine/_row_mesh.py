@@ -4,16 +4,16 @@ No table serves noise with kinks, because the integrand has one wherever a class
 heavy tails has a bump there, however far down that is. So every row of scores gets a mesh of its
 own: Gauss-Legendre panels that begin at the kinks and bumps of the row's classes and widen with the
 distance from them, between the points outside of which the winning value does not lie. As in
-:mod:`skperturb._tables`, everything is measured from the row's largest score: class j stands
+``_thin_table``, everything is measured from the row's largest score: class j stands
 ``delta_j`` below it.
 """
 
 import numpy as np
 
+from ..noise import has_thin_tails
 from ._interpolant import Interpolant, interpolant
-from ._mesh import graded_mesh
-from ._shift import below_best, with_zero_row_sums, with_zero_sum, with_zero_sums
-from .noise import has_thin_tails
+from ._panels import graded_mesh
+from ._translation import below_best, with_zero_row_sums, with_zero_sum, with_zero_sums
 
 _BLOCK_ELEMENTS = 1 << 18  # numbers in one work array, about
 _NODES = 512  # of a row, to begin with

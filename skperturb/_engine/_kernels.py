@@ -12,9 +12,9 @@ A kernel has these methods, all vectorised over rows:
 ``scores`` is a finite float array (n, K), K >= 2; a common shift of a row changes nothing.
 ``fewest_scores`` is how many are worth a thread of their own, about a millisecond.
 :class:`SoftmaxKernel` is the closed form for Gumbel noise, :class:`TableKernel` serves smooth laws
-with thin tails by the tables of :mod:`skperturb._tables`, :class:`GradedKernel` those with heavy
-tails by the tables of :mod:`skperturb._graded`, :class:`~skperturb._direct.DirectKernel` any law
-with a density, :class:`~skperturb._steps.StepKernel` discrete noise (without a likelihood). They
+with thin tails by the tables of ``_thin_table``, :class:`GradedKernel` those with heavy
+tails by the tables of ``_heavy_table``, ``_row_mesh.DirectKernel`` any law
+with a density, ``_discrete.StepKernel`` discrete noise (without a likelihood). They
 know the standard member of a family only; :class:`UnitKernel` puts scores into its unit, and gives
 threads blocks of rows, so that the work space does not grow with n.
 
@@ -32,17 +32,17 @@ from threading import Lock
 import numpy as np
 from scipy.special import log_softmax, logsumexp, softmax
 
-from . import _quadrature
-from ._direct import DirectKernel, target_integral
-from ._engine import sums
-from ._graded import build_graded_table
+from .._threads import map_threads, row_slices
+from ..noise import Discrete, Gumbel, Noise, ScipyNoise, has_thin_tails, interquartile_range
+from . import _sums_numpy as _quadrature
+from ._discrete import StepKernel
+from ._heavy_table import build_graded_table
 from ._interpolant import Interpolant, interpolant
-from ._mesh import graded_mesh
-from ._shift import below_best, with_zero_row_sums, with_zero_sum
-from ._steps import StepKernel
-from ._tables import NotTabulableError, build_table, class_tier
-from ._threads import map_threads, row_slices
-from .noise import Discrete, Gumbel, Noise, ScipyNoise, has_thin_tails, interquartile_range
+from ._panels import graded_mesh
+from ._row_mesh import DirectKernel, target_integral
+from ._sums import sums
+from ._thin_table import NotTabulableError, build_table, class_tier
+from ._translation import below_best, with_zero_row_sums, with_zero_sum
 
 _MOST_SCORES = 1 << 16  # of a block of rows: what a cache holds
 _BLOCK_ELEMENTS = 1 << 17  # numbers in a work array of the direct quadrature

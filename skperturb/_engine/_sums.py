@@ -5,12 +5,12 @@ The environment variable ``SKPERTURB_COMPILED=0``, read at import, chooses the o
 
 import os
 
-from . import _quadrature
+from . import _sums_numpy as _quadrature
 
 try:
     if os.environ.get("SKPERTURB_COMPILED") == "0":
         raise ImportError
-    from . import _compiled as sums
+    from . import _sums_c as sums
 except ImportError:
     sums = _quadrature
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
-from ._threads import map_threads
+from .._threads import map_threads
 
 _ROUNDING = 1e-14  # of a mean
 _BLOCK_ELEMENTS = 1 << 17  # scores, or entries of curvature, held at once by a thread
@@ -33,8 +33,8 @@ class LinearObjective:
         Class indices.
     weight : ndarray of shape (n_samples,)
         Sample weights, not negative, not all zero.
-    loss : object of :mod:`skperturb._losses`
-    constraint : object of :mod:`skperturb._constraints`
+    loss : object of ``_losses``
+    constraint : object of ``_constraints``
     C : float
         Inverse strength of the penalty; inf for none.
     fit_intercept : bool

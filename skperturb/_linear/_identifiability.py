@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._kernel import expected_information
-from ._records import Record
+from .._engine._kernels import expected_information
+from .._results import Record
 from ._separation import UnsettledError, find_separations, finite_minimum
 from ._solvers import unit_diagonal
 

@@ -13,7 +13,7 @@ A new loss is one class and a line in ``LOSSES``.
 
 import numpy as np
 
-from ._kernel import expected_information
+from .._engine._kernels import expected_information
 
 
 class LogLoss:
@@ -24,7 +24,7 @@ class LogLoss:
 
     Parameters
     ----------
-    kernel : object with the methods of :mod:`skperturb._kernel`
+    kernel : object with the methods of ``_kernels``
     log_concave : bool or None
         Whether the density of the noise is log-concave; None if that is not known.
     """
@@ -50,7 +50,7 @@ class FenchelYoungLoss:
 
     Parameters
     ----------
-    kernel : object with the methods of :mod:`skperturb._kernel`
+    kernel : object with the methods of ``_kernels``
     log_concave : bool or None
         Of no importance here.
     """

@@ -22,7 +22,7 @@ def invert(kernel, p, start):
 
     Parameters
     ----------
-    kernel : object with the methods of :mod:`skperturb._kernel`
+    kernel : object with the methods of ``_kernels``
     p : ndarray of shape (n, K)
         Positive, each row summing to one.
     start : ndarray of shape (n, K)

@@ -16,11 +16,11 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from . import PerturbArgmaxClassifier, PerturbSoftmaxClassifier, __version__
-from ._tabular import preprocessor, read_costs, read_parts, read_shares, shipped_parts
-from .evaluation import compare_classifiers, cost_template
-from .evaluation.texts import load as load_texts
-from .noise import as_noise
+from .. import PerturbArgmaxClassifier, PerturbSoftmaxClassifier, __version__
+from ..evaluation import compare_classifiers, cost_template
+from ..evaluation.texts import load as load_texts
+from ..noise import as_noise
+from ..parts._tabular import preprocessor, read_costs, read_parts, read_shares, shipped_parts
 
 ESTIMATORS = {
     "logistic_regression": lambda: LogisticRegression(max_iter=1000),

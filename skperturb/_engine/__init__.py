@@ -1,0 +1,1 @@
+"""A law and scores in, probabilities and derivatives out."""

@@ -1,0 +1,1 @@
+"""Features, a loss and a penalty in, coefficients out."""

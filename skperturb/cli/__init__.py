@@ -1,0 +1,5 @@
+"""The commands."""
+
+from ._main import main
+
+__all__ = ["main"]
