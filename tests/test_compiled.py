@@ -11,23 +11,28 @@ from numpy.testing import assert_allclose
 from skperturb import PerturbArgmaxClassifier
 from skperturb._engine import _sums_numpy
 from skperturb._engine._convolution import convolution
-from skperturb._engine._heavy_table import build_graded_table
+from skperturb._engine._heavy_table import build_heavy_table
 from skperturb._engine._interpolant import interpolant
 from skperturb._engine._kernels import make_kernel
 from skperturb._engine._row_mesh import DirectKernel
-from skperturb._engine._thin_table import NotTabulableError, build_table, class_tier
+from skperturb._engine._table import NotTabulableError, class_tier
+from skperturb._engine._thin_table import build_thin_table
 from skperturb.noise import Cauchy, Gaussian, GumbelMin, Laplace, Logistic, StudentT
 
 from .conftest import IDENTITY
 
 TABLES = {
-    "gaussian": lambda tier: build_table(Gaussian(), tier),
-    "gaussian, far": lambda tier: build_table(Gaussian(), tier, far=True),
-    "logistic": lambda tier: build_table(Logistic(), tier),
-    "gumbel_min": lambda tier: build_table(GumbelMin(), tier),
-    "softmax_laplace": lambda tier: build_table(interpolant(convolution(Laplace(), 1.0)), tier),
-    "student_t": lambda tier: build_graded_table(interpolant(StudentT(4)), tier),
-    "cauchy": lambda tier: build_graded_table(interpolant(Cauchy()), tier),
+    "gaussian": lambda tier: build_thin_table(Gaussian(), tier),
+    "gaussian, far": lambda tier: build_thin_table(
+        Gaussian(), tier, build_thin_table(Gaussian(), tier)
+    ),
+    "logistic": lambda tier: build_thin_table(Logistic(), tier),
+    "gumbel_min": lambda tier: build_thin_table(GumbelMin(), tier),
+    "softmax_laplace": lambda tier: build_thin_table(
+        interpolant(convolution(Laplace(), 1.0)), tier
+    ),
+    "student_t": lambda tier: build_heavy_table(interpolant(StudentT(4)), tier),
+    "cauchy": lambda tier: build_heavy_table(interpolant(Cauchy()), tier),
 }
 tables = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())
 
@@ -123,7 +128,7 @@ def test_graded_tables_against_direct_quadrature(law, n_classes):
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(9, n_classes))
     scores[3:] *= 10
-    reach = build_graded_table(interpolant(law), class_tier(n_classes)).reach
+    reach = build_heavy_table(interpolant(law), class_tier(n_classes)).reach
     scores[6, 0], scores[7, 0], scores[8, 0] = 1.2 * reach, 2 * reach, 1e4 * reach
     for y in (np.zeros(9, dtype=int), np.ones(9, dtype=int)):
         for mine, exact in zip(

@@ -8,10 +8,9 @@ and Perturb-Softmax with noise gamma is Perturb-Argmax with the noise gamma + ta
 CDF is H(t) = E_gamma exp(-exp(-(t - gamma) / tau)).
 """
 
-from functools import lru_cache
-
 import numpy as np
 
+from .._cache import remembered
 from ..noise import Discrete, Gumbel, ScipyNoise, has_thin_tails, interquartile_range
 from ._interpolant import interpolant
 from ._panels import graded_mesh
@@ -33,7 +32,7 @@ _COLD = 3e-3
 _FURTHEST = 1e9
 
 
-@lru_cache(maxsize=64)
+@remembered
 def convolution(noise, temperature):
     """Distribution of gamma + temperature * G; made once, then remembered.
 
@@ -82,6 +81,7 @@ class _Convolution:
     """What both have: a law's attributes, equality by value, bounds of the quantiles."""
 
     support, kinks, scale = (-np.inf, np.inf), (), 1.0
+    closed_form, discrete, needs_interpolant = False, False, True
 
     def __init__(self, noise, temperature):
         self._parts = noise, Gumbel(temperature)
@@ -92,11 +92,14 @@ class _Convolution:
     def standard(self):
         return self
 
+    def key(self):
+        return type(self), *(part.key() for part in self._parts)
+
     def __eq__(self, other):
-        return isinstance(other, _Convolution) and self._parts == other._parts
+        return isinstance(other, _Convolution) and self.key() == other.key()
 
     def __hash__(self):
-        return hash(self._parts)
+        return hash(self.key())
 
     def ppf(self, q):
         """A lower bound of the quantile for small `q`."""

@@ -11,7 +11,7 @@ import numpy as np
 _BLOCK_ELEMENTS = 1 << 20
 
 
-class StepKernel:
+class DiscreteKernel:
     """Perturb-Argmax of discrete noise: a kernel without a likelihood to maximise.
 
     Parameters

@@ -10,12 +10,18 @@ an analytic map, so that the trapezoid rule in u converges exponentially. The gr
 equidistant and ends at the reach. Rows with a class beyond it are integrated directly.
 """
 
-from functools import lru_cache
-
 import numpy as np
 
 from ..noise import interquartile_range
-from ._thin_table import ORDER, NotTabulableError, Table, interpolation_weights, log_sum, padded
+from ._table import (
+    ORDER,
+    NotTabulableError,
+    Table,
+    hard_patterns,
+    interpolation_weights,
+    log_sum,
+    padded,
+)
 
 TARGET = 1e-9  # error of log p
 # Distances of nodes and of grid points that are tried, in units of the interquartile range.
@@ -29,17 +35,16 @@ _TAIL = 1e-12  # share of the probability of the reach that lies beyond the last
 _LEFT = 1e4  # reaches below the best: where the nodes end
 
 
-@lru_cache(maxsize=8)
-def build_graded_table(law, n_classes, far=False):
+def build_heavy_table(law, n_classes, near=None):
     """Table of a heavy-tailed law without kinks for up to `n_classes` classes.
 
     Parameters
     ----------
     law : Interpolant
     n_classes : int
-        See ``_thin_table.class_tier``.
-    far : bool, default=False
-        The small table or the one that reaches further.
+        See ``_table.class_tier``.
+    near : Table, default=None
+        Without it the small table is built, with it the large one, which reaches further.
 
     Returns
     -------
@@ -53,7 +58,7 @@ def build_graded_table(law, n_classes, far=False):
     if law.kinks:
         raise NotTabulableError
     width = interquartile_range(law)
-    reaches, largest = _FAR if far else _NEAR
+    reaches, largest = _FAR if near else _NEAR
     for reach in reaches:
         table = _build(law, n_classes, width, reach * width, largest)
         if table is not None:
@@ -102,13 +107,10 @@ def _nodes(law, width, reach, spacing):
 
 
 def _patterns(n_classes, reach):
-    """Deltas of groups of classes below a best one, how many each holds, and the target's delta."""
+    """Hard patterns of any table, and some with classes at several distances."""
     many = n_classes - 1
     spread = reach * np.array([1e-3, 0.013, 0.037, 0.11, 0.31, 0.55, 0.97])
-    patterns = [([spread[0]], [many], 0.0)]
-    patterns += [([d], [1], d) for d in spread]
-    patterns += [([d], [many], d) for d in spread]
-    patterns += [([spread[0], d], [many - 1, 1], d) for d in spread]
+    patterns = hard_patterns(spread, n_classes)
     patterns += [([d, reach / 2], [1, many - 1], 0.0) for d in spread]
     patterns += [(list(spread), [many / len(spread)] * len(spread), d) for d in spread]
     return patterns

@@ -8,12 +8,12 @@ smooth: there halving never ends.
 """
 
 import warnings
-from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial import chebyshev
 from scipy.interpolate import PPoly
 
+from .._cache import remembered
 from ..noise import has_thin_tails, interquartile_range
 
 _POINTS = 12  # of a panel, at the roots of a Chebyshev polynomial
@@ -93,6 +93,9 @@ class Interpolant:
         middle = (float(law.ppf(0.5)),)
         self.features = np.array(getattr(law, "features", None) or self.kinks or middle)
         self.detail = getattr(law, "detail", self.scale)
+
+    def key(self):
+        return type(self), self._law.key()
 
     def logcdf(self, x):
         with np.errstate(divide="ignore"):
@@ -227,7 +230,7 @@ class Interpolant:
         return tuple(kinks)
 
 
-@lru_cache(maxsize=64)
+@remembered
 def interpolant(law):
     """The interpolant of a law, made once."""
     return Interpolant(law)

@@ -11,12 +11,15 @@ A kernel has these methods, all vectorised over rows:
 
 ``scores`` is a finite float array (n, K), K >= 2; a common shift of a row changes nothing.
 ``fewest_scores`` is how many are worth a thread of their own, about a millisecond.
-:class:`SoftmaxKernel` is the closed form for Gumbel noise, :class:`TableKernel` serves smooth laws
-with thin tails by the tables of ``_thin_table``, :class:`GradedKernel` those with heavy
-tails by the tables of ``_heavy_table``, ``_row_mesh.DirectKernel`` any law
-with a density, ``_discrete.StepKernel`` discrete noise (without a likelihood). They
-know the standard member of a family only; :class:`UnitKernel` puts scores into its unit, and gives
-threads blocks of rows, so that the work space does not grow with n.
+
+    SoftmaxKernel   Gumbel noise, in closed form
+    TableKernel     smooth laws, by the tables of ``_thin_table`` and ``_heavy_table``; ``_deep``
+                    gives what those do not
+    DirectKernel    any law with a density, on a mesh for each row: noise with kinks
+    DiscreteKernel  discrete noise, without a likelihood
+
+They know the standard member of a family only; :class:`UnitKernel` puts scores into its unit, and
+gives threads blocks of rows, so that the work space does not grow with n.
 
 With E_q the normalised summands of the integral for class y, r the reversed hazard, j, k != y:
 
@@ -26,33 +29,30 @@ With E_q the normalised summands of the integral for class y, r the reversed haz
 and the entries of a row, y's own included, sum to zero.
 """
 
-from functools import cached_property, lru_cache, partial
+from functools import partial
 from threading import Lock
 
 import numpy as np
 from scipy.special import log_softmax, logsumexp, softmax
 
+from .._cache import remembered
 from .._threads import map_threads, row_slices
-from ..noise import Discrete, Gumbel, Noise, ScipyNoise, has_thin_tails, interquartile_range
-from . import _sums_numpy as _quadrature
-from ._discrete import StepKernel
-from ._heavy_table import build_graded_table
-from ._interpolant import Interpolant, interpolant
-from ._panels import graded_mesh
-from ._row_mesh import DirectKernel, target_integral
+from ..noise import has_thin_tails
+from ._deep import Deep
+from ._discrete import DiscreteKernel
+from ._heavy_table import build_heavy_table
+from ._interpolant import interpolant
+from ._row_mesh import DirectKernel
 from ._sums import sums
-from ._thin_table import NotTabulableError, build_table, class_tier
-from ._translation import below_best, with_zero_row_sums, with_zero_sum
+from ._sums_numpy import potential
+from ._table import NotTabulableError, class_tier
+from ._thin_table import build_thin_table
+from ._translation import below_best, with_zero_row_sums
 
-_MOST_SCORES = 1 << 16  # of a block of rows: what a cache holds
-_BLOCK_ELEMENTS = 1 << 17  # numbers in a work array of the direct quadrature
+_MOST_SCORES = 1 << 16  # of a block of rows: what a processor's cache holds
 # exp(-690) = 1e-300: below this a sum of probabilities loses digits, and then everything.
-_UNDERFLOW = -690.0
+_UNDERFLOW, _SMALLEST = -690.0, 1e-300
 _FURTHEST = 1e300  # score
-_BREAKS = 48  # of the best classes
-_NEGLIGIBLE = 45.0
-# Classes of a row beyond the tables: more of them are integrated on one mesh, not each by itself.
-_MANY = 8
 
 
 def make_kernel(law, n_classes):
@@ -72,19 +72,29 @@ def make_kernel(law, n_classes):
     return UnitKernel(_standard_kernel(law.standard(), class_tier(n_classes)), law.scale)
 
 
-@lru_cache(maxsize=16)
+@remembered
 def _standard_kernel(law, tier):
-    if isinstance(law, Gumbel):
+    if law.closed_form:
         return SoftmaxKernel()
-    if isinstance(law, Discrete):
-        return StepKernel(law)
-    if not isinstance(law, Noise) or isinstance(law, ScipyNoise):
+    if law.discrete:
+        return DiscreteKernel(law)
+    thin = has_thin_tails(law)
+    if law.needs_interpolant or not thin:
         law = interpolant(law)
-    tabulated = TableKernel if has_thin_tails(law) else GradedKernel
     try:
-        return tabulated(law, tier)
+        return TableKernel(law, tier, thin)
     except NotTabulableError:
         return DirectKernel(law)
+
+
+@remembered
+def _table(law, tier, thin, far):
+    """The table of a law; None if there is none."""
+    try:
+        near = _table(law, tier, thin, False) if far else None
+        return (build_thin_table if thin else build_heavy_table)(law, tier, near)
+    except NotTabulableError:
+        return None
 
 
 def expected_information(kernel, scores):
@@ -192,28 +202,40 @@ class SoftmaxKernel:
 
 
 class TableKernel:
-    """A smooth law with thin tails, by tables and matrix products.
+    """A smooth law by tables.
 
-    Rows whose class asked for is close to the best one use the small table, the others the
-    large one; what is out of reach even of that is integrated directly.
+    Nearly all rows use a small table, rows with a class further below the best a large one. What
+    is further away than that is integrated without tables: with thin tails such a class does
+    not matter to the others, so that its own probability is all that is missing; with heavy
+    tails it does, and the whole row is integrated.
+
+    Parameters
+    ----------
+    law : Law
+    tier : int
+        See ``_table.class_tier``.
+    thin : bool, default=True
+        Whether the law has thin tails.
+
+    Raises
+    ------
+    NotTabulableError
+        If the law has no small table.
     """
 
     fewest_scores = 1 << 12
 
-    def __init__(self, law, tier):
-        self._law, self._tier = law, tier
-        self._near = build_table(law, tier)
+    def __init__(self, law, tier, thin=True):
+        self._law, self._tier, self._thin = law, tier, thin
+        self._near = _table(law, tier, thin, False)
+        if self._near is None:
+            raise NotTabulableError
+        self._deep = Deep(law)
 
-    @cached_property
+    @property
     def _far(self):
-        try:
-            return build_table(self._law, self._tier, far=True)
-        except NotTabulableError:
-            return self._near
-
-    @cached_property
-    def _direct(self):
-        return DirectKernel(self._law)
+        # It is large: only the cache keeps it.
+        return _table(self._law, self._tier, self._thin, True) or self._near
 
     def proba(self, scores):
         # A probability that is 0 in floating point need not be integrated first.
@@ -224,134 +246,83 @@ class TableKernel:
         return self._log_proba(scores, below_underflow=True)
 
     def _log_proba(self, scores, below_underflow):
-        log_p = np.empty(scores.shape)
-        for table, rows in self._tables(sums.depth(scores)):
-            block = sums.log_proba(table, scores[rows])
-            if block.min(initial=0.0) < _UNDERFLOW:
-                self._complete(table, block, scores[rows], below_underflow)
-            log_p[rows] = block
-        return log_p
+        complete = partial(self._complete, below_underflow)
+        beyond = None if self._thin else self._deep.mesh.log_proba
+        return self._routed(complete, beyond, sums.depth(scores), scores)
 
-    def _complete(self, table, log_p, scores, below_underflow):
-        """Put in what the table does not give."""
+    def _complete(self, below_underflow, table, scores):
+        """log p of all classes: from a table, and what it does not give."""
+        log_p = sums.log_proba(table, scores)
+        if log_p.min(initial=0.0) >= _UNDERFLOW:
+            return log_p
         delta, outside = below_best(scores), log_p < _UNDERFLOW
         if not below_underflow:
-            # log p of the lower of two classes is concave in delta: beyond the table's reach
-            # it lies below the line from 0 through the table's end.
-            zero = outside & (delta * table.depth >= -_UNDERFLOW * table.reach)
+            zero = outside & (delta >= self._vanishing(table))
             log_p[zero] = -np.inf
             outside &= ~zero
-        many = outside.sum(axis=1) > _MANY
-        if many.any():
-            direct = self._direct.log_proba(-delta[many])
-            log_p[many] = np.where(outside[many], direct, log_p[many])
-            outside[many] = False
-        if outside.any():
-            beyond, classes = np.nonzero(outside)
-            log_p[outside] = self._integrate(delta[beyond], classes)[0]
+        self._deep.complete(log_p, delta, outside)
         log_p -= np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+        return log_p
 
-    def log_likelihood(self, scores, y):
-        log_p, gradient = np.empty(len(y)), np.empty(scores.shape)
-        own = sums.depth(scores, y)
-        for table, rows in self._tables(own):
-            log_p[rows], gradient[rows] = sums.log_likelihood(table, scores[rows], y[rows])
-        beyond = np.flatnonzero(own > table.reach)
-        if beyond.size:
-            log_p[beyond], slope = self._integrate(below_best(scores[beyond]), y[beyond])
-            gradient[beyond] = with_zero_sum(slope, y[beyond])
-        return log_p, gradient
-
-    def hessian(self, scores, y):
-        out = np.empty((*scores.shape, scores.shape[1]))
-        own = sums.depth(scores, y)
-        for table, rows in self._tables(own):
-            out[rows] = sums.hessian(table, scores[rows], y[rows])
-        return out
-
-    def potential(self, scores):
-        return scores.max(axis=1) + _quadrature.potential(self._near, scores)
-
-    def jacobian(self, scores):
-        out = np.empty((*scores.shape, scores.shape[1]))
-        for table, rows in self._tables(sums.depth(scores)):
-            out[rows] = sums.jacobian(table, scores[rows])
-        return out
-
-    def _tables(self, depth):
-        """(table, rows) such that the table reaches as deep as the rows ask, if any does."""
-        near = depth <= self._near.reach
-        if near.all():
-            yield self._near, slice(None)
-            return
-        yield self._near, np.flatnonzero(near)
-        yield self._far, np.flatnonzero(~near)
-
-    def _integrate(self, delta, target):
-        """log p of one class a row, and its gradient, for what no table reaches."""
+    def _vanishing(self, table):
+        """Distance below the best from which on a probability is less than 2e-300."""
+        # P(gamma_i - gamma_j > a + b) <= P(gamma_i > a) + P(gamma_j < -b) for any a and b.
+        distance = self._law.isf(_SMALLEST) - self._law.ppf(_SMALLEST)
         if not self._law.log_concave:
-            return self._direct.of_targets(delta, target)
-        size = max(1, _BLOCK_ELEMENTS // (256 * delta.shape[1]))
-        parts = [slice(start, start + size) for start in range(0, len(target), size)]
-        results = [_integrate(self._law, delta[part], target[part]) for part in parts]
-        return [np.concatenate(values) for values in zip(*results, strict=True)]
-
-
-class GradedKernel:
-    """A smooth law with heavy tails: by a table, and directly where a class is beyond its reach.
-
-    Rows with a class beyond the small table take the large one, and few are beyond that.
-    """
-
-    fewest_scores = 1 << 12
-
-    def __init__(self, law, tier):
-        self._law = law if isinstance(law, Interpolant) else interpolant(law)
-        self._tier = tier
-        self._near = build_graded_table(self._law, tier)
-        self._direct = DirectKernel(self._law)
-
-    @cached_property
-    def _far(self):
-        try:
-            return build_graded_table(self._law, self._tier, far=True)
-        except NotTabulableError:
-            return self._near
-
-    def proba(self, scores):
-        log_p = self.log_proba(scores)
-        return np.exp(log_p, out=log_p)
-
-    def log_proba(self, scores):
-        return self._by_reach(sums.log_proba, self._direct.log_proba, scores)
+            return distance
+        # log p of the lower of two classes is then concave in the distance: beyond the table's
+        # reach it lies below the line from 0 through the table's end.
+        return min(distance, -_UNDERFLOW * table.reach / table.depth)
 
     def log_likelihood(self, scores, y):
-        return self._by_reach(sums.log_likelihood, self._direct.log_likelihood, scores, y)
+        return self._routed(
+            sums.log_likelihood, self._deep.log_likelihood, self._depth(scores, y), scores, y
+        )
 
     def hessian(self, scores, y):
-        return self._by_reach(sums.hessian, self._direct.hessian, scores, y)
-
-    def potential(self, scores):
-        # On the nodes of a table the far tail of the maximum would be lost.
-        return self._direct.potential(scores)
+        return self._routed(
+            sums.hessian, self._deep.mesh.hessian, self._depth(scores, y), scores, y
+        )
 
     def jacobian(self, scores):
-        return self._by_reach(sums.jacobian, self._direct.jacobian, scores)
+        beyond = None if self._thin else self._deep.mesh.jacobian
+        return self._routed(sums.jacobian, beyond, sums.depth(scores), scores)
 
-    def _by_reach(self, tabulated, direct, *arrays):
-        """What tabulated(table, *arrays) gives for rows within reach, and direct(*arrays) else."""
-        depth = sums.depth(arrays[0])
+    def potential(self, scores):
+        if not self._thin:
+            # On the nodes of a table the far tail of the maximum would be lost.
+            return self._deep.mesh.potential(scores)
+        return scores.max(axis=1) + potential(self._near, scores)
+
+    def _depth(self, scores, y):
+        """How far below the best the class is whose distance the integral for y depends on."""
+        return sums.depth(scores, y if self._thin else None)
+
+    def _routed(self, tabulated, beyond, depth, *arrays):
+        """What a function of rows gives, each with the table that is deep enough for it.
+
+        Parameters
+        ----------
+        tabulated : callable
+            A function of a table and the arrays.
+        beyond : callable or None
+            A function of the arrays, for rows that are deeper than any table; None if the large
+            table serves them as well.
+        depth : ndarray of shape (n,)
+        *arrays : ndarray of shape (n, ...)
+        """
         near = depth <= self._near.reach
         if near.all():
             return tabulated(self._near, *arrays)
-        parts = [(partial(tabulated, self._near), near)]
-        within = depth <= self._far.reach
-        parts += [(partial(tabulated, self._far), within & ~near), (direct, ~(near | within))]
-        results = [(rows, f(*(array[rows] for array in arrays))) for f, rows in parts if rows.any()]
-        if not isinstance(results[0][1], tuple):
-            return _merged(len(depth), results)
-        columns = range(len(results[0][1]))
-        return tuple(_merged(len(depth), [(rows, r[k]) for rows, r in results]) for k in columns)
+        far = self._far
+        within = ~near if beyond is None else ~near & (depth <= far.reach)
+        routes = [(partial(tabulated, self._near), near), (partial(tabulated, far), within)]
+        routes.append((beyond, ~(near | within)))
+        parts = [(rows, f(*(array[rows] for array in arrays))) for f, rows in routes if rows.any()]
+        if not isinstance(parts[0][1], tuple):
+            return _merged(len(depth), parts)
+        columns = range(len(parts[0][1]))
+        return tuple(_merged(len(depth), [(rows, r[k]) for rows, r in parts]) for k in columns)
 
 
 def _merged(n, parts):
@@ -360,49 +331,3 @@ def _merged(n, parts):
     for rows, values in parts:
         out[rows] = values
     return out
-
-
-def _integrate(law, delta, target):
-    """log p of one class a row, and its gradient, by direct quadrature: for what no table reaches.
-
-    Parameters
-    ----------
-    law : Noise or Interpolant
-        Its density is log-concave, so that the integrand has one peak.
-    delta : ndarray of shape (n, K)
-        Distance of each class below the row's best.
-    target : ndarray of shape (n,)
-        The class asked for.
-
-    Returns
-    -------
-    log_p : ndarray of shape (n,)
-    gradient : ndarray of shape (n, K)
-        The target's own entry is not meaningful.
-    """
-    scale = interquartile_range(law) / 3
-    rows = np.arange(len(target))
-    own = delta[rows, target][:, None]
-    low, high = law.ppf(1e-300) - own, np.full_like(own, law.isf(1e-300))
-
-    def log_integrand(z):
-        here = z[:, None, :] + delta[:, :, None]
-        return law.log_hazard(z + own) + law.logcdf(here).sum(axis=1)
-
-    # Zoom in until the part that matters fills a good part of the interval.
-    for _ in range(60):
-        z = low + (high - low) * np.linspace(0, 1, 33)
-        exponent = log_integrand(z)
-        top = exponent.argmax(axis=1)
-        matters = exponent >= exponent.max(axis=1, keepdims=True) - _NEGLIGIBLE
-        first = np.maximum(matters.argmax(axis=1) - 1, 0)
-        last = np.minimum(33 - matters[:, ::-1].argmax(axis=1), 32)
-        low, high = z[rows, first][:, None], z[rows, last][:, None]
-        if np.all(last - first >= 8):
-            break
-    # The integrand turns at its peak and where a class stands; in between it is smooth.
-    breaks = np.column_stack([z[rows, top], -np.sort(delta, axis=1)[:, :_BREAKS], -own])
-    # Where the peak is narrower than the rounding of z, its width is lost beside its height.
-    high = np.maximum(high, low + 4 * np.spacing(np.abs(low)))[:, 0]
-    mesh = graded_mesh(breaks, low[:, 0], high, np.full(len(rows), scale))
-    return target_integral(law, delta, target, mesh)

@@ -1,4 +1,4 @@
-/* The sums of skperturb/_quadrature.py, one row of scores after the other.
+/* The sums of _sums_numpy.py, one row of scores after the other.
  *
  * A row needs a few thousand products of table entries and one exponential per node, all in
  * loops that a compiler vectorises: the table's rows are padded to a multiple of LANES nodes. Each
@@ -14,7 +14,7 @@
 #define restrict __restrict
 #endif
 
-#define ORDER 8 /* as in _tables.py */
+#define ORDER 8 /* as in _table.py */
 #define LANES 8
 #define NEGLIGIBLE 37.0 /* exp(-37) = 1e-16 */
 

@@ -43,7 +43,7 @@ cdef extern from "_rows.h" nogil:
 
 
 cdef Table _pointers(table):
-    """A ``_thin_table.Table`` as C sees it; lives as long as that does."""
+    """A ``_table.Table`` as C sees it; lives as long as that does."""
     cdef Table out
     cdef const double[:, ::1] log_cdf = table.log_cdf
     cdef const double[:, ::1] hazard = table.hazard

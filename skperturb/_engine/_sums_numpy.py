@@ -1,6 +1,6 @@
 """Sums over the tables, in NumPy: what ``_sums_c`` does where there is no compiler.
 
-Functions of a ``_thin_table.Table``, scores (n, K) whose rows are within its reach, and
+Functions of a ``_table.Table``, scores (n, K) whose rows are within its reach, and
 classes y (n,); the two modules agree to rounding. Here rows are worked on in blocks, as matrix
 products: the interpolation weights of all classes, summed by grid point, times the table.
 """
@@ -8,7 +8,7 @@ products: the interpolation weights of all classes, summed by grid point, times 
 import numpy as np
 from scipy.special import log_softmax
 
-from ._thin_table import ORDER
+from ._table import ORDER
 from ._translation import below_best, with_zero_row_sums, with_zero_sum, with_zero_sums
 
 # Numbers in one work array: large enough to hide NumPy's overhead, small enough for the cache.

@@ -36,6 +36,7 @@ class Noise(BaseEstimator, metaclass=ABCMeta):
     log_concave = True
     symmetric = False
     atoms = False
+    closed_form = discrete = needs_interpolant = False
     _support = (-np.inf, np.inf)
     _gaps = ()
     _kinks = ()
@@ -150,6 +151,9 @@ class Noise(BaseEstimator, metaclass=ABCMeta):
     def _key(self):
         """The family and its parameters: what makes two noises the same law."""
         return type(self), tuple(sorted(self.get_params().items()))
+
+    def key(self):
+        return self._key()
 
     def __eq__(self, other):
         return isinstance(other, Noise) and self._key() == other._key()

@@ -35,6 +35,7 @@ class Discrete(Noise):
     """
 
     log_concave = False
+    discrete = True
     atoms = True
 
     def __init__(self, values=(-1.0, 1.0), probabilities=None, scale=1.0):

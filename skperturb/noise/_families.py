@@ -68,6 +68,8 @@ class Gumbel(Noise):
     0.3679
     """
 
+    closed_form = True
+
     def _logpdf(self, z):
         return -z - _exp_neg(z)
 

@@ -31,6 +31,7 @@ class ScipyNoise(Noise):
 
     # Unknown: nothing in scipy says so.
     log_concave = symmetric = None
+    needs_interpolant = True
 
     def __init__(self, distribution, scale=1.0):
         super().__init__(scale)

@@ -1,0 +1,101 @@
+"""log p of classes that no table serves: the only place that answers for them.
+
+A density that is log-concave makes an integrand of one peak. That peak is enclosed first, and then
+integrated on panels, which takes the fewest points. Any other law gets the mesh of ``_row_mesh``.
+"""
+
+import numpy as np
+
+from ..noise import interquartile_range
+from ._panels import graded_mesh
+from ._row_mesh import DirectKernel, target_integral
+from ._translation import below_best, with_zero_sum
+
+_BLOCK_ELEMENTS = 1 << 17  # numbers in one work array
+_MOST_SINGLE = 8  # classes of a row that are integrated one by one; more share a mesh
+_POINTS, _ZOOMS = 33, 60  # at which the integrand is looked at, and how often at most
+_ENOUGH = 8  # points that matter: the peak is enclosed
+_NEGLIGIBLE_NATS = 45.0  # below the peak: more than elsewhere, for the points are far apart
+_MOST_BREAKS = 48  # of the best classes: further ones come too late to be seen
+
+
+class Deep:
+    """Probabilities of a law without tables.
+
+    Parameters
+    ----------
+    law : Law
+    """
+
+    def __init__(self, law):
+        self._law = law
+        self.mesh = DirectKernel(law)
+
+    def log_likelihood(self, scores, y):
+        """log p of one class a row (n,), and its gradient (n, K)."""
+        log_p, gradient = self.of_targets(below_best(scores), y)
+        return log_p, with_zero_sum(gradient, y)
+
+    def of_targets(self, delta, target):
+        """log p of one class a row (n,), and its gradient (n, K) but for the target's own entry."""
+        if not self._law.log_concave:
+            return self.mesh.of_targets(delta, target)
+        size = max(1, _BLOCK_ELEMENTS // (256 * delta.shape[1]))
+        parts = [slice(start, start + size) for start in range(0, len(target), size)]
+        results = [_of_one_peak(self._law, delta[part], target[part]) for part in parts]
+        return [np.concatenate(values) for values in zip(*results, strict=True)]
+
+    def complete(self, log_p, delta, outside):
+        """Put in log p (n, K) of the classes that are outside of a table, in place."""
+        many = outside.sum(axis=1) > _MOST_SINGLE
+        if many.any():
+            direct = self.mesh.log_proba(-delta[many])
+            log_p[many] = np.where(outside[many], direct, log_p[many])
+        rows, classes = np.nonzero(outside & ~many[:, None])
+        if rows.size:
+            log_p[rows, classes] = self.of_targets(delta[rows], classes)[0]
+
+
+def _of_one_peak(law, delta, target):
+    """log p of one class a row, and its gradient, for a density that is log-concave.
+
+    Parameters
+    ----------
+    law : Law
+    delta : ndarray of shape (n, K)
+        Distance of each class below the row's best.
+    target : ndarray of shape (n,)
+        The class asked for.
+
+    Returns
+    -------
+    log_p : ndarray of shape (n,)
+    gradient : ndarray of shape (n, K)
+        The target's own entry is not meaningful.
+    """
+    scale = interquartile_range(law) / 3
+    rows = np.arange(len(target))
+    own = delta[rows, target][:, None]
+    low, high = law.ppf(1e-300) - own, np.full_like(own, law.isf(1e-300))
+
+    def log_integrand(z):
+        here = z[:, None, :] + delta[:, :, None]
+        return law.log_hazard(z + own) + law.logcdf(here).sum(axis=1)
+
+    # Zoom in until the part that matters fills a good part of the interval.
+    for _ in range(_ZOOMS):
+        z = low + (high - low) * np.linspace(0, 1, _POINTS)
+        exponent = log_integrand(z)
+        top = exponent.argmax(axis=1)
+        matters = exponent >= exponent.max(axis=1, keepdims=True) - _NEGLIGIBLE_NATS
+        first = np.maximum(matters.argmax(axis=1) - 1, 0)
+        last = np.minimum(_POINTS - matters[:, ::-1].argmax(axis=1), _POINTS - 1)
+        low, high = z[rows, first][:, None], z[rows, last][:, None]
+        if np.all(last - first >= _ENOUGH):
+            break
+    # The integrand turns at its peak and where a class stands; in between it is smooth.
+    breaks = np.column_stack([z[rows, top], -np.sort(delta, axis=1)[:, :_MOST_BREAKS], -own])
+    # Where the peak is narrower than the rounding of z, its width is lost beside its height.
+    high = np.maximum(high, low + 4 * np.spacing(np.abs(low)))[:, 0]
+    mesh = graded_mesh(breaks, low[:, 0], high, np.full(len(rows), scale))
+    return target_integral(law, delta, target, mesh)
