@@ -16,6 +16,7 @@ _MOST_SINGLE = 8  # classes of a row that are integrated one by one; more share 
 _POINTS, _ZOOMS = 33, 60  # at which the integrand is looked at, and how often at most
 _ENOUGH = 8  # points that matter: the peak is enclosed
 _NEGLIGIBLE_NATS = 45.0  # below the peak: more than elsewhere, for the points are far apart
+_PANEL = 1.0  # width of the panels: half that of a row mesh of any law, for the peak is narrow
 _MOST_BREAKS = 48  # of the best classes: further ones come too late to be seen
 
 
@@ -97,5 +98,5 @@ def _of_one_peak(law, delta, target):
     breaks = np.column_stack([z[rows, top], -np.sort(delta, axis=1)[:, :_MOST_BREAKS], -own])
     # Where the peak is narrower than the rounding of z, its width is lost beside its height.
     high = np.maximum(high, low + 4 * np.spacing(np.abs(low)))[:, 0]
-    mesh = graded_mesh(breaks, low[:, 0], high, np.full(len(rows), scale))
+    mesh = graded_mesh(breaks, low[:, 0], high, np.full(len(rows), scale), _PANEL)
     return target_integral(law, delta, target, mesh)
