@@ -1,8 +1,8 @@
 """Whether any two public ways to the same log p agree, far into the tail.
 
-For each noise and its twin in scipy.stats, both models, 2 to 100 classes and gaps up to 1000: log p of
-a class from `log_proba`, from the likelihood that a fit maximises, and from `scores_from_proba` and
-back. The error is in units of what is allowed, 1e-9 + 1e-10 |log p|; above 1 is a fault.
+For each noise and its twin in scipy.stats, both models, 2 to 100 classes and gaps up to 1000: log p
+of a class from `log_proba`, from the likelihood that a fit maximises, and from `scores_from_proba`
+and back. The error is in units of what is allowed, 1e-9 + 1e-10 |log p|; above 1 is a fault.
 
     python benchmarks/routes.py [noise ...]
 """
