@@ -216,7 +216,7 @@ class StudentT(Noise):
     log_concave = False
     symmetric = True
 
-    def __init__(self, df=4.0, scale=1.0):
+    def __init__(self, df: float = 4.0, scale: float = 1.0):
         super().__init__(scale)
         self.df = df
 
