@@ -35,7 +35,7 @@ classifiers = pytest.mark.parametrize("Classifier", CLASSIFIERS)
 Argmax, Softmax = CLASSIFIERS
 REFERENCE = {"constraint": "reference"}
 FENCHEL_YOUNG = {"loss": "fenchel_young"}
-# The checks are on the interface: where each row is integrated without a table, a few steps will do.
+# Without tables each row is integrated: a few steps are enough to check the interface.
 FEW_STEPS = {"max_iter": 3, "tol": 0.05}
 # Every noise, constraint, loss and solver twice at least, and extreme parameters.
 OPTIONS = [

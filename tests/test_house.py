@@ -217,7 +217,7 @@ def public_objects():
                     plain = inspect.isfunction(member) or isinstance(
                         member, (property, classmethod, staticmethod)
                     )
-                    # Not a method that a subclass replaces, nor one of a dataclass or a named tuple.
+                    # Not what a subclass replaces, nor the methods of every tuple.
                     if (
                         plain
                         and not attribute.startswith("_")
