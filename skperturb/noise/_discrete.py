@@ -88,8 +88,8 @@ class Discrete(Noise):
             raise ValueError(f"Noise needs at least two different values, got {self}.")
         if len(values) > _MOST_VALUES:
             raise ValueError(
-                f"Discrete noise takes {_MOST_VALUES} values at most, got {len(values)}; use a continuous "
-                "law for more, such as scipy.stats.rv_histogram."
+                f"Discrete noise takes {_MOST_VALUES} values at most, got {len(values)}; "
+                "use a continuous law for more, such as scipy.stats.rv_histogram."
             )
 
     def _key(self):
@@ -98,7 +98,7 @@ class Discrete(Noise):
         return type(self), tuple(values), tuple(masses)
 
     @property
-    def symmetric(self) -> bool:  # type: ignore[override]  # derived here, a fact elsewhere
+    def symmetric(self) -> bool:  # type: ignore[override]
         """Whether the values and their probabilities are symmetric about 0."""
         values, masses = self.masses()
         same = np.abs(values + values[::-1]).max() <= self.resolution
