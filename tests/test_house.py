@@ -400,3 +400,22 @@ def test_the_map_on_the_page_names_modules_that_exist():
         },
     )
     assert len(page.splitlines()) <= 150
+
+
+# --- Versions, written in several files
+
+
+def test_the_citation_has_the_version():
+    assert f"\nversion: {skperturb.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_the_oldest_dependencies_tested_are_the_oldest_declared():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    tested = dict(
+        line.split("==")
+        for line in (ROOT / ".ci" / "oldest.txt").read_text().splitlines()
+        if "==" in line
+    )
+    for requirement in project["dependencies"]:
+        name, declared = requirement.split(">=")
+        assert re.fullmatch(rf"{re.escape(declared)}(\.0)*", tested[name]), requirement
