@@ -1,5 +1,7 @@
 """Configuration of the documentation."""
 
+import os
+
 import skperturb
 
 project = "skperturb"
@@ -40,4 +42,5 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,
+    "parallel": os.cpu_count(),
 }

@@ -11,6 +11,7 @@ from threading import Lock
 import numpy as np
 
 _DEFAULT_LIMIT = 256 * 2**20  # bytes
+_ENTRY = 1024  # bytes that an entry takes beside its arrays, about
 
 
 class TableCache:
@@ -76,7 +77,7 @@ class TableCache:
                 self._entries.move_to_end(key)
                 return self._entries[key][0]
         value = make()  # without the lock: it may need other entries
-        size = _size(value)
+        size = _ENTRY + _size(value)
         with self._lock:
             _, before = self._entries.pop(key, (None, 0))
             self._entries[key] = value, size

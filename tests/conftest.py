@@ -23,8 +23,12 @@ def data_file(name):
 
 
 def reference_cases(model, *noises):
-    """Published probabilities: (law, temperature, scores, p), p to 15 digits at least."""
-    cases = json.loads(data_file("../reference/probabilities.json").read_text())["cases"]
+    """Probabilities by 30-digit quadrature: (law, temperature, scores, p).
+
+    The file says how each was computed; softmax is accurate to about 1e-13.
+    """
+    path = Path(__file__).with_name("reference_probabilities.json")
+    cases = json.loads(path.read_text())["cases"]
     chosen = [c for c in cases if c["model"] == model and c["noise"] in noises]
     assert {c["noise"] for c in chosen} == set(noises)
     return [

@@ -4,7 +4,7 @@ from functools import partial
 import mpmath
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from sklearn.base import clone
 
@@ -120,6 +120,34 @@ def test_from_scipy():
     ):
         with pytest.raises(ValueError, match=message):
             from_scipy(bad)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [Gaussian(2.0), Logistic(), Laplace(), StudentT(), StudentT(0.7), Cauchy(), Uniform()],
+    ids=repr,
+)
+def test_symmetric_noise_writes_three_functions(noise):
+    assert not {"_logsf", "_isf"} & vars(type(noise)).keys()
+    x, q = np.linspace(-5, 5, 41), np.array([1e-300, 1e-9, 0.2, 0.5, 0.9])
+    assert_array_equal(noise.logsf(x), noise.logcdf(-x))
+    assert_array_equal(noise.isf(q), -noise.ppf(q))
+
+
+def test_noise_without_symmetry_must_write_its_upper_tail():
+    functions = {name: lambda self, z: z for name in ("_logpdf", "_logcdf", "_ppf")}
+    type("Symmetric", (Noise,), functions | {"symmetric": True})()
+    for symmetric in (False, None):
+        with pytest.raises(TypeError, match="_logsf and _isf, or say symmetric = True"):
+            type("Skewed", (Noise,), functions | {"symmetric": symmetric})
+    with pytest.raises(TypeError, match="must define _isf, or"):
+        type("Skewed", (Noise,), functions | {"_logsf": functions["_logcdf"]})
+
+
+def test_facts_of_the_kinds():
+    kinds = [Gaussian(), Gumbel(), Discrete(), from_scipy(stats.norm())]
+    assert [noise.closed_form for noise in kinds] == [False, True, False, False]
+    assert [noise.discrete for noise in kinds] == [False, False, True, False]
 
 
 def test_noise_is_a_parameter_object():

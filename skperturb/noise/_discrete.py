@@ -3,19 +3,21 @@
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from ._base import Noise
 from ._logs import log
 
-_MOST = 200  # values: each is a feature of every integral
-_EQUAL = 1e-9  # difference of values that is none, in units of the width
+_MOST_VALUES = 200  # each of them begins a panel of every integral
+_SAME_SCORE = 1e-9  # widths of the support: scores that differ by no more count as equal
+_SUM_TOLERANCE = 1e-6  # by which the sum of given probabilities may miss one
 
 
 class Discrete(Noise):
     """Noise that takes finitely many values.
 
     In Perturb-Softmax it can represent every distribution of classes, each by one set of scores, as
-    any noise can. In Perturb-Argmax it reaches finitely many distributions only, and
+    any noise can. In Perturb-Argmax it can represent finitely many distributions only, and
     :class:`~skperturb.PerturbArgmaxClassifier` refuses it.
 
     Parameters
@@ -38,13 +40,26 @@ class Discrete(Noise):
     discrete = True
     atoms = True
 
-    def __init__(self, values=(-1.0, 1.0), probabilities=None, scale=1.0):
+    def __init__(
+        self,
+        values: npt.ArrayLike = (-1.0, 1.0),
+        probabilities: npt.ArrayLike | None = None,
+        scale: float = 1.0,
+    ):
         super().__init__(scale)
         self.values = values
         self.probabilities = probabilities
 
-    def masses(self):
-        """The values that have a probability, in ascending order, and their probabilities."""
+    def masses(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """The values that have a probability, in ascending order, and their probabilities.
+
+        Returns
+        -------
+        values : ndarray of shape (n_values,)
+            Different values, in the units of the scores.
+        probabilities : ndarray of shape (n_values,)
+            Positive numbers that sum to one.
+        """
         values = np.asarray(self.values, dtype=float)
         if self.probabilities is None:
             probabilities = np.full(len(values), 1.0)
@@ -67,32 +82,33 @@ class Discrete(Noise):
                 f"values must be finite numbers, and probabilities one for each, got {self}."
             )
         total = 1.0 if probabilities is None else given.sum()
-        if not (given.min(initial=0) >= 0 and abs(total - 1) <= 1e-6):
+        if not (given.min(initial=0) >= 0 and abs(total - 1) <= _SUM_TOLERANCE):
             raise ValueError(f"probabilities must not be negative and sum to one, got {self}.")
         if len(np.unique(values[given > 0])) < 2:
             raise ValueError(f"Noise needs at least two different values, got {self}.")
-        if len(values) > _MOST:
+        if len(values) > _MOST_VALUES:
             raise ValueError(
-                f"Discrete noise takes {_MOST} values at most, got {len(values)}; use a continuous "
-                "law for more, such as scipy.stats.rv_histogram."
+                f"Discrete noise takes {_MOST_VALUES} values at most, got {len(values)}; "
+                "use a continuous law for more, such as scipy.stats.rv_histogram."
             )
 
-    def _key(self):
+    def key(self):
         # By value: a list and an array of the same numbers are the same law.
         values, masses = self.masses()
         return type(self), tuple(values), tuple(masses)
 
     @property
-    def symmetric(self):
+    def symmetric(self) -> bool:  # type: ignore[override]
+        """Whether the values and their probabilities are symmetric about 0."""
         values, masses = self.masses()
         same = np.abs(values + values[::-1]).max() <= self.resolution
         return bool(same and np.allclose(masses, masses[::-1]))
 
     @property
-    def resolution(self):
+    def resolution(self) -> float:
         """Difference of scores, with their noise, up to which they count as equal."""
         low, high = self.support
-        return _EQUAL * (high - low)
+        return _SAME_SCORE * (high - low)
 
     @property
     def _support(self):

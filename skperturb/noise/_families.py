@@ -10,6 +10,14 @@ from ._logs import log, log_complement
 
 # exp overflows past 709; beyond this a log CDF is "impossible" in any units.
 _MAX_EXPONENT = 700.0
+# Below this, density and CDF of a Gaussian cancel to all digits.
+_GAUSSIAN_TAIL = -1e4
+# Above this, the upper tail of a Gumbel variable is exp(-z) to all digits.
+_GUMBEL_TAIL = 40.0
+# Probability below which scipy's inverse of the Student-t CDF loses digits for small df.
+_STUDENT_TAIL = 1e-6
+_NEWTON_STEPS = 30  # enough for every df; most need five
+_SQUARE_IS_FINITE = 1e100  # up to here a ratio may be squared; beyond, 1 + ratio**2 = ratio**2
 
 
 class Gaussian(Noise):
@@ -36,18 +44,13 @@ class Gaussian(Noise):
         return special.log_ndtr(z)
 
     def _log_hazard(self, z):
-        # Far out pdf and cdf cancel to all digits: there r(z) = -z - 1/z + O(z**-3).
-        far = np.minimum(z, -1e4)
-        return np.where(z < -1e4, np.log(-far - 1 / far), super()._log_hazard(np.maximum(z, -1e4)))
-
-    def _logsf(self, z):
-        return special.log_ndtr(-z)
+        # In the far tail r(z) = -z - 1/z + O(z**-3).
+        far = np.minimum(z, _GAUSSIAN_TAIL)
+        near = super()._log_hazard(np.maximum(z, _GAUSSIAN_TAIL))
+        return np.where(z < _GAUSSIAN_TAIL, np.log(-far - 1 / far), near)
 
     def _ppf(self, q):
         return special.ndtri(q)
-
-    def _isf(self, q):
-        return -special.ndtri(q)
 
 
 class Gumbel(Noise):
@@ -81,11 +84,11 @@ class Gumbel(Noise):
 
     def _logsf(self, z):
         # log(1 - exp(-u)) with u = exp(-z), in the form that keeps its digits.
-        u = _exp_neg(np.minimum(z, 40))
+        u = _exp_neg(np.minimum(z, _GUMBEL_TAIL))
         half = np.log(2)
         low = np.log(-np.expm1(-np.minimum(u, half)))
         high = np.log1p(-np.exp(-np.maximum(u, half)))
-        return np.where(z > 40, -z, np.where(u > half, high, low))
+        return np.where(z > _GUMBEL_TAIL, -z, np.where(u > half, high, low))
 
     def _ppf(self, q):
         return -np.log(-np.log(q))
@@ -124,14 +127,8 @@ class Logistic(Noise):
     def _log_hazard(self, z):
         return special.log_expit(-z)
 
-    def _logsf(self, z):
-        return special.log_expit(-z)
-
     def _ppf(self, q):
         return special.logit(q)
-
-    def _isf(self, q):
-        return -special.logit(q)
 
 
 class GumbelMin(Noise):
@@ -194,15 +191,9 @@ class Laplace(Noise):
         low = np.minimum(z, 0) - np.log(2)
         return np.where(z < 0, low, np.log1p(-0.5 * np.exp(-np.maximum(z, 0))))
 
-    def _logsf(self, z):
-        return self._logcdf(-z)
-
     def _ppf(self, q):
-        return -self._isf(q)
-
-    def _isf(self, q):
-        low = -np.log(2 * np.minimum(q, 0.5))
-        return np.where(q < 0.5, low, np.log1p(-2 * (np.maximum(q, 0.5) - 0.5)))
+        low = np.log(2 * np.minimum(q, 0.5))
+        return np.where(q < 0.5, low, -np.log1p(-2 * (np.maximum(q, 0.5) - 0.5)))
 
 
 class StudentT(Noise):
@@ -225,7 +216,7 @@ class StudentT(Noise):
     log_concave = False
     symmetric = True
 
-    def __init__(self, df=4.0, scale=1.0):
+    def __init__(self, df: float = 4.0, scale: float = 1.0):
         super().__init__(scale)
         self.df = df
 
@@ -253,30 +244,23 @@ class StudentT(Noise):
         out[far] = tail + np.log(special.hyp2f1(a + b, 1.0, a + 1, np.exp(log_w)))
         return out
 
-    def _logsf(self, z):
-        return self._logcdf(-z)
-
     def _ppf(self, q):
-        return -self._isf(q)
-
-    def _isf(self, q):
-        # scipy's inverse loses the far tail for small df: there, Newton on log q against log x.
-        tail = 1e-6
-        body = -special.stdtrit(self.df, np.maximum(q, tail))
-        goal = np.log(np.minimum(q, tail))
-        start = -special.stdtrit(self.df, tail)
-        log_x = np.log(start) + (np.log(tail) - goal) / self.df
-        for _ in range(30):
+        # Newton on log q against log(-x) in the tail.
+        body = special.stdtrit(self.df, np.maximum(q, _STUDENT_TAIL))
+        goal = np.log(np.minimum(q, _STUDENT_TAIL))
+        start = -special.stdtrit(self.df, _STUDENT_TAIL)
+        log_x = np.log(start) + (np.log(_STUDENT_TAIL) - goal) / self.df
+        for _ in range(_NEWTON_STEPS):
             x = np.exp(np.minimum(log_x, _MAX_EXPONENT))
-            log_sf = self._logsf(x)
-            log_x += (log_sf - goal) * np.exp(log_sf - self._logpdf(x)) / x
-        return np.where(q < tail, np.exp(np.minimum(log_x, _MAX_EXPONENT)), body)
+            log_cdf = self._logcdf(-x)
+            log_x += (log_cdf - goal) * np.exp(log_cdf - self._logpdf(x)) / x
+        return np.where(q < _STUDENT_TAIL, -np.exp(np.minimum(log_x, _MAX_EXPONENT)), body)
 
 
 def _log1p_square(z, df):
     """log(1 + z**2 / df) without overflow."""
     ratio = np.abs(z) / np.sqrt(df)
-    big = ratio > 1e100
+    big = ratio > _SQUARE_IS_FINITE
     return np.where(big, 2 * np.log(np.maximum(ratio, 1)), np.log1p(np.where(big, 0, ratio) ** 2))
 
 
@@ -308,14 +292,8 @@ class Cauchy(Noise):
             np.log1p(-np.arctan2(1.0, np.maximum(z, 0)) / np.pi),
         )
 
-    def _logsf(self, z):
-        return self._logcdf(-z)
-
     def _ppf(self, q):
-        return -self._isf(q)
-
-    def _isf(self, q):
-        return 1 / np.tan(np.pi * q)
+        return -1 / np.tan(np.pi * q)
 
 
 class Uniform(Noise):
@@ -343,14 +321,8 @@ class Uniform(Noise):
     def _logcdf(self, z):
         return log_complement(log(np.clip(0.5 * (1 - z), 0, 1)))
 
-    def _logsf(self, z):
-        return self._logcdf(-z)
-
     def _ppf(self, q):
         return 2 * q - 1
-
-    def _isf(self, q):
-        return 1 - 2 * q
 
 
 class Exponential(Noise):
@@ -390,3 +362,18 @@ class Exponential(Noise):
 def _exp_neg(x):
     """exp(-x), held finite."""
     return np.exp(np.minimum(-x, _MAX_EXPONENT))
+
+
+# The one list of names: `as_noise`, its documentation and its messages, and what
+# `skperturb.noise` exports come from here, and tests hold the pages against it.
+FAMILIES: dict[str, type[Noise]] = {
+    "gaussian": Gaussian,
+    "gumbel": Gumbel,
+    "gumbel_min": GumbelMin,
+    "logistic": Logistic,
+    "laplace": Laplace,
+    "student_t": StudentT,
+    "cauchy": Cauchy,
+    "uniform": Uniform,
+    "exponential": Exponential,
+}

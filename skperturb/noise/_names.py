@@ -1,58 +1,42 @@
 """Noise by name."""
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
 from ._base import Noise
-from ._families import (
-    Cauchy,
-    Exponential,
-    Gaussian,
-    Gumbel,
-    GumbelMin,
-    Laplace,
-    Logistic,
-    StudentT,
-    Uniform,
-)
+from ._families import FAMILIES
 from ._scipy import from_scipy
 
-_BY_NAME = {
-    "cauchy": Cauchy,
-    "exponential": Exponential,
-    "gaussian": Gaussian,
-    "gumbel": Gumbel,
-    "gumbel_min": GumbelMin,
-    "laplace": Laplace,
-    "logistic": Logistic,
-    "student_t": StudentT,
-    "uniform": Uniform,
-}
 
-
-def as_noise(noise, noise_scale=1.0):
+def as_noise(noise: Any, noise_scale: float = 1.0) -> Noise:
     """Turn a name or a noise object into a noise object of the asked scale.
 
     Parameters
     ----------
     noise : str, Noise or frozen continuous distribution of scipy.stats
-        A family's name ("gaussian", "gumbel", "gumbel_min", "logistic", "laplace",
-        "student_t", "cauchy", "uniform", "exponential") or an object of this module.
+        A name from the list in the notes, or an object of :mod:`skperturb.noise`.
     noise_scale : float, default=1.0
         Multiplies the noise's own scale.
 
     Returns
     -------
     Noise
-        A new object; the one handed in is left as it is.
+        A new object; the argument is not changed.
 
     Raises
     ------
     ValueError
         If the name is unknown, the object is no noise, or the scale that results is
         not positive and finite.
+
+    Notes
+    -----
+    The names and their families:
+
+    {families}
 
     Examples
     --------
@@ -61,16 +45,16 @@ def as_noise(noise, noise_scale=1.0):
     Gaussian(scale=2.0)
     """
     if isinstance(noise, str):
-        if noise not in _BY_NAME:
-            raise ValueError(f"noise={noise!r} is not known; use one of {sorted(_BY_NAME)}.")
-        noise = _BY_NAME[noise]()
+        if noise not in FAMILIES:
+            raise ValueError(f"noise={noise!r} is not known; use one of {sorted(FAMILIES)}.")
+        noise = FAMILIES[noise]()
     elif isinstance(noise, Noise):
         noise = clone(noise)
     elif hasattr(noise, "dist"):
         noise = from_scipy(noise)
     else:
         raise ValueError(
-            f"noise must be a name in {sorted(_BY_NAME)}, an object of skperturb.noise or a "
+            f"noise must be a name in {sorted(FAMILIES)}, an object of skperturb.noise or a "
             f"frozen continuous distribution of scipy.stats, got {noise!r}."
         )
     if not (isinstance(noise.scale, Real) and isinstance(noise_scale, Real)):
@@ -85,3 +69,11 @@ def as_noise(noise, noise_scale=1.0):
             f"times noise_scale={noise_scale!r}."
         )
     return noise.set_params(scale=scale)
+
+
+def _listed():
+    return "\n    ".join(f'- "{name}": :class:`{cls.__name__}`' for name, cls in FAMILIES.items())
+
+
+if as_noise.__doc__:  # python -OO leaves docstrings out
+    as_noise.__doc__ = as_noise.__doc__.replace("{families}", _listed())

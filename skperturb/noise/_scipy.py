@@ -6,7 +6,8 @@ import joblib
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ._base import Noise, interquartile_range
+from ._base import Noise
+from ._law import interquartile_range
 from ._logs import log_complement
 
 _PANELS = 1000  # in which atoms and gaps are looked for
@@ -65,7 +66,7 @@ class ScipyNoise(Noise):
         ends = [end for end in self._support if np.isfinite(end)]
         return tuple(ends + [end for gap in self._gaps or () for end in gap])
 
-    def _key(self):
+    def key(self):
         # By value: a copy of the distribution is the same law.
         return type(self), self.scale, joblib.hash(self.distribution)
 
