@@ -1,5 +1,6 @@
 """Classifiers whose class probabilities come from noise on the scores, computed exactly."""
 
+from ._cache import cache
 from ._version import __version__
 from ._versions import show_versions
 from .classifiers import PerturbArgmaxClassifier, PerturbSoftmaxClassifier
@@ -11,5 +12,6 @@ __all__ = [
     "PerturbSoftmax",
     "PerturbSoftmaxClassifier",
     "__version__",
+    "cache",
     "show_versions",
 ]

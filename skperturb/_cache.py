@@ -4,8 +4,11 @@ The only cache of the library. It is bounded in bytes, forgets what was used lon
 cleared; keys are values, so that an object that is changed afterwards is another key.
 """
 
+import ctypes
+import os
 from collections import OrderedDict
 from functools import wraps
+from numbers import Real
 from threading import Lock
 
 import numpy as np
@@ -14,12 +17,15 @@ _DEFAULT_LIMIT = 256 * 2**20  # bytes
 _ENTRY = 1024  # bytes that an entry takes beside its arrays, about
 
 
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+
+
 class TableCache:
     """The tables of the noises in use, bounded in bytes.
 
     The library has one object of this class, :data:`skperturb.cache`. What does not fit any more
-    is made anew when it is needed: a smaller limit costs time, never accuracy. What a fit that is
-    running uses is not counted twice and not taken away from it.
+    is made anew when it is needed: a smaller limit costs time, never accuracy. What a running fit
+    uses is not taken away from it, so that a little more than the limit may be in memory.
 
     Parameters
     ----------
@@ -55,7 +61,7 @@ class TableCache:
 
     @limit.setter
     def limit(self, n_bytes):
-        if not (np.isscalar(n_bytes) and n_bytes >= 0):
+        if not (isinstance(n_bytes, Real) and n_bytes >= 0):
             raise ValueError(f"limit must be a number of bytes, 0 or more, got {n_bytes!r}.")
         with self._lock:
             self._limit = n_bytes
@@ -66,6 +72,7 @@ class TableCache:
         with self._lock:
             self._entries.clear()
             self.n_bytes = 0
+        _give_back()
 
     def __repr__(self):
         return f"<{type(self).__name__}: {self.n_bytes} of {self.limit} bytes>"
@@ -86,8 +93,17 @@ class TableCache:
         return value
 
     def _shrink(self):
+        if self.n_bytes <= self._limit:
+            return
         while self._entries and self.n_bytes > self._limit:
             self.n_bytes -= self._entries.popitem(last=False)[1][1]
+        _give_back()
+
+
+def _give_back():
+    """Return freed memory to the system: of blocks below 32 MB, glibc keeps much otherwise."""
+    if _malloc_trim is not None:
+        _malloc_trim(0)
 
 
 def _size(value):

@@ -1,1 +1,15 @@
 """A law and scores in, probabilities and derivatives out."""
+
+from ._convolution import convolution as gumbel_convolution
+from ._inverse import descend, invert
+from ._kernels import expected_information, make_kernel
+from ._sums import COMPILED
+
+__all__ = [
+    "COMPILED",
+    "descend",
+    "expected_information",
+    "gumbel_convolution",
+    "invert",
+    "make_kernel",
+]

@@ -4,6 +4,8 @@ A density that is log-concave makes an integrand of one peak. That peak is enclo
 integrated on panels, which takes the fewest points. Any other law gets the mesh of ``_row_mesh``.
 """
 
+from functools import cached_property
+
 import numpy as np
 
 from ..noise import interquartile_range
@@ -30,7 +32,11 @@ class Deep:
 
     def __init__(self, law):
         self._law = law
-        self.mesh = DirectKernel(law)
+
+    @cached_property
+    def mesh(self):
+        """The kernel of the same law that uses no table."""
+        return DirectKernel(self._law)
 
     def log_likelihood(self, scores, y):
         """log p of one class a row (n,), and its gradient (n, K)."""

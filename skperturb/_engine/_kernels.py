@@ -35,7 +35,7 @@ from threading import Lock
 import numpy as np
 from scipy.special import log_softmax, logsumexp, softmax
 
-from .._cache import remembered
+from .._cache import cache, remembered
 from .._threads import map_threads, row_slices
 from ..noise import has_thin_tails
 from ._deep import Deep
@@ -85,16 +85,6 @@ def _standard_kernel(law, tier):
         return TableKernel(law, tier, thin)
     except NotTabulableError:
         return DirectKernel(law)
-
-
-@remembered
-def _table(law, tier, thin, far):
-    """The table of a law; None if there is none."""
-    try:
-        near = _table(law, tier, thin, False) if far else None
-        return (build_thin_table if thin else build_heavy_table)(law, tier, near)
-    except NotTabulableError:
-        return None
 
 
 def expected_information(kernel, scores):
@@ -227,15 +217,20 @@ class TableKernel:
 
     def __init__(self, law, tier, thin=True):
         self._law, self._tier, self._thin = law, tier, thin
-        self._near = _table(law, tier, thin, False)
-        if self._near is None:
-            raise NotTabulableError
+        self._build = build_thin_table if thin else build_heavy_table
+        self._near = self._build(law, tier)
         self._deep = Deep(law)
 
     @property
     def _far(self):
         # It is large: only the cache keeps it.
-        return _table(self._law, self._tier, self._thin, True) or self._near
+        return cache.get(("far table", self._law.key(), self._tier), self._build_far)
+
+    def _build_far(self):
+        try:
+            return self._build(self._law, self._tier, self._near)
+        except NotTabulableError:
+            return self._near
 
     def proba(self, scores):
         # A probability that is 0 in floating point need not be integrated first.
