@@ -4,41 +4,32 @@ log(-log CDF), which keeps the digits of both tails, and the log of the reversed
 interpolated by polynomials on panels, which are halved until the polynomials agree with the law.
 So a law whose functions are costly (Student-t, a convolution, a distribution of scipy.stats) costs
 as little as any other, the derivative of its hazard is at hand, and one sees where it is not
-smooth: there halving never ends.
+smooth: there halving never ends. Next to such a point the polynomials are in the log of the
+distance from it, see ``_charts``.
 """
 
+import time
 import warnings
 
 import numpy as np
-from numpy.polynomial import chebyshev
-from scipy.interpolate import PPoly
 
 from .._cache import remembered
 from ..noise import has_thin_tails, interquartile_range
+from ._charts import NODES, POINTS, TO_SERIES, TOLERANCE, Chart, piecewise
 
-_POINTS = 12  # of a panel, at the roots of a Chebyshev polynomial
 _WIDTH = 0.5  # of the first panels, in asinh((x - median) / scale)
 _OFFSET = 0.1234  # of the first panels from the median: no kink is to hide on an edge
-_TOLERANCE = 1e-12
 _SMALLEST = 1e-15  # panel, in units of the scale
 _KINK = 1e-7  # a smaller panel than this has a kink
+_BEFORE_CHART = 3  # times a panel next to a kink is halved before it is held to be not smooth
 # A misfit that does not shrink is a law's own noise if it is less than this many tolerances, or
-# after this many halvings; it is reported where the log CDF is not rarer than that.
-_NOISE, _HALVINGS, _RARE = 1e7, 4, -28.0
+# after this many halvings.
+_NOISE, _HALVINGS = 1e7, 4
 _TAIL = 1e-300  # the panels end at this quantile,
 _FURTHEST = 1e25  # or here, in units of the scale
-
-_NODES = chebyshev.chebpts1(_POINTS)
-_TO_SERIES = np.linalg.inv(chebyshev.chebvander(_NODES, _POINTS - 1))
-
-
-def _powers(series):
-    """Chebyshev series on [-1, 1], along the last axis, as powers of (1 + x) / 2, lowest first."""
-    basis = np.zeros((_POINTS, _POINTS))
-    for k in range(_POINTS):
-        polynomial = chebyshev.Chebyshev.basis(k, domain=[0, 1])
-        basis[k, : k + 1] = polynomial.convert(kind=np.polynomial.Polynomial).coef
-    return series @ basis
+_ACCURATE = 1e-8  # error of p that is worth a warning
+_GAUSS, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+_PATIENCE = 5.0  # seconds before a preparation says that it is slow
 
 
 class Interpolant:
@@ -55,16 +46,21 @@ class Interpolant:
         A third of the law's interquartile range: the distance over which it varies.
     kinks : tuple of float
         The law's own kinks, and those that were found.
+    steep : dict of float to list of Chart
+        The kinks next to which the density is no polynomial: infinite, a power, flat to all orders.
     features : ndarray of shape (n_features,)
         Where an integrand may have features: at the kinks, or what has become of those, or
         else at the median.
     detail : float
         The distance over which the law varies near its features.
+    error : float
+        Bound of the error of a probability with two classes, as far as density and CDF of the law
+        do not agree with each other.
 
     Warns
     -----
     RuntimeWarning
-        If the polynomials do not reach the law to 1e-12, with the error reached.
+        If that error is more than 1e-8.
     """
 
     def __init__(self, law):
@@ -76,64 +72,124 @@ class Interpolant:
             lambda x: (law.logcdf(x), law.log_hazard(x))
         )
         self.scale = interquartile_range(law) / 3
-        panels, rough = self._halve()
-        left, right, series = panels
-        order = np.argsort(left)
-        edges = np.append(left[order], right[order[-1]])
-        self._rough = np.append(rough[order], False)
-        powers = _powers(series[order]) / np.diff(edges)[:, None, None] ** np.arange(_POINTS)
-        log_log, log_hazard = powers.transpose(1, 2, 0)[:, ::-1]
-        self._edges = edges
-        self._log_log, self._log_hazard = PPoly(log_log, edges), PPoly(log_hazard, edges)
-        self._slope = self._log_hazard.derivative()
-        self.kinks = self._find_kinks(edges)
+        self._deadline = time.monotonic() + _PATIENCE
+        self.kinks = tuple(law.kinks)
+        edges = self._first_edges()
+        self._halve(edges)
+        found = self._find_kinks()
+        if found:
+            self.kinks += found
+            self._halve(np.unique(np.concatenate([edges, found])))
+        self.kinks += self._find_kinks()
+        steep = {chart.point for chart in self._charts if chart.steep}
+        self.steep = {
+            point: [chart for chart in self._charts if chart.point == point] for point in steep
+        }
         if hasattr(law, "interior") and has_thin_tails(law):
             # A convolution knows no better than the sum of two quantiles.
-            self.isf = lambda q: np.minimum(law.isf(q), edges[-1])
+            self.isf = lambda q: np.minimum(law.isf(q), self._edges[-1])
         middle = (float(law.ppf(0.5)),)
         self.features = np.array(getattr(law, "features", None) or self.kinks or middle)
         self.detail = getattr(law, "detail", self.scale)
+        self.error = self._disagreement()
+        if self.error > _ACCURATE:
+            warnings.warn(
+                f"Probabilities with this noise may be wrong by {self.error:.0e} per class, because "
+                "the density and the cumulative distribution function that it gives do not agree "
+                "better with each other.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def key(self):
         return type(self), self._law.key()
 
     def logcdf(self, x):
-        with np.errstate(divide="ignore"):
-            return -np.exp(self._evaluate(self._log_log, self._log_minus_log_cdf, x))
+        return self.at(*_plainly(x))[0]
 
     def log_hazard(self, x):
-        return self._evaluate(self._log_hazard, self._law.log_hazard, x)
+        return self.at(*_plainly(x))[1]
 
     def logpdf(self, x):
-        return self.log_hazard(x) + self.logcdf(x)
+        return sum(self.at(*_plainly(x)))
 
     def logsf(self, x):
         log_cdf = self.logcdf(x)
         with np.errstate(divide="ignore"):
             return np.log(-np.expm1(log_cdf))
 
-    def log_hazard_slope(self, x):
-        """Derivative of the log hazard; 0 where there are no panels."""
-        return self._evaluate(self._slope, np.zeros_like, x)
+    def at(self, origin, lag, step, log_step):
+        """Log CDF and log hazard at origin + lag + step.
+
+        Parameters
+        ----------
+        origin, lag, step, log_step : ndarray
+            They broadcast to one shape. Where lag is 0 and origin a kink, the distance from it is
+            exactly |step| = exp(log_step), which may be far below the rounding of the sum.
+
+        Returns
+        -------
+        log_cdf, log_hazard : ndarray
+        """
+        x = origin + lag + step
+        low, high = self._edges[0], self._edges[-1]
+        both = self._polynomials(np.clip(x, low, high))
+        log_cdf, log_hazard = -np.exp(both[..., 0]), np.ascontiguousarray(both[..., 1])
+        outside = ~((x >= low) & (x < high))
+        if self._rough.any():
+            outside |= self._rough[self._panel_of(x)]
+        for chart, where, t in self._on_charts(x, origin, lag, step, log_step):
+            both = chart.evaluate(t)
+            log_cdf[where], log_hazard[where] = both[..., 0], both[..., 1]
+            outside[where] = False
+        if outside.any():
+            self._beyond(x, outside, log_cdf, log_hazard)
+        return log_cdf, log_hazard
+
+    def _beyond(self, x, outside, log_cdf, log_hazard):
+        """Put in what the polynomials do not give: nothing outside of the support, or the law."""
+        low, high = self.support
+        below, above = x < low, x > high
+        log_cdf[below], log_cdf[above] = -np.inf, 0.0
+        log_hazard[below | above] = -np.inf
+        outside = outside & ~(below | above)
+        if outside.any():
+            log_cdf[outside], values = self._both(x[outside])
+            # Infinite only at a point itself: what is next to it lies on a chart, or has nothing.
+            log_hazard[outside] = np.where(np.isposinf(values), -np.inf, values)
+
+    def _on_charts(self, x, origin, lag, step, log_step):
+        """(chart, where, log distance) of the points that lie on charts."""
+        for chart in self._charts:
+            base = origin - chart.point + lag
+            distance = chart.side * (base + step)
+            where = (distance > 0) & (distance <= chart.width)
+            exact = (base == 0) & (chart.side * step >= 0)
+            where |= exact & (log_step <= np.log(chart.width))
+            if where.any():
+                with np.errstate(divide="ignore"):
+                    t = np.where(exact, log_step, np.log(np.abs(distance)))
+                yield chart, where, t[where]
+
+    def log_hazard_slope(self, origin, lag, step, log_step):
+        """Derivative of the log hazard; 0 where there are no polynomials."""
+        x = origin + lag + step
+        low, high = self._edges[0], self._edges[-1]
+        out = self._slope(np.clip(x, low, high))[..., 1]
+        out[~((x >= low) & (x < high)) | self._rough[self._panel_of(x)]] = 0.0
+        for chart, where, t in self._on_charts(x, origin, lag, step, log_step):
+            out[where] = chart.log_hazard_slope(t)
+        return out
 
     def jump(self, kink):
         """Height by which the density jumps at a point."""
         beside = kink + np.array([-1e-9, 1e-9]) * self.scale
-        below, above = np.exp(self.log_hazard(beside) + self.logcdf(beside))
+        below, above = np.exp(self.logpdf(beside))
         return above - below
 
-    def _evaluate(self, polynomials, function, x):
-        """The polynomials, but the function itself outside of the panels and in the rough ones."""
-        out = polynomials(np.clip(x, self._edges[0], self._edges[-1]))
-        outside = ~((x >= self._edges[0]) & (x < self._edges[-1]))
-        if self._rough.any():
-            outside |= self._rough[np.clip(np.searchsorted(self._edges, x, "right") - 1, 0, None)]
-        if outside.any():
-            out[outside] = function(x[outside])
-        return out
-
-    def _log_minus_log_cdf(self, x):
-        return np.log(-self._law.logcdf(x))
+    def _panel_of(self, x):
+        last = len(self._edges) - 2
+        return np.clip(np.searchsorted(self._edges, x, "right") - 1, 0, last)
 
     def _first_edges(self):
         law = self._law
@@ -158,45 +214,53 @@ class Interpolant:
             low, high = (middle, high) if enough else (low, middle)
         return low
 
-    def _halve(self):
-        """Panels (left, right, series) and which of them remain rough: those around kinks."""
-        edges = self._first_edges()
+    def _halve(self, edges):
+        """Set panels, which of them remain rough: those around kinks, and charts beside kinks."""
         left, right = edges[:-1], edges[1:]
         before = np.full(len(left), np.inf)
-        done, error = [], 0.0
+        done, self._charts = [], []
         while len(left):
-            series, misfit, log_cdf, harm = self._fit(left, right)
+            self._say_if_slow()
+            series, misfit, largest = self._fit(left, right)
             # Where neither half is better than the whole was, the law itself is no smoother.
             noisy = (misfit > before / 2) & ((misfit < _NOISE) | (len(done) > _HALVINGS))
             if done:
                 noisy &= np.roll(noisy, len(noisy) // 2)
-            error = max(error, np.max(harm[noisy & (log_cdf > _RARE)], initial=0.0))
             fits = (misfit <= 1) | noisy
             middle = (left + right) / 2
             smallest = np.maximum(_SMALLEST * self.scale, 4 * np.spacing(np.abs(middle)))
-            rough = ~fits & ((right - left < smallest) | np.isnan(log_cdf))
+            rough = ~fits & ((right - left < smallest) | np.isnan(largest))
             ready = fits | rough
+            if len(done) >= _BEFORE_CHART:
+                ready |= self._put_on_charts(left, right, ~ready)
             done.append((left[ready], right[ready], series[ready], rough[ready]))
             left, middle, right = left[~ready], middle[~ready], right[~ready]
             left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
             before = np.tile(misfit[~ready], 2)
-        if error > 100:
-            warnings.warn(
-                f"Probabilities with this noise are accurate to {error * _TOLERANCE:.0e} only: "
-                "its own functions are not smoother than that.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
         left, right, series, rough = (np.concatenate(part) for part in zip(*done, strict=True))
-        return (left, right, series), rough
+        order = np.argsort(left)
+        self._edges = np.append(left[order], right[order[-1]])
+        self._rough, self._series = rough[order], series[order]
+        self._polynomials = piecewise(self._series, self._edges)
+        self._slope = self._polynomials.derivative()
+
+    def _put_on_charts(self, left, right, candidates):
+        """Make charts of the panels that begin or end at a kink, and say which those are."""
+        moved = np.zeros(len(left), dtype=bool)
+        for k in np.flatnonzero(candidates & (np.isin(left, self.kinks) | np.isin(right, self.kinks))):
+            point, side = (left[k], 1.0) if left[k] in self.kinks else (right[k], -1.0)
+            chart = Chart(self._both, point, side, right[k] - left[k], self.support)
+            self._charts.append(chart)
+            moved[k] = True
+        return moved
 
     def _fit(self, left, right):
-        """Series (n, 2, _POINTS), their misfit, the largest log CDF, and the harm to log p.
+        """Series (n, 2, POINTS), their misfit, and the largest log CDF of the panel.
 
         The misfit is in units of what it may be, and inf where a value is infinite; the log CDF is
-        nan where no value is finite; the harm is the misfit of log CDF and log hazard themselves.
+        nan where no value is finite.
         """
-        x = left[:, None] + (right - left)[:, None] * (_NODES + 1) / 2
+        x = left[:, None] + (right - left)[:, None] * (NODES + 1) / 2
         log_cdf, log_hazard = self._both(x)
         log_cdf = np.where(log_cdf < -_TAIL, log_cdf, 0.0)  # below, there are fewer digits
         with np.errstate(divide="ignore"):
@@ -207,30 +271,92 @@ class Interpolant:
         values[~finite] = 0.0
         allowed = np.maximum(np.abs(values).max(axis=2), 1)
         # The log hazard is rounded as log pdf and log CDF are.
-        magnitude = np.where(finite, np.abs(log_cdf).max(axis=1), 0.0)
-        allowed[:, 1] += magnitude
-        allowed *= _TOLERANCE
+        allowed[:, 1] += np.where(finite, np.abs(log_cdf).max(axis=1), 0.0)
+        allowed *= TOLERANCE
         rounding_of_x = 4 * np.spacing(np.abs(x).max(axis=1)) / (right - left)
         allowed += np.ptp(values, axis=2) * rounding_of_x[:, None]
-        series = values @ _TO_SERIES.T
+        series = values @ TO_SERIES.T
         misfit = np.abs(series[..., -2:]).sum(axis=2) / allowed
-        harm = (misfit * np.column_stack([magnitude, np.ones_like(magnitude)])).max(axis=1)
-        return series, np.where(finite, misfit.max(axis=1), np.inf), largest, harm
+        return series, np.where(finite, misfit.max(axis=1), np.inf), largest
 
-    def _find_kinks(self, edges):
-        """The law's own kinks, and the points that panels were halved down to, if they matter."""
-        kinks, width = list(self._law.kinks), np.diff(edges)
-        tiny = np.flatnonzero(width < _KINK * self.scale)
+    def _find_kinks(self):
+        """The points that panels were halved down to, if they matter, and are not known."""
+        kinks, width = [], np.diff(self._edges)
+        tiny = np.flatnonzero(self._rough & (width < _KINK * self.scale))
         tiny = tiny[np.argsort(width[tiny])]
-        found = edges[tiny] + width[tiny] / 2
+        found = self._edges[tiny] + width[tiny] / 2
         log_cdf = self._law.logcdf(found)
-        for point in found[(log_cdf > np.log(_TAIL)) & (log_cdf < -_TOLERANCE)]:
-            if all(abs(point - kink) > 10 * _KINK * self.scale for kink in kinks):
-                kinks.append(float(point))
+        matters = (log_cdf > np.log(_TAIL)) & (log_cdf < -TOLERANCE)
+        for point, size in zip(found[matters], width[tiny][matters], strict=True):
+            if all(abs(point - k) > 10 * _KINK * self.scale for k in (*self.kinks, *kinks)):
+                kinks.append(_roundest(float(point), 4 * size))
         return tuple(kinks)
+
+    def _disagreement(self):
+        """Sum over panels of |integral of the density - increase of the CDF|.
+
+        A probability is the integral of the density of one class times the CDFs of others, which
+        lie between 0 and 1: so it is wrong by no more if the density is not the slope of the CDF.
+        """
+        edges, charted = self._edges, np.zeros(len(self._edges) - 1, dtype=bool)
+        for chart in self._charts:
+            ends = sorted([chart.point, chart.point + chart.side * chart.width])
+            charted |= (edges[:-1] >= ends[0]) & (edges[1:] <= ends[1])
+        smooth = ~(self._rough | charted)
+        left, right = edges[:-1][smooth], edges[1:][smooth]
+        error = _mismatch(lambda x: self._of_panels(x, left), left, right)
+        for chart in self._charts:
+
+            def of_chart(t, chart=chart):
+                log_cdf, log_hazard = np.moveaxis(chart.evaluate(t), -1, 0)
+                return log_cdf, log_hazard + t
+
+            error += chart.error
+            error += _mismatch(of_chart, chart.edges[:-1], chart.edges[1:], chart.side)
+        return error
+
+    def _of_panels(self, x, left):
+        """Log CDF and log hazard on the panels that begin at `left`, their right ends included."""
+        inside = np.nextafter(self._edges[self._panel_of(left) + 1], -np.inf)
+        first, log_hazard = np.moveaxis(self._polynomials(np.minimum(x, inside[:, None])), -1, 0)
+        return -np.exp(first), log_hazard
+
+    def _say_if_slow(self):
+        if time.monotonic() > self._deadline:
+            self._deadline = np.inf
+            warnings.warn(
+                f"The preparation of the noise {self._law!r} takes long, because its functions are "
+                "slow or not smooth. It is done once for this noise in this process.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
 
 @remembered
 def interpolant(law):
     """The interpolant of a law, made once."""
-    return Interpolant(law)
+    return law if isinstance(law, Interpolant) else Interpolant(law)
+
+
+def _mismatch(function, left, right, side=1.0):
+    """Sum over panels of |integral of the density - increase of the CDF|, from their logs."""
+    if not len(left):
+        return 0.0
+    middle, half = (left + right)[:, None] / 2, (right - left)[:, None] / 2
+    log_cdf, log_hazard = function(middle + half * _GAUSS)
+    mass = half[:, 0] * (np.exp(log_cdf + log_hazard) @ _WEIGHTS)
+    ends = np.exp(function(np.column_stack([left, right]))[0])
+    return float(np.abs(mass - side * (ends[:, 1] - ends[:, 0])).sum())
+
+
+def _plainly(x):
+    x = np.asarray(x, dtype=float)
+    return x, 0.0, np.zeros(x.shape), np.full(x.shape, -np.inf)
+
+
+def _roundest(point, error):
+    """The number of the fewest digits within the error of a point."""
+    if abs(point) <= error:
+        return 0.0
+    rounded = (float(f"{point:.{digits}g}") for digits in range(1, 17))
+    return next((number for number in rounded if abs(number - point) <= error), point)
