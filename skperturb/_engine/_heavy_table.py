@@ -23,7 +23,7 @@ from ._table import (
     padded,
 )
 
-TARGET = 1e-9  # error of log p
+TARGET = 5e-10  # error of log p
 # Distances of nodes and of grid points that are tried, in units of the interquartile range.
 _SPACINGS = np.array([0.3, 0.25, 0.2, 0.17, 0.14, 0.12, 0.1, 0.08, 0.06])
 _STEPS = np.array([0.08, 0.065, 0.05, 0.04, 0.03, 0.025, 0.02])

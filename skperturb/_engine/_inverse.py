@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ._translation import with_zero_row_sums
+
 _MOST_STEPS = 60
 _TOLERANCE = 1e-11  # of log p
 _SMALLEST = 1e-150  # of a diagonal root: its square is not zero
@@ -9,6 +11,8 @@ _LEAST_DAMPING = 1e-6  # in units of the noise
 _FURTHEST = 1e100  # step
 _CLOSE = 1e-9  # to p, for Newton's method to take over
 _SINGULAR = 1e-15  # eigenvalue of a matrix of unit diagonal
+_LOG_SMALL = -20.0  # log p below which the Jacobian of the tables has lost digits
+_MOST_ROWS = 1 << 14  # rows of scores, one for each class, whose likelihood is taken at once
 _ROUNDING = 1e-8  # of log p, where no step can bring it closer
 
 
@@ -44,7 +48,8 @@ def invert(kernel, p, start):
     active = np.flatnonzero((error > _TOLERANCE) & np.isfinite(error))
     while active.size and steps.max() < _MOST_STEPS:
         here = scores[active]
-        direction = _newton_direction(kernel.jacobian(here), goal[active], gap[active])
+        jacobian = _jacobian(kernel, here, goal[active] - gap[active])
+        direction = _newton_direction(jacobian, goal[active], gap[active])
         size = np.ones((len(active), 1))
         error = np.abs(gap[active]).max(axis=1)
         pending = np.flatnonzero(direction.any(axis=1))
@@ -104,6 +109,22 @@ def descend(kernel, p, scores, width):
         damping[active] *= np.where(better, 1 / 4, 4.0)
         damping = np.clip(damping, _LEAST_DAMPING / width, 1 / _LEAST_DAMPING / width)
     return scores
+
+
+def _jacobian(kernel, scores, log_p):
+    """The Jacobian of p (n, K, K), with all digits in the rows of small probabilities, too."""
+    out = kernel.jacobian(scores)
+    small = np.flatnonzero(log_p.min(axis=1) < _LOG_SMALL)
+    n_classes = scores.shape[1]
+    for part in np.array_split(small, -(-small.size * n_classes // _MOST_ROWS) or 1):
+        # Row i is p_i times the derivative of log p_i.
+        target = np.tile(np.arange(n_classes), len(part))
+        _, slope = kernel.log_likelihood(np.repeat(scores[part], n_classes, axis=0), target)
+        rows = np.exp(log_p[part])[:, :, None] * slope.reshape(-1, n_classes, n_classes)
+        # Of the two that symmetry makes equal, that of the less probable class is the better one.
+        less = log_p[part][:, :, None] <= log_p[part][:, None, :]
+        out[part] = with_zero_row_sums(np.where(less, rows, rows.transpose(0, 2, 1)))
+    return out
 
 
 def _newton_direction(jacobian, goal, gap):

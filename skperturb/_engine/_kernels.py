@@ -280,6 +280,8 @@ class TableKernel:
         )
 
     def jacobian(self, scores):
+        # With thin tails the classes beyond the large table have probabilities that vanish beside
+        # the error of the others'.
         beyond = None if self._thin else self._deep.mesh.jacobian
         return self._routed(sums.jacobian, beyond, sums.depth(scores), scores)
 

@@ -7,6 +7,7 @@ to ``TARGET`` with the integral over the whole lattice, which uses no table.
 """
 
 from collections import namedtuple
+from contextlib import suppress
 
 import numpy as np
 
@@ -88,9 +89,10 @@ def _build(law, n_classes, near):
         # A deeper table is at least as fine as the near one.
         if near and _n_cells(geometry, near.step, np.exp(near.log_weight[0])) > _LARGEST:
             continue
-        table = _tabulate(law, n_classes, geometry)
-        if table.log_cdf.size <= _LARGEST:
-            return table
+        with suppress(NotTabulableError):
+            table = _tabulate(law, n_classes, geometry)
+            if table.log_cdf.size <= _LARGEST:
+                return table
     raise NotTabulableError
 
 
