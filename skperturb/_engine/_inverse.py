@@ -1,8 +1,8 @@
 """The inverse of a probability model: scores from probabilities."""
 
-import numpy as np
+from contextlib import suppress
 
-from ._translation import with_zero_row_sums
+import numpy as np
 
 _MOST_STEPS = 60
 _TOLERANCE = 1e-11  # of log p
@@ -48,8 +48,7 @@ def invert(kernel, p, start):
     active = np.flatnonzero((error > _TOLERANCE) & np.isfinite(error))
     while active.size and steps.max() < _MOST_STEPS:
         here = scores[active]
-        jacobian = _jacobian(kernel, here, goal[active] - gap[active])
-        direction = _newton_direction(jacobian, goal[active], gap[active])
+        direction = _direction(kernel, here, goal[active], gap[active])
         size = np.ones((len(active), 1))
         error = np.abs(gap[active]).max(axis=1)
         pending = np.flatnonzero(direction.any(axis=1))
@@ -111,20 +110,24 @@ def descend(kernel, p, scores, width):
     return scores
 
 
-def _jacobian(kernel, scores, log_p):
-    """The Jacobian of p (n, K, K), with all digits in the rows of small probabilities, too."""
-    out = kernel.jacobian(scores)
-    small = np.flatnonzero(log_p.min(axis=1) < _LOG_SMALL)
+def _direction(kernel, scores, goal, gap):
+    """Newton's step on the plane: zero for a row where there is none."""
+    direction = _newton_direction(kernel.jacobian(scores), goal, gap)
+    log_p = goal - gap
     n_classes = scores.shape[1]
+    small = np.flatnonzero(log_p.min(axis=1) < _LOG_SMALL)
     for part in np.array_split(small, -(-small.size * n_classes // _MOST_ROWS) or 1):
-        # Row i is p_i times the derivative of log p_i.
         target = np.tile(np.arange(n_classes), len(part))
         _, slope = kernel.log_likelihood(np.repeat(scores[part], n_classes, axis=0), target)
-        rows = np.exp(log_p[part])[:, :, None] * slope.reshape(-1, n_classes, n_classes)
-        # Of the two that symmetry makes equal, that of the less probable class is the better one.
-        less = log_p[part][:, :, None] <= log_p[part][:, None, :]
-        out[part] = with_zero_row_sums(np.where(less, rows, rows.transpose(0, 2, 1)))
-    return out
+        slope = slope.reshape(-1, n_classes, n_classes)
+        # The rows of the derivative of log p sum to zero, and so do its columns, weighted by p:
+        # adding a constant makes it regular and leaves the step on the plane.
+        p = np.exp(log_p[part])
+        right = gap[part] - (p * gap[part]).sum(axis=1, keepdims=True)
+        with suppress(np.linalg.LinAlgError):
+            step = np.linalg.solve(slope + 1 / n_classes, right[:, :, None])[:, :, 0]
+            direction[part] = _useful(step)
+    return direction
 
 
 def _newton_direction(jacobian, goal, gap):
@@ -150,7 +153,11 @@ def _newton_direction(jacobian, goal, gap):
         definite = np.linalg.eigvalsh(scaled)[:, 0] > _SINGULAR
         direction = np.zeros_like(right)
         direction[definite] = np.linalg.solve(scaled[definite], right[definite])
-    direction = direction[:, :, 0] / root
+    return _useful(direction[:, :, 0] / root)
+
+
+def _useful(direction):
+    """On the plane, and zero where it is no number."""
     useful = np.abs(direction).max(axis=1, keepdims=True) < _FURTHEST
     direction = np.where(useful, direction, 0.0)
     return direction - direction.mean(axis=1, keepdims=True)
