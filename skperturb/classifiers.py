@@ -1,7 +1,10 @@
 """Linear classifiers whose probabilities come from noise on the scores."""
 
+from typing import Any
+
 from ._classifier import POSITIVE, PerturbClassifier
-from .models import PerturbArgmax, PerturbSoftmax
+from ._completeness import Constraint
+from .models import NoiseLike, PerturbArgmax, PerturbSoftmax
 
 __all__ = ["PerturbArgmaxClassifier", "PerturbSoftmaxClassifier"]
 
@@ -236,21 +239,21 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
 
     def __init__(
         self,
-        noise="gaussian",
+        noise: NoiseLike = "gaussian",
         *,
-        noise_scale=1.0,
-        temperature=1.0,
-        constraint="sum_to_zero",
-        reference_class=None,
-        loss="log_loss",
-        C=1.0,
-        fit_intercept=True,
-        class_weight=None,
-        solver="auto",
-        tol=1e-4,
-        max_iter=100,
-        warm_start=False,
-    ):
+        noise_scale: float = 1.0,
+        temperature: float = 1.0,
+        constraint: Constraint = "sum_to_zero",
+        reference_class: Any = None,
+        loss: str = "log_loss",
+        C: float = 1.0,
+        fit_intercept: bool = True,
+        class_weight: dict | str | None = None,
+        solver: str = "auto",
+        tol: float = 1e-4,
+        max_iter: int = 100,
+        warm_start: bool = False,
+    ) -> None:
         super().__init__(
             noise,
             noise_scale=noise_scale,

@@ -3,7 +3,6 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 
-from skperturb._engine._kernels import make_kernel
 from skperturb._linear import _objective
 from skperturb._linear._constraints import make_constraint
 from skperturb._linear._losses import LOSSES
@@ -21,7 +20,7 @@ def objective(n_classes, constraint="sum_to_zero", X=X, weight=WEIGHT, noise=Non
     y = np.arange(len(weight)) % n_classes if "y" not in options else options.pop("y")
     options = {"C": 0.7, "fit_intercept": True, "loss": "log_loss"} | options
     noise = noise or Gaussian()
-    loss = LOSSES[options.pop("loss")](make_kernel(noise, n_classes), noise.log_concave)
+    loss = LOSSES[options.pop("loss")](noise, n_classes)
     return LinearObjective(
         X,
         y,

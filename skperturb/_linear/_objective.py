@@ -13,9 +13,11 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
+from .._linalg import unit_diagonal
 from .._threads import map_threads
 
-_ROUNDING = 1e-14  # of a mean
+_MEAN_ROUNDING = 1e-14  # of a mean, relative to the largest entry
+_COMBINATION_ZERO = {8: 1e-9, 4: 1e-6}  # by the bytes of a number
 _BLOCK_ELEMENTS = 1 << 17  # scores, or entries of curvature, held at once by a thread
 _FEWEST_ROWS = 64  # of a block: with fewer, the products with X are slow
 # Parts of the rows that threads take: the work that is worth starting one, and how many at most,
@@ -102,6 +104,37 @@ class LinearObjective:
     def same_rows(self, other):
         """Whether another objective has the same classes and weights, row by row."""
         return np.array_equal(self.y, other.y) and np.array_equal(self.weight, other.weight)
+
+    def spans(self, other):
+        """Whether the columns of another objective are combinations of this one's columns.
+
+        Parameters
+        ----------
+        other : LinearObjective
+            On the same rows.
+        """
+        mine, theirs = self.standardised()[0], other.standardised()[0]
+        step = max(_FEWEST_ROWS, _BLOCK_ELEMENTS // (self.shape[1] + other.shape[1]))
+        blocks = [slice(first, first + step) for first in range(0, self.n_rows, step)]
+        gram = _sum((mine.design(rows).T @ mine.design(rows),) for rows in blocks)[0]
+        scaled, root = unit_diagonal(gram)
+        inverse = (
+            np.linalg.pinv(scaled, rcond=_MEAN_ROUNDING, hermitian=True) / root / root[:, None]
+        )
+        factors = np.zeros((self.shape[1], other.shape[1]))
+
+        def rest(rows):
+            return theirs.design(rows) - mine.design(rows) @ factors
+
+        for _ in range(2):  # the second time, of what rounding left over
+            factors += inverse @ _sum((mine.design(rows).T @ rest(rows),) for rows in blocks)[0]
+        zero = max(self.combination_zero, other.combination_zero)
+        return all(np.abs(rest(rows)).max() <= zero for rows in blocks)
+
+    @property
+    def combination_zero(self):
+        """What is no more than rounding in a combination of columns whose size is 1."""
+        return _COMBINATION_ZERO[self.dtype.itemsize]
 
     def penalty(self, free):
         """The part of the value that is not the data's."""
@@ -246,7 +279,7 @@ class LinearObjective:
                 X -= center
             size = np.abs(X).max(axis=0)
             # What is left of a constant column is rounding.
-            constant = size <= _ROUNDING * largest
+            constant = size <= _MEAN_ROUNDING * largest
             size[constant] = 1.0
             X[:, constant] = 0.0
             X /= size
