@@ -115,10 +115,9 @@ class PerturbClassifier(
         return state
 
     def __setstate__(self, state):
-        if "_fit_params" in state:  # saved by a version before 0.2, without a record
-            old = {name: state[name] for name in ("_fit_params", "_problem")}
-            state = {name: value for name, value in state.items() if name not in old}
-            state["_fit_record"] = FitRecord(old["_fit_params"], old["_problem"])
+        if "_fit_params" in state:  # saved before fits had a record
+            state = dict(state)
+            state["_fit_record"] = FitRecord(state.pop("_fit_params"), state.pop("_problem"))
         super().__setstate__(state)
 
     @with_callbacks

@@ -61,7 +61,7 @@ class Representation(Record):
     reason: str
 
 
-def argmax_representation(model, noise, constraint):
+def argmax_answer(model, noise, constraint):
     """The answer for Perturb-Argmax with a noise."""
     low, high = noise.support
     complete = None if noise.atoms is None else not noise.atoms
@@ -135,7 +135,7 @@ def _flat_differences(noise):
     return None
 
 
-def softmax_representation(model, constraint):
+def softmax_answer(model, constraint):
     """The answer for Perturb-Softmax, whatever its noise."""
     reason = (
         "With any noise the mean of the softmax is the gradient of a smooth potential that is "

@@ -10,12 +10,7 @@ from scipy.special import softmax
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array
 
-from ._completeness import (
-    Constraint,
-    Representation,
-    argmax_representation,
-    softmax_representation,
-)
+from ._completeness import Constraint, Representation, argmax_answer, softmax_answer
 from ._engine._convolution import convolution
 from ._engine._inverse import descend, invert
 from ._engine._kernels import expected_information, make_kernel
@@ -25,6 +20,7 @@ from .noise import Discrete, Noise, as_noise, interquartile_range
 __all__ = ["PerturbArgmax", "PerturbSoftmax"]
 
 NoiseLike = str | Noise | Any  # Any: a frozen continuous distribution of scipy.stats
+Floats = NDArray[np.float64]
 Seed = int | np.random.RandomState | None
 # Old names of methods, and what to use instead.
 _NO_LONGER_PUBLIC = {
@@ -71,7 +67,7 @@ class _Model(ABC):
         )
         return getattr(self, f"_{name}")
 
-    def proba(self, scores: ArrayLike) -> NDArray[np.float64]:
+    def proba(self, scores: ArrayLike) -> Floats:
         """Class probabilities.
 
         Parameters
@@ -92,7 +88,7 @@ class _Model(ABC):
         scores = _check_scores(scores)
         return self._kernel(scores.shape[1]).proba(scores)
 
-    def log_proba(self, scores: ArrayLike) -> NDArray[np.float64]:
+    def log_proba(self, scores: ArrayLike) -> Floats:
         """Log of the class probabilities, accurate where the probability underflows.
 
         Parameters
@@ -108,7 +104,7 @@ class _Model(ABC):
         scores = _check_scores(scores)
         return self._kernel(scores.shape[1]).log_proba(scores)
 
-    def potential(self, scores: ArrayLike) -> NDArray[np.float64]:
+    def potential(self, scores: ArrayLike) -> Floats:
         """G(scores) = E[max(scores + noise) - max(noise)], whose gradient is `proba`.
 
         For Perturb-Softmax the maximum is temperature * log(sum(exp(. / temperature))).
@@ -126,7 +122,7 @@ class _Model(ABC):
         scores = _check_scores(scores)
         return self._kernel(scores.shape[1]).potential(scores)
 
-    def jacobian(self, scores: ArrayLike) -> NDArray[np.float64]:
+    def jacobian(self, scores: ArrayLike) -> Floats:
         """Derivatives of the probabilities in the scores.
 
         Parameters
@@ -142,7 +138,7 @@ class _Model(ABC):
         scores = _check_scores(scores)
         return self._kernel(scores.shape[1]).jacobian(scores)
 
-    def information(self, scores: ArrayLike) -> NDArray[np.float64]:
+    def information(self, scores: ArrayLike) -> Floats:
         """Expected (Fisher) information of one observed class about the scores.
 
         Parameters
@@ -164,9 +160,7 @@ class _Model(ABC):
         scores = _check_scores(scores)
         return scores + self.noise.rvs((size, *scores.shape), random_state)
 
-    def scores_from_proba(
-        self, p: ArrayLike, constraint: str = "sum_to_zero"
-    ) -> NDArray[np.float64]:
+    def scores_from_proba(self, p: ArrayLike, constraint: str = "sum_to_zero") -> Floats:
         """The scores that give these probabilities: the inverse of :meth:`proba`.
 
         They minimise the convex potential(scores) - p @ scores, by Newton's method.
@@ -320,11 +314,9 @@ class PerturbArgmax(_Model):
         return self.noise
 
     def _representation(self, constraint):
-        return argmax_representation(repr(self), self.noise, constraint)
+        return argmax_answer(repr(self), self.noise, constraint)
 
-    def sample(
-        self, scores: ArrayLike, size: int = 1, random_state: Seed = None
-    ) -> NDArray[np.intp]:
+    def sample(self, scores: ArrayLike, size: int = 1, random_state: Seed = None) -> NDArray:
         """Draw winning classes at random (Monte Carlo).
 
         The draws are class numbers, of shape (size, n_samples). Those of PerturbSoftmax are
@@ -407,9 +399,7 @@ class PerturbSoftmax(_Model):
     def __repr__(self):
         return f"{type(self).__name__}({self.noise!r}, temperature={self.temperature!r})"
 
-    def sample(
-        self, scores: ArrayLike, size: int = 1, random_state: Seed = None
-    ) -> NDArray[np.float64]:
+    def sample(self, scores: ArrayLike, size: int = 1, random_state: Seed = None) -> Floats:
         """Draw softmax vectors at random (Monte Carlo).
 
         The draws are vectors of weights, of shape (size, n_samples, n_classes). Those of
@@ -433,7 +423,7 @@ class PerturbSoftmax(_Model):
         return softmax(self._noisy(scores, size, random_state) / self.temperature, axis=2)
 
     def _representation(self, constraint):
-        return softmax_representation(repr(self), constraint)
+        return softmax_answer(repr(self), constraint)
 
     def _law(self):
         self._check_jumps()

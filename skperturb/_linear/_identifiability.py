@@ -23,6 +23,7 @@ __all__ = ["Identifiability", "check_identifiability"]
 IDENTIFIED, SINGULAR, NEARLY = 1e-10, 1e-13, 1e-8
 _TAKES_PART = 1e-7  # smallest entry of a relation, its largest being 1
 _MATTERS = 0.1  # smallest entry of a direction that is worth a name, its largest being 1
+_ZERO = {8: 1e-9, 4: 1e-6}  # of a combination of columns of size 1, by the bytes of a number
 _INTERCEPT_ZERO = 1e-12  # of a combination's constant, relative to the terms that it is the sum of
 _ABSENT = "Without rows of class {} its coefficients have no best value."
 _SHARED = (
@@ -219,7 +220,7 @@ class Standardised:
 
     def __init__(self, clf, objective):
         self._clf = clf
-        self._zero = objective.combination_zero
+        self._zero = _ZERO[objective.dtype.itemsize]
         self.objective, self._center, self._size = objective.standardised()
         names = feature_names(clf)
         one = "intercept" if "intercept" not in names else "(intercept)"

@@ -17,7 +17,7 @@ from .._linalg import unit_diagonal
 from .._threads import map_threads
 
 _MEAN_ROUNDING = 1e-14  # of a mean, relative to the largest entry
-_COMBINATION_ZERO = {8: 1e-9, 4: 1e-6}  # by the bytes of a number
+_UNEXPLAINED = 1e-10  # share of a column's square: rounding, of numbers with six digits, too
 _BLOCK_ELEMENTS = 1 << 17  # scores, or entries of curvature, held at once by a thread
 _FEWEST_ROWS = 64  # of a block: with fewer, the products with X are slow
 # Parts of the rows that threads take: the work that is worth starting one, and how many at most,
@@ -106,35 +106,21 @@ class LinearObjective:
         return np.array_equal(self.y, other.y) and np.array_equal(self.weight, other.weight)
 
     def spans(self, other):
-        """Whether the columns of another objective are combinations of this one's columns.
-
-        Parameters
-        ----------
-        other : LinearObjective
-            On the same rows.
-        """
+        """Whether the columns of another objective, on the same rows, are combinations of these."""
         mine, theirs = self.standardised()[0], other.standardised()[0]
-        step = max(_FEWEST_ROWS, _BLOCK_ELEMENTS // (self.shape[1] + other.shape[1]))
-        blocks = [slice(first, first + step) for first in range(0, self.n_rows, step)]
-        gram = _sum((mine.design(rows).T @ mine.design(rows),) for rows in blocks)[0]
-        scaled, root = unit_diagonal(gram)
-        inverse = (
-            np.linalg.pinv(scaled, rcond=_MEAN_ROUNDING, hermitian=True) / root / root[:, None]
-        )
-        factors = np.zeros((self.shape[1], other.shape[1]))
+        width = self.shape[1]
 
-        def rest(rows):
-            return theirs.design(rows) - mine.design(rows) @ factors
+        def gram(rows):
+            both = np.hstack([mine.design(rows), theirs.design(rows)])
+            return (both.T @ both,)
 
-        for _ in range(2):  # the second time, of what rounding left over
-            factors += inverse @ _sum((mine.design(rows).T @ rest(rows),) for rows in blocks)[0]
-        zero = max(self.combination_zero, other.combination_zero)
-        return all(np.abs(rest(rows)).max() <= zero for rows in blocks)
-
-    @property
-    def combination_zero(self):
-        """What is no more than rounding in a combination of columns whose size is 1."""
-        return _COMBINATION_ZERO[self.dtype.itemsize]
+        step = max(_FEWEST_ROWS, _BLOCK_ELEMENTS // (width + other.shape[1]))
+        (total,) = _sum(gram(slice(i, i + step)) for i in range(0, self.n_rows, step))
+        scaled, _ = unit_diagonal(total)
+        inverse = np.linalg.pinv(scaled[:width, :width], rcond=_UNEXPLAINED, hermitian=True)
+        across = scaled[:width, width:]
+        rest = np.diag(scaled)[width:] - np.sum(across * (inverse @ across), axis=0)
+        return bool(rest.max() <= _UNEXPLAINED)
 
     def penalty(self, free):
         """The part of the value that is not the data's."""
