@@ -37,8 +37,6 @@ class PerturbClassifier(
 ):
     """What both classifiers share: all but the probability model."""
 
-    _fit_record: FitRecord | None = None
-
     _parameter_constraints = {
         "noise": [str, HasMethods(["logpdf", "logcdf", "ppf"])],
         "noise_scale": [POSITIVE],

@@ -28,7 +28,7 @@ from .noise import Discrete
 
 CONSTRAINTS = "sum_to_zero", "reference", None
 Constraint = Literal["sum_to_zero", "reference"] | None
-_FAR_OUT = 1e-6  # probability beyond the last gap: less was hardly looked at
+_FAR_OUT = 1e-6  # probability beyond the last gap: a gap there may not have been seen
 _SMOOTH = "Rockafellar 1970, Theorem 26.5; Cohen Indelman and Hazan, arXiv 2406.02180"
 _TIES = "Hofbauer and Sandholm 2002; Norets and Takahashi 2013"
 

@@ -21,7 +21,7 @@ class Record:
         dict
             Names and values, in the order of the text.
         """
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
     def _lines(self):
         """(label, text) of each field."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from sklearn.utils.validation import check_is_fitted
 
@@ -44,6 +44,11 @@ _LEFT, _LEFT_RELATIVE = 1e-3, 1e-6
 
 class InferenceMixin:
     """What a classifier that maximises a likelihood can say of its coefficients."""
+
+    _fit_record: Any = None  # the FitRecord of a fitted classifier
+    coef_: NDArray
+    loss_: float
+    weight_sum_: float
 
     @property
     def log_likelihood_(self) -> float:
@@ -208,7 +213,7 @@ def likelihood_ratio_test(restricted: Any, full: Any) -> LikelihoodRatioTest:
     Returns
     -------
     LikelihoodRatioTest
-        Its attributes are `statistic`, `df` and `p_value`.
+        The result; print it for a text.
 
     Raises
     ------
@@ -225,10 +230,9 @@ def likelihood_ratio_test(restricted: Any, full: Any) -> LikelihoodRatioTest:
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> radius = PerturbArgmaxClassifier(C=float("inf")).fit(X[:, :1], y)
     >>> and_texture = PerturbArgmaxClassifier(C=float("inf")).fit(X[:, :2], y)
-    >>> print(likelihood_ratio_test(radius, and_texture))
-    statistic  38.8
-    df         1
-    p value    4.79e-10
+    >>> result = likelihood_ratio_test(radius, and_texture)
+    >>> round(result.statistic, 1), result.df, result.p_value < 0.001
+    (38.8, 1, True)
     """
     for clf in (restricted, full):
         _check_likelihood(clf)
@@ -248,20 +252,16 @@ def likelihood_ratio_test(restricted: Any, full: Any) -> LikelihoodRatioTest:
             "likelihoods cannot be compared by this test. Compare them by aic()."
         )
     df = _n_parameters(full) - _n_parameters(restricted)
-    names = [getattr(clf, "feature_names_in_", None) for clf in (restricted, full)]
-    named = names[0] is not None and names[1] is not None
-    if not (named or known):
+    names = [set(getattr(clf, "feature_names_in_", ())) for clf in (restricted, full)]
+    if not (all(names) or known):
         raise ValueError(
             "It cannot be checked whether the models are nested: the features have no names, and a "
             "model that was saved or copied no longer refers to its data. Fit both to data frames, "
             "or do the test before they are saved or copied."
         )
     nested = df > 0 and restricted.fit_intercept <= full.fit_intercept
-    if named:
-        nested = nested and set(names[0]) <= set(names[1])
-    if nested and known:
-        nested = objectives[1].spans(objectives[0])
-    if not nested:
+    nested = nested and (not all(names) or names[0] <= names[1])
+    if not nested or (known and not objectives[1].spans(objectives[0])):
         raise ValueError(
             "The first model is not nested in the second: its features must be some of those of "
             "the second, and fewer. Give the smaller model first."

@@ -57,6 +57,11 @@ class _Model(ABC):
         """What computes probabilities and likelihoods of scores that are known to be valid."""
         return make_kernel(self._law(), n_classes)
 
+    def _prepare(self, scores):
+        """The kernel for scores, and the scores as a checked array."""
+        scores = _check_scores(scores)
+        return self._kernel(scores.shape[1]), scores
+
     def __getattr__(self, name):
         if name not in _NO_LONGER_PUBLIC:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -85,8 +90,8 @@ class _Model(ABC):
         ValueError
             If the scores are not a finite two-dimensional array of at least two columns.
         """
-        scores = _check_scores(scores)
-        return self._kernel(scores.shape[1]).proba(scores)
+        kernel, rows = self._prepare(scores)
+        return kernel.proba(rows)
 
     def log_proba(self, scores: ArrayLike) -> Floats:
         """Log of the class probabilities, accurate where the probability underflows.
@@ -101,8 +106,8 @@ class _Model(ABC):
         ndarray of shape (n_samples, n_classes)
             Logarithms, -inf for a probability of zero.
         """
-        scores = _check_scores(scores)
-        return self._kernel(scores.shape[1]).log_proba(scores)
+        kernel, rows = self._prepare(scores)
+        return kernel.log_proba(rows)
 
     def potential(self, scores: ArrayLike) -> Floats:
         """G(scores) = E[max(scores + noise) - max(noise)], whose gradient is `proba`.
@@ -119,8 +124,8 @@ class _Model(ABC):
         ndarray of shape (n_samples,)
             In the units of the scores; 0 where all scores are 0.
         """
-        scores = _check_scores(scores)
-        return self._kernel(scores.shape[1]).potential(scores)
+        kernel, rows = self._prepare(scores)
+        return kernel.potential(rows)
 
     def jacobian(self, scores: ArrayLike) -> Floats:
         """Derivatives of the probabilities in the scores.
@@ -135,8 +140,8 @@ class _Model(ABC):
         ndarray of shape (n_samples, n_classes, n_classes)
             Entry (i, j) of a sample is d p_i / d scores_j: symmetric, its rows sum to zero.
         """
-        scores = _check_scores(scores)
-        return self._kernel(scores.shape[1]).jacobian(scores)
+        kernel, rows = self._prepare(scores)
+        return kernel.jacobian(rows)
 
     def information(self, scores: ArrayLike) -> Floats:
         """Expected (Fisher) information of one observed class about the scores.
@@ -152,8 +157,7 @@ class _Model(ABC):
             E[g g^T], g the gradient of the log probability of the class drawn: positive
             semidefinite, its rows sum to zero.
         """
-        scores = _check_scores(scores)
-        return expected_information(self._kernel(scores.shape[1]), scores)
+        return expected_information(*self._prepare(scores))
 
     def _noisy(self, scores, size, random_state):
         """Scores plus noise: (size, n_samples, n_classes)."""
@@ -195,13 +199,13 @@ class _Model(ABC):
             raise ValueError(
                 f"constraint must be 'sum_to_zero' or 'reference', got {constraint!r}."
             )
-        p = _check_probabilities(p)
-        scores, _, found = self._invert(p)
+        checked = _check_probabilities(p)
+        scores, _, found = self._invert(checked)
         if not found.all():
             lost = np.flatnonzero(~found)
             raise ValueError(
                 f"No scores were found for {lost.size} rows of p, the first of them "
-                f"{p[lost[0]].tolist()}. {self._why_lost()}"
+                f"{checked[lost[0]].tolist()}. {self._why_lost()}"
             )
         if constraint == "reference":
             scores -= scores[:, :1]
@@ -276,8 +280,8 @@ class _Model(ABC):
 
     def _why_lost(self):
         if self.noise.atoms:
-            return "This noise has atoms: Perturb-Argmax does not reach every distribution with it."
-        return "Some probabilities are too small for this noise, or hardly change with its scores."
+            return "This noise has atoms: with it Perturb-Argmax cannot represent every distribution."
+        return "Some probabilities are too small for this noise, or change too little with the scores."
 
 
 class PerturbArgmax(_Model):
@@ -337,12 +341,12 @@ class PerturbArgmax(_Model):
             The number of the winning class, argmax(scores + noise), of each draw and row. Where
             several classes are largest, one of them is drawn.
         """
-        random_state = check_random_state(random_state)
-        noisy = self._noisy(scores, size, random_state)
+        rng = check_random_state(random_state)
+        noisy = self._noisy(scores, size, rng)
         if not isinstance(self.noise, Discrete):
             return noisy.argmax(axis=2)
         ties = noisy >= noisy.max(axis=2, keepdims=True) - self.noise.resolution
-        return (ties * random_state.uniform(size=noisy.shape)).argmax(axis=2)
+        return (ties * rng.uniform(size=noisy.shape)).argmax(axis=2)
 
 
 class PerturbSoftmax(_Model):
@@ -394,7 +398,7 @@ class PerturbSoftmax(_Model):
                 f"interquartile range); between {1 / _EXTREME:.0e} and {_EXTREME:.0e} can be "
                 f"computed. Use the limit, {limit}, or another noise_scale."
             )
-        self.temperature = float(temperature)
+        self.temperature: float = float(temperature)
 
     def __repr__(self):
         return f"{type(self).__name__}({self.noise!r}, temperature={self.temperature!r})"
@@ -417,7 +421,7 @@ class PerturbSoftmax(_Model):
         Returns
         -------
         ndarray of shape (size, n_samples, n_classes)
-            softmax((scores + noise) / temperature) of each draw and row. With many draws their
+            For each draw and row, softmax((scores + noise) / temperature). With many draws their
             mean tends to `proba`.
         """
         return softmax(self._noisy(scores, size, random_state) / self.temperature, axis=2)

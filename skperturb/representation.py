@@ -96,20 +96,20 @@ class Verification(Record):
     n_classes, n_points : int
         Number of classes, and number of random distributions.
     complete, minimal : bool
-        Whether all distributions were reached, and whether no two scores gave the same one, to
-        1e-8 of log p. False is shown by an example, True by the absence of one.
+        Whether scores were found for all distributions, and whether no two scores gave the same
+        one, to 1e-8 of log p. False is proved by an example; True means that none was found.
     n_reached : int
-        Distributions for which scores were found that give them, to 1e-9.
+        Number of distributions for which scores were found that give them, to 1e-9.
     worst_error : float
-        The largest ``|p - proba(scores)|`` of those; nan if there are none.
+        The largest ``|p - proba(scores)|`` of those distributions; nan if there are none.
     most_steps : int
-        Newton steps of the slowest of them.
+        The largest number of Newton steps that one of them took.
     n_collisions : int
-        Scores, of those tried, beside which others give the same distribution.
+        Number of the tried scores for which slightly different scores give the same distribution.
     n_interior : int
-        Those of them where all classes have a positive probability.
+        Number of those scores where all classes have a positive probability.
     unreached : ndarray of shape (n_classes,) or None
-        A distribution that was not reached.
+        A distribution for which no scores were found.
     collision : ndarray of shape (2, n_classes) or None
         Two scores with the same distribution, if possible with all probabilities positive.
     """
@@ -190,8 +190,8 @@ def verify_representation(
     width = _WIDER * float(model.noise.isf(_TAIL) - model.noise.ppf(_TAIL))
     spread = rng.uniform(0, width, size=(n_points, n_classes))
     tried = np.concatenate([scores[reached], spread])
-    beside, positive = _confused(model, tried)
-    same = np.isfinite(beside).all(axis=1)
+    close_by, positive = _confused(model, tried)
+    same = np.isfinite(close_by).all(axis=1)
     interior = same & positive
     example = np.flatnonzero(interior if interior.any() else same)[:1]
     return Verification(
@@ -206,7 +206,7 @@ def verify_representation(
         n_collisions=int(same.sum()),
         n_interior=int(interior.sum()),
         unreached=None if reached.all() else p[~reached][0],
-        collision=np.stack([tried[example[0]], beside[example[0]]]) if same.any() else None,
+        collision=np.stack([tried[example[0]], close_by[example[0]]]) if same.any() else None,
     )
 
 
@@ -218,17 +218,17 @@ def _random_distributions(rng, n_points, n_classes):
 
 
 def _confused(model, scores):
-    """For each row, scores beside it with the same distribution, else nan; and if p is positive."""
+    """For each row, scores close by of the same distribution, or nan; and if p is positive."""
     log_p, jacobian = model.log_proba(scores), model.jacobian(scores)
     width = interquartile_range(model.noise)
-    beside = _if_same(model, log_p, scores + _STEP * width * _flattest(jacobian))
+    close_by = _if_same(model, log_p, scores + _STEP * width * _flattest(jacobian))
     # Where there are no derivatives at all a step may cross a jump: there, a small one of a class.
-    none = np.flatnonzero(~jacobian.any(axis=(1, 2)) & np.isnan(beside[:, 0]))
+    none = np.flatnonzero(~jacobian.any(axis=(1, 2)) & np.isnan(close_by[:, 0]))
     if none.size:
         one = np.zeros((len(none), scores.shape[1]))
         one[:, 0] = _STEP**2 * width
-        beside[none] = _if_same(model, log_p[none], scores[none] + one)
-    return beside, np.isfinite(log_p).all(axis=1)
+        close_by[none] = _if_same(model, log_p[none], scores[none] + one)
+    return close_by, np.isfinite(log_p).all(axis=1)
 
 
 def _if_same(model, log_p, scores):

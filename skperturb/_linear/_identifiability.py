@@ -98,7 +98,8 @@ def check_identifiability(
 
     Parameters
     ----------
-    clf : fitted PerturbArgmaxClassifier or PerturbSoftmaxClassifier
+    clf : PerturbArgmaxClassifier or PerturbSoftmaxClassifier
+        The fitted classifier.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The features of the fit, or of other rows.
     y : array-like of shape (n_samples,), default=None
@@ -326,10 +327,11 @@ def relation_in_words(relation):
 
 
 def nearly_in_words(names):
-    """A sentence on the features of a direction that the data hardly see."""
+    """A sentence on the features of a direction that the data determine inaccurately."""
     return (
-        f"The data hardly see a combination of {_enumeration(names)}: nearly constant, or nearly "
-        "the same as others, or probabilities of 0 and 1 along it. Its standard errors are huge."
+        f"The data determine a combination of {_enumeration(names)} only very inaccurately: it is "
+        "nearly constant, or nearly the same as other features, or the probabilities along it are "
+        "0 and 1. Its standard errors are huge."
     )
 
 
