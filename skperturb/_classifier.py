@@ -175,15 +175,8 @@ class PerturbClassifier(
 
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         monitor = FitMonitor(self, fitted, X=X, y=y, metadata=metadata)
-        solution = fit_objective(
-            objective,
-            penalised=np.isfinite(self.C),
-            solver=self.solver,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            previous=self._previous_fit(classes, X.shape[1]) if self.warm_start else None,
-            monitor=monitor,
-        )
+        previous = self._previous_fit(classes, X.shape[1]) if self.warm_start else None
+        solution = fit_objective(objective, params, previous, monitor)
         monitor.close(solution.x)
         if solution.problem:
             warn_user(solution.problem, ConvergenceWarning)

@@ -280,8 +280,8 @@ class _Model(ABC):
 
     def _why_lost(self):
         if self.noise.atoms:
-            return "This noise has atoms: with it Perturb-Argmax cannot represent every distribution."
-        return "Some probabilities are too small for this noise, or change too little with the scores."
+            return "With noise that has atoms Perturb-Argmax cannot represent every distribution."
+        return "Some probabilities are too small for this noise, or the scores have no effect."
 
 
 class PerturbArgmax(_Model):

@@ -90,6 +90,33 @@ def test_sparse_is_dense(container):
     assert_allclose(*second, rtol=1e-10, atol=IDENTITY)
 
 
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_columns_that_are_combinations_of_others(container, dtype):
+    def of(columns, fit_intercept=True):
+        rows = container(np.column_stack(columns).astype(dtype))
+        return objective(3, X=rows, weight=np.ones(40), fit_intercept=fit_intercept)
+
+    first, second, third = X.T
+    larger = of([1e3 * first, second + 5.0])
+    for inside in (
+        [first],
+        [second],
+        [1e-6 * (first - second)],
+        [first + 2.0],
+        [0 * first, second],
+    ):
+        assert larger.spans(of(inside))
+    assert larger.spans(of([first], fit_intercept=False))
+    for outside in ([third], [first, third], [first + 1e-3 * third], [first**2]):
+        assert not larger.spans(of(outside))
+    straight = of([first, second], fit_intercept=False)
+    assert straight.spans(of([first + second], fit_intercept=False))
+    assert not straight.spans(of([first + 2.0], fit_intercept=False))
+    # A larger model whose own columns depend on each other spans the same space.
+    assert of([first, second, first - second]).spans(of([second]))
+
+
 def test_weights_are_repetitions():
     times = WEIGHT.astype(int)
     repeated = objective(

@@ -34,17 +34,14 @@ _SEPARATED = (
 )
 
 
-def fit_objective(objective, *, penalised, solver, tol, max_iter, previous, monitor):
-    """Minimise an objective.
+def fit_objective(objective, params, previous, monitor):
+    """Minimise an objective; without a penalty, prove that it has a minimum, or say what is wrong.
 
     Parameters
     ----------
     objective : LinearObjective
-    penalised : bool
-        Without a penalty it is proved that there is a minimum, or said that it was not.
-    solver : {"auto", "newton", "lbfgs"}
-    tol, max_iter : float and int
-        As for :func:`~skperturb._linear._solvers.minimize`.
+    params : dict
+        Parameters of the classifier; `solver`, `tol`, `max_iter` and `C` are used.
     previous : (ndarray, ndarray) or None
         Coefficients and intercepts of all classes to start from.
     monitor : FitMonitor
@@ -55,14 +52,14 @@ def fit_objective(objective, *, penalised, solver, tol, max_iter, previous, moni
     Solution
         Its `problem` says what went wrong.
     """
-    options = {"solver": solver, "tol": tol, "max_iter": max_iter}
+    options = {name: params[name] for name in ("solver", "tol", "max_iter")}
     with single_blas_thread:
         part = part_of(objective)
         start = objective.free(*previous) if previous else _start(part, objective, options)
         monitor.start(start)
         descend = partial(_descend, objective, part, options, monitor=monitor)
         solution = descend(start)
-        if penalised or monitor.stopped:
+        if np.isfinite(params["C"]) or monitor.stopped:
             return solution
         return _proved(objective, solution, descend, options, monitor)
 
