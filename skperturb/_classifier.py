@@ -14,10 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._callbacks import CallbackSupportMixin, FitMonitor, with_callbacks
 from ._completeness import Constraint, Representation
 from ._data import Features, check_features, fit_weights
-from ._linear._fit import fit_objective
-from ._linear._losses import LOSSES
-from ._linear._objective import linear_scores
-from ._linear._record import FitRecord, all_rows, make_objective
+from ._linear import LOSSES, FitRecord, all_rows, fit_objective, linear_scores, make_objective
 from ._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._warnings import warn_user
 from .inference import InferenceMixin

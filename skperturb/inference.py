@@ -18,16 +18,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._data import Features
 from ._linalg import unit_diagonal
-from ._linear._identifiability import (
+from ._linear import (
     IDENTIFIED,
     NEARLY,
     Standardised,
+    UnsettledError,
+    all_rows,
     feature_names,
+    finite_minimum,
     nearly_in_words,
+    objective_again,
     relation_in_words,
 )
-from ._linear._record import all_rows, objective_again
-from ._linear._separation import UnsettledError, finite_minimum
 from ._results import Record
 from ._warnings import warn_user
 from .noise import as_noise

@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 
 from ._completeness import Constraint, Representation
 from ._linalg import unit_diagonal
-from ._linear._identifiability import Identifiability, check_identifiability
+from ._linear import Identifiability, check_identifiability
 from ._results import Record
 from .noise import interquartile_range
 
