@@ -210,7 +210,8 @@ class PerturbClassifier(
             With two classes the score of ``classes_[1]`` less that of ``classes_[0]``.
         """
         check_is_fitted(self)
-        scores = linear_scores(check_features(self, X), self.coef_, self.intercept_)
+        X = check_features(self, X, accept_large_sparse=True)
+        scores = linear_scores(X, self.coef_, self.intercept_)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: Features) -> NDArray:

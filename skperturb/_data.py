@@ -13,11 +13,10 @@ Features = ArrayLike | Any  # Any: a sparse matrix, a data frame
 _DTYPES = [np.float64, np.float32]
 
 
-def check_features(clf, X, *args, reset=False):
-    """X as an array or CSR matrix of float32 or float64, and y likewise if it is given, too."""
-    return validate_data(
-        clf, X, *args, reset=reset, accept_sparse="csr", dtype=_DTYPES, accept_large_sparse=False
-    )
+def check_features(clf, X, *y, reset=False, accept_large_sparse=False):
+    """X as an array or CSR matrix of float32 or float64, and y as an array if it is given."""
+    options = {"reset": reset, "accept_large_sparse": accept_large_sparse}
+    return validate_data(clf, X, *y, accept_sparse="csr", dtype=_DTYPES, **options)
 
 
 def codes_of(y, classes):
