@@ -90,7 +90,7 @@ def consistency():
     rng = np.random.default_rng(0)
     print(f"\n{'consistency':48} {'sum':>8} {'differences':>12} {'inverse':>8} {'draws/se':>9}")
     for model in MODELS:
-        bounded = isinstance(model, PerturbArgmax) and model.noise.bounded
+        bounded = model.noise.bounded
         spread = model.noise.scale * (0.3 if bounded else 1.5)
         scores = rng.normal(scale=spread, size=(3, 4))
         scores -= scores.mean(axis=1, keepdims=True)
@@ -112,7 +112,7 @@ def consistency():
 
 def differences(model, scores):
     """Largest error of gradient, Hessian, Jacobian and potential against five-point differences."""
-    kernel, y = model.kernel(scores.shape[1]), np.arange(len(scores))
+    kernel, y = model._kernel(scores.shape[1]), np.arange(len(scores))
     step = 1e-3 * model.noise.scale
 
     def slope(function):

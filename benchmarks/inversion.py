@@ -86,7 +86,7 @@ def main(n_rows=10_000):
                 p = random_rows(rng, n_rows // len(CLASSES), n_classes, smallest)
                 model.scores_from_proba(p[:1])  # builds the tables
                 begin = time.perf_counter()
-                scores, taken, found = model.invert(p)
+                scores, taken, found = model._invert(p)
                 seconds += time.perf_counter() - begin
                 if not found.all():
                     raise SystemExit(f"{model}: {np.sum(~found)} of {len(p)} rows not found")

@@ -137,8 +137,11 @@ for i, j in [(0, 1), (0, 2), (1, 2)]:
 
 for name, params in constraints.items():
     without = fit(X.drop(columns="magnesium"), y, C=np.inf, **params)
-    statistic, df, p_value = likelihood_ratio_test(without, fits[name])
-    print(f"{name:12} magnesium: chi-squared {statistic:.4f} with {df} df, p = {p_value:.4f}")
+    test = likelihood_ratio_test(without, fits[name])
+    print(
+        f"{name:12} magnesium: chi-squared {test.statistic:.4f} with {test.df} df, "
+        f"p = {test.p_value:.4f}"
+    )
 
 # %%
 # No constraint, no penalty

@@ -3,6 +3,7 @@
 from dataclasses import fields
 from html import escape
 from textwrap import wrap
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +13,15 @@ _WIDTH = 79
 class Record:
     """What the dataclasses of results have in common."""
 
-    def to_dict(self):
-        """The fields by name.
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name.
 
         Returns
         -------
         dict
+            Names and values, in the order of the text.
         """
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
     def _lines(self):
         """(label, text) of each field."""

@@ -1,8 +1,9 @@
-"""Row blocks over threads: NumPy, BLAS and the compiled sums all release the GIL.
+"""Blocks of rows are shared by threads: NumPy, BLAS and the compiled sums all release the GIL.
 
-As many threads as BLAS may use when the work begins, so that environment variables, threadpoolctl
-and joblib's inner limits are respected; BLAS itself is held to one thread meanwhile, because the
-products of a row block are small. Threads end with the work: nothing is left to a fork.
+As many threads work as BLAS may use when the work begins, so that environment variables,
+threadpoolctl and joblib's inner limits are respected. Meanwhile BLAS is limited to one thread in
+the whole process, because the products of a block of rows are small. The threads end with the work,
+and a process that is forked during the work gets the former limits back.
 """
 
 import os
@@ -30,26 +31,32 @@ class _Hold:
     def __init__(self):
         self._lock, self._holders, self._limiter, self.allowed = Lock(), 0, None, 1
 
+    def after_fork(self):
+        """In a new process, where those who held BLAS in the parent do not exist."""
+        if self._holders:
+            self._limiter.restore_original_limits()
+        self.__init__()
+
     def __enter__(self):
         with self._lock:
             if not self._holders:
                 self.allowed = _allowed()
                 self._limiter = _blas().limit(limits=1)
-                self._limiter.__enter__()
             self._holders += 1
             return self.allowed
 
     def __exit__(self, *exception):
         with self._lock:
-            self._holders -= 1
-            if not self._holders:
-                self._limiter.__exit__(*exception)
+            # In a process that was forked within a hold there may be none left to end.
+            if self._holders:
+                self._holders -= 1
+                if not self._holders:
+                    self._limiter.restore_original_limits()
 
 
 single_blas_thread = _Hold()
 if hasattr(os, "register_at_fork"):
-    # Who held it in the parent does not exist in the child.
-    os.register_at_fork(after_in_child=single_blas_thread.__init__)
+    os.register_at_fork(after_in_child=single_blas_thread.after_fork)
 
 
 def n_threads():

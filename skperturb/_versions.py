@@ -11,7 +11,7 @@ from ._version import __version__
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "threadpoolctl")
 
 
-def show_versions():
+def show_versions() -> None:
     """Print the versions in use, which sums over tables (compiled or NumPy), and the threads.
 
     The compiled sums are several times as fast and agree with NumPy's to rounding. They are left

@@ -1,7 +1,10 @@
 """Linear classifiers whose probabilities come from noise on the scores."""
 
+from typing import Any
+
 from ._classifier import POSITIVE, PerturbClassifier
-from .models import PerturbArgmax, PerturbSoftmax
+from ._completeness import Constraint
+from .models import NoiseLike, PerturbArgmax, PerturbSoftmax
 
 __all__ = ["PerturbArgmaxClassifier", "PerturbSoftmaxClassifier"]
 
@@ -24,15 +27,17 @@ class PerturbArgmaxClassifier(PerturbClassifier):
         Multiplies the noise's own scale, in the units of the scores. It acts through `C`
         alone: twice the scale with four times C gives the same probabilities.
     constraint : {"sum_to_zero", "reference", None}, default="sum_to_zero"
-        What makes the coefficients unique: the rows of the classes sum to zero, or the row of
-        the reference class is zero, or the penalty alone does, whose choice is the rows that
-        sum to zero. With two classes there is one row, and the three are the same.
+        What makes the coefficients unique: the rows of the classes sum to zero
+        ("sum_to_zero"), the row of the reference class is zero ("reference"), or the penalty
+        alone makes them unique (None), and its choice also sums to zero. With two classes there
+        is one row, and the three are the same.
     reference_class : label, default=None
-        The reference class, for ``constraint="reference"``; None for the first of ``classes_``.
+        The reference class of ``constraint="reference"``; None means the first of ``classes_``.
     loss : {"log_loss", "fenchel_young"}, default="log_loss"
-        What is minimised for each row: minus the log of the probability of its class, or
-        potential(scores) - score of its class, whose derivative is p - e_y: convex for every
-        noise, in the units of the scores, known up to a constant.
+        What is minimised for each row. "log_loss" is minus the log of the probability of its
+        class. "fenchel_young" is potential(scores) - score of its class, in the units of the
+        scores and known up to a constant; its derivative is p - e_y, and it is convex for every
+        noise.
     C : float, default=1.0
         Inverse strength of the penalty, as in LogisticRegression: the objective is
         ``C * sum(sample_weight * loss) + 1/2 * sum(coef_ ** 2)``, the intercept free.
@@ -43,20 +48,20 @@ class PerturbArgmaxClassifier(PerturbClassifier):
         Weights of the classes, which multiply `sample_weight`; "balanced" gives every class
         the same total.
     solver : {"auto", "newton", "lbfgs"}, default="auto"
-        "newton" takes few iterations, each of which makes the matrix of second derivatives;
-        "lbfgs" makes it now and then, from a part of the rows if there are many, and needs
-        gradients else. With m = (n_classes - 1) * (n_features + 1) parameters, "auto" is
-        "newton" if m <= 400 and n_samples * m**2 <= 1e7, else "lbfgs".
+        "newton" takes few iterations and computes the matrix of second derivatives in each.
+        "lbfgs" computes gradients, and only now and then that matrix, from a part of the rows if
+        there are many. With m = (n_classes - 1) * (n_features + 1) parameters, "auto" means
+        "newton" if m <= 400 and n_samples * m**2 <= 1e7, and otherwise "lbfgs".
     tol : float, default=1e-4
         The fit ends when no entry of the gradient of the objective, divided by C and by the
-        sum of the weights, is larger.
+        sum of the weights, is larger than `tol`.
     max_iter : int, default=100
-        Most iterations; a ConvergenceWarning says when they did not suffice.
+        Largest number of iterations; a ConvergenceWarning says when they did not suffice.
     warm_start : bool, default=False
-        Start from the last fit, if it had the same classes and number of features. Where the
-        loss has several minima (Student-t and Cauchy noise with the log loss) a fit finds one,
-        always the same; fit with other noise first, or set `coef_` and `intercept_`, for another
-        start.
+        Start from the last fit, if it had the same classes and number of features. If the
+        loss has several minima (Student-t and Cauchy noise with the log loss), a fit always finds
+        the same one; to start elsewhere, fit with other noise first, or set `coef_` and
+        `intercept_`.
 
     Attributes
     ----------
@@ -79,7 +84,8 @@ class PerturbArgmaxClassifier(PerturbClassifier):
     noise_ : Noise
         Its noise, `noise_scale` included.
     representation_ : skperturb.representation.Representation
-        Whether it can represent every distribution of classes, and each by one set of scores only.
+        Whether the model can represent every distribution of classes, and each by one set of
+        scores only.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -146,15 +152,17 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
     temperature : float, default=1.0
         Temperature of the softmax, in the units of the scores.
     constraint : {"sum_to_zero", "reference", None}, default="sum_to_zero"
-        What makes the coefficients unique: the rows of the classes sum to zero, or the row of
-        the reference class is zero, or the penalty alone does, whose choice is the rows that
-        sum to zero. With two classes there is one row, and the three are the same.
+        What makes the coefficients unique: the rows of the classes sum to zero
+        ("sum_to_zero"), the row of the reference class is zero ("reference"), or the penalty
+        alone makes them unique (None), and its choice also sums to zero. With two classes there
+        is one row, and the three are the same.
     reference_class : label, default=None
-        The reference class, for ``constraint="reference"``; None for the first of ``classes_``.
+        The reference class of ``constraint="reference"``; None means the first of ``classes_``.
     loss : {"log_loss", "fenchel_young"}, default="log_loss"
-        What is minimised for each row: minus the log of the probability of its class, or
-        potential(scores) - score of its class, whose derivative is p - e_y: convex for every
-        noise, in the units of the scores, known up to a constant.
+        What is minimised for each row. "log_loss" is minus the log of the probability of its
+        class. "fenchel_young" is potential(scores) - score of its class, in the units of the
+        scores and known up to a constant; its derivative is p - e_y, and it is convex for every
+        noise.
     C : float, default=1.0
         Inverse strength of the penalty, as in LogisticRegression: the objective is
         ``C * sum(sample_weight * loss) + 1/2 * sum(coef_ ** 2)``, the intercept free.
@@ -165,20 +173,20 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         Weights of the classes, which multiply `sample_weight`; "balanced" gives every class
         the same total.
     solver : {"auto", "newton", "lbfgs"}, default="auto"
-        "newton" takes few iterations, each of which makes the matrix of second derivatives;
-        "lbfgs" makes it now and then, from a part of the rows if there are many, and needs
-        gradients else. With m = (n_classes - 1) * (n_features + 1) parameters, "auto" is
-        "newton" if m <= 400 and n_samples * m**2 <= 1e7, else "lbfgs".
+        "newton" takes few iterations and computes the matrix of second derivatives in each.
+        "lbfgs" computes gradients, and only now and then that matrix, from a part of the rows if
+        there are many. With m = (n_classes - 1) * (n_features + 1) parameters, "auto" means
+        "newton" if m <= 400 and n_samples * m**2 <= 1e7, and otherwise "lbfgs".
     tol : float, default=1e-4
         The fit ends when no entry of the gradient of the objective, divided by C and by the
-        sum of the weights, is larger.
+        sum of the weights, is larger than `tol`.
     max_iter : int, default=100
-        Most iterations; a ConvergenceWarning says when they did not suffice.
+        Largest number of iterations; a ConvergenceWarning says when they did not suffice.
     warm_start : bool, default=False
-        Start from the last fit, if it had the same classes and number of features. Where the
-        loss has several minima (Student-t and Cauchy noise with the log loss) a fit finds one,
-        always the same; fit with other noise first, or set `coef_` and `intercept_`, for another
-        start.
+        Start from the last fit, if it had the same classes and number of features. If the
+        loss has several minima (Student-t and Cauchy noise with the log loss), a fit always finds
+        the same one; to start elsewhere, fit with other noise first, or set `coef_` and
+        `intercept_`.
 
     Attributes
     ----------
@@ -201,7 +209,8 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
     noise_ : Noise
         Its noise, `noise_scale` included.
     representation_ : skperturb.representation.Representation
-        Whether it can represent every distribution of classes, and each by one set of scores only.
+        Whether the model can represent every distribution of classes, and each by one set of
+        scores only.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -236,21 +245,21 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
 
     def __init__(
         self,
-        noise="gaussian",
+        noise: NoiseLike = "gaussian",
         *,
-        noise_scale=1.0,
-        temperature=1.0,
-        constraint="sum_to_zero",
-        reference_class=None,
-        loss="log_loss",
-        C=1.0,
-        fit_intercept=True,
-        class_weight=None,
-        solver="auto",
-        tol=1e-4,
-        max_iter=100,
-        warm_start=False,
-    ):
+        noise_scale: float = 1.0,
+        temperature: float = 1.0,
+        constraint: Constraint = "sum_to_zero",
+        reference_class: Any = None,
+        loss: str = "log_loss",
+        C: float = 1.0,
+        fit_intercept: bool = True,
+        class_weight: dict | str | None = None,
+        solver: str = "auto",
+        tol: float = 1e-4,
+        max_iter: int = 100,
+        warm_start: bool = False,
+    ) -> None:
         super().__init__(
             noise,
             noise_scale=noise_scale,

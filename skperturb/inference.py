@@ -6,45 +6,71 @@ H^-1, or H^-1 B H^-1 with B the sum of the outer products of the rows' score vec
 (Huber 1967, White 1982). A row of weight 2 counts as two rows throughout.
 """
 
-import warnings
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from sklearn.utils.validation import check_is_fitted
 
-from ._linear._identifiability import (
+from ._data import Features
+from ._linalg import unit_diagonal
+from ._linear import (
     IDENTIFIED,
     NEARLY,
     Standardised,
+    UnsettledError,
+    all_rows,
     feature_names,
+    finite_minimum,
     nearly_in_words,
+    objective_again,
     relation_in_words,
 )
-from ._linear._separation import UnsettledError, finite_minimum
-from ._linear._solvers import unit_diagonal
+from ._results import Record
+from ._warnings import warn_user
+from .noise import as_noise
 
 __all__ = ["LikelihoodRatioTest", "likelihood_ratio_test"]
 
-# Parameters that decide what a fit minimises, the noise aside.
-_MATTER = "loss", "C", "constraint", "reference_class", "fit_intercept", "class_weight"
+# Parameters that do not change what a fit minimises.
+_HOW = {"solver", "tol", "max_iter", "warm_start"}
 _NEAR = 0.05  # to the maximum, in standard errors
+_SAME_DATA = 1e-5  # relative difference of loss and sum of weights, in single precision, too
+# What two fits may leave of a log likelihood to their tolerance: absolute, and relative.
+_LEFT, _LEFT_RELATIVE = 1e-3, 1e-6
 
 
 class InferenceMixin:
     """What a classifier that maximises a likelihood can say of its coefficients."""
 
+    _fit_record: Any = None  # the FitRecord of a fitted classifier
+    coef_: NDArray
+    loss_: float
+    weight_sum_: float
+
     @property
-    def log_likelihood_(self):
+    def log_likelihood_(self) -> float:
         """Log likelihood of the training data at the solution, weights included, no penalty."""
-        loss, C = self._fit_params["loss"], self._fit_params["C"]
+        check_is_fitted(self)
+        loss, C = self._fit_record.params["loss"], self._fit_record.params["C"]
         if loss != "log_loss":
             raise AttributeError(f"There is no log likelihood with loss={loss!r}.")
         penalty = np.sum(np.square(self.coef_, dtype=float)) / (2 * C)
         return penalty - self.weight_sum_ * self.loss_
 
-    def summary(self, X=None, y=None, sample_weight=None, *, cov="observed", confidence=0.95):
+    def summary(
+        self,
+        X: Features | None = None,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        cov: str = "observed",
+        confidence: float = 0.95,
+    ) -> pd.DataFrame:
         """Coefficients with standard errors, tests and confidence intervals.
 
         The covariance of an unpenalised fit: the inverse of the observed information in the
@@ -53,11 +79,11 @@ class InferenceMixin:
         Parameters
         ----------
         X, y, sample_weight : array-like, default=None
-            The data of the fit. If None, those that the object was fitted to, which it
-            refers to until it is saved or copied.
+            The data of the fit. If None, the data that the object was fitted to: after a fit
+            without a penalty the object refers to them until it is saved or copied.
         cov : {"observed", "robust"}, default="observed"
-            "observed" is right if the model is; "robust" (Huber and White, H^-1 B H^-1 without a
-            correction for small samples) also if the noise is another one.
+            "observed" is right if the model is right. "robust" (Huber and White, H^-1 B H^-1
+            without a correction for small samples) is also right if the noise has another law.
         confidence : float, default=0.95
             Level of the confidence intervals, between 0 and 1.
 
@@ -94,33 +120,37 @@ class InferenceMixin:
         if X is None:
             if y is not None or sample_weight is not None:
                 raise ValueError("y and sample_weight were given without X: give all or none.")
-            if not hasattr(self, "_objective"):
+            objective = self._fit_record.objective
+            if objective is None:
                 raise ValueError(
                     "This model was saved or copied, and no longer knows the data of its fit: "
                     "pass X, y and sample_weight to summary."
                 )
-            objective = self._objective
+        elif y is None:
+            raise ValueError("X was given without y: give both, or none.")
         else:
-            objective = self._objective_for(X, y, sample_weight)
+            objective = objective_again(self, X, y, sample_weight)
             _check_same_data(self, objective)
         return _summary(self, objective, cov=cov, confidence=confidence)
 
-    def aic(self):
+    def aic(self) -> float:
         """Akaike's information criterion of an unpenalised fit: 2 parameters - 2 log likelihood.
 
         Returns
         -------
         float
+            The smaller, the better.
 
         Raises
         ------
         ValueError
-            After a penalised fit, or one with `class_weight` or another loss.
+            After a penalised fit, after a fit with `class_weight` or another loss, or if features
+            depend on each other (which is checked while the object refers to its data).
         """
         check_is_fitted(self)
         return _information_criterion(self, 2.0)
 
-    def bic(self):
+    def bic(self) -> float:
         """Bayesian information criterion (Schwarz): log(n) parameters - 2 log likelihood.
 
         n is the sum of the sample weights.
@@ -128,44 +158,71 @@ class InferenceMixin:
         Returns
         -------
         float
+            The smaller, the better.
 
         Raises
         ------
         ValueError
-            After a penalised fit, or one with `class_weight` or another loss.
+            After a penalised fit, after a fit with `class_weight` or another loss, or if features
+            depend on each other (which is checked while the object refers to its data).
         """
         check_is_fitted(self)
         return _information_criterion(self, np.log(self.weight_sum_))
 
 
-class LikelihoodRatioTest(NamedTuple):
-    """Result of :func:`likelihood_ratio_test`."""
+@dataclass(frozen=True)
+class LikelihoodRatioTest(Record):
+    """Result of :func:`likelihood_ratio_test`: read it with ``print``, or :meth:`to_dict`.
+
+    Attributes
+    ----------
+    statistic : float
+        Twice the difference of the log likelihoods.
+    df : int
+        Degrees of freedom: the number of parameters that only the larger model has.
+    p_value : float
+        Probability of a statistic at least as large if the smaller model is true.
+    """
 
     statistic: float
     df: int
     p_value: float
 
+    def __iter__(self) -> Iterator[float]:
+        warn_user(
+            "The next release will not unpack a LikelihoodRatioTest: read its attributes "
+            "statistic, df and p_value.",
+            FutureWarning,
+        )
+        return iter((self.statistic, self.df, self.p_value))
 
-def likelihood_ratio_test(restricted, full):
+
+def likelihood_ratio_test(restricted: Any, full: Any) -> LikelihoodRatioTest:
     """Test whether the features that only the full model has improve the likelihood.
 
-    Twice the difference of the log likelihoods, against the chi-squared distribution (Wilks).
+    Twice the difference of the log likelihoods is compared with the chi-squared distribution
+    (Wilks).
 
     Parameters
     ----------
     restricted, full : fitted classifiers
-        The same model fitted with C=inf to the same rows; the features of `restricted`
-        are some of those of `full`, which is checked where they have names.
+        The same model fitted with C=inf to the same rows. The features of `restricted` must be
+        some of those of `full`, or combinations of them. This is checked by the names of the
+        features, and by the data while both objects refer to them (until they are saved or
+        copied). Of saved or copied objects only the sum of the weights is compared, so make sure
+        that their rows are the same.
 
     Returns
     -------
     LikelihoodRatioTest
-        statistic, df (the number of parameters that `restricted` lacks) and p_value.
+        The result; print it for a text.
 
     Raises
     ------
     ValueError
-        If a fit is penalised, or the two are not nested models of the same data.
+        If a fit is penalised, if the two are not nested models of the same data, if features
+        depend on each other, or if the features have no names and an object was saved or copied,
+        so that it cannot be checked whether the models are nested.
 
     Examples
     --------
@@ -175,8 +232,8 @@ def likelihood_ratio_test(restricted, full):
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> radius = PerturbArgmaxClassifier(C=float("inf")).fit(X[:, :1], y)
     >>> and_texture = PerturbArgmaxClassifier(C=float("inf")).fit(X[:, :2], y)
-    >>> statistic, df, p_value = likelihood_ratio_test(radius, and_texture)
-    >>> round(statistic, 1), df, p_value < 0.001
+    >>> result = likelihood_ratio_test(radius, and_texture)
+    >>> round(result.statistic, 1), result.df, result.p_value < 0.001
     (38.8, 1, True)
     """
     for clf in (restricted, full):
@@ -187,8 +244,9 @@ def likelihood_ratio_test(restricted, full):
         np.array_equal(restricted.classes_, full.classes_),
         np.isclose(restricted.weight_sum_, full.weight_sum_, rtol=1e-9),
     ]
-    objectives = [getattr(clf, "_objective", None) for clf in (restricted, full)]
-    if None not in objectives:  # they know their data
+    objectives = [clf._fit_record.objective for clf in (restricted, full)]
+    known = None not in objectives
+    if known:
         same.append(objectives[0].same_rows(objectives[1]))
     if not all(same):
         raise ValueError(
@@ -196,16 +254,22 @@ def likelihood_ratio_test(restricted, full):
             "likelihoods cannot be compared by this test. Compare them by aic()."
         )
     df = _n_parameters(full) - _n_parameters(restricted)
-    names = [getattr(clf, "feature_names_in_", None) for clf in (restricted, full)]
-    nested = names[0] is None or names[1] is None or set(names[0]) <= set(names[1])
-    if df <= 0 or not nested or restricted.fit_intercept > full.fit_intercept:
+    names = [set(getattr(clf, "feature_names_in_", ())) for clf in (restricted, full)]
+    if not (all(names) or known):
+        raise ValueError(
+            "It cannot be checked whether the models are nested: the features have no names, and a "
+            "model that was saved or copied no longer refers to its data. Fit both to data frames, "
+            "or do the test before they are saved or copied."
+        )
+    nested = df > 0 and restricted.fit_intercept <= full.fit_intercept
+    nested = nested and (not all(names) or names[0] <= names[1])
+    if not nested or (known and not objectives[1].spans(objectives[0])):
         raise ValueError(
             "The first model is not nested in the second: its features must be some of those of "
             "the second, and fewer. Give the smaller model first."
         )
     statistic = 2 * (full.log_likelihood_ - restricted.log_likelihood_)
-    # What both fits may have left to their tolerance.
-    if statistic < -1e-3 * max(1.0, abs(full.log_likelihood_) * 1e-3):
+    if statistic < -max(_LEFT, _LEFT_RELATIVE * abs(full.log_likelihood_)):
         raise ValueError(
             "The larger model has the lower likelihood: the features are not nested, or a fit did "
             "not converge, or stopped at another maximum (noise that is not log-concave)."
@@ -241,7 +305,7 @@ def _summary(clf, objective, *, cov, confidence):
             "With constraint=None the coefficients are not unique and have no standard errors: fit "
             "with constraint='sum_to_zero' or 'reference'."
         )
-    free = objective.free(*clf._all_rows())
+    free = objective.free(*all_rows(clf))
     covariance = _covariance(clf, objective, free, robust=cov == "robust")
     std_err = np.sqrt(objective.variances(covariance))
     coef = np.column_stack(objective.coefficients(free))[:, : std_err.shape[1]]
@@ -293,7 +357,7 @@ def _covariance(clf, objective, free, robust):
             hardly = nearly_in_words(data.taking_part(direction))
             if values[0] < IDENTIFIED:
                 raise ValueError(hardly)
-            warnings.warn(hardly, UserWarning, stacklevel=4)
+            warn_user(hardly, UserWarning)
         elif values[0] < IDENTIFIED:
             raise ValueError(
                 "The features have offsets that are too large against their spread for standard "
@@ -338,11 +402,13 @@ def _not_at_a_maximum(distance):
 
 
 def _check_unpenalised(clf):
-    now, then = clf.get_params(deep=False), clf._fit_params
-    changed = [name for name in _MATTER if now[name] != then[name]]
-    if changed or repr(clf._model()) != repr(clf.model_):
+    now, then = clf.get_params(deep=False), dict(clf._fit_record.params)
+    for params in (now, then):
+        params["noise"] = as_noise(params["noise"])
+    changed = [name for name in then if name not in _HOW and now[name] != then[name]]
+    if changed:
         raise ValueError(
-            f"Parameters were changed after the fit ({', '.join(changed) or 'noise'}): fit again."
+            f"Parameters were changed after the fit ({', '.join(changed)}): fit again."
         )
     if np.isfinite(clf.C):
         raise ValueError(
@@ -357,8 +423,9 @@ def _check_unpenalised(clf):
 
 
 def _check_same_data(clf, objective):
-    value, _ = objective(objective.free(*clf._all_rows()))
-    if not np.allclose([objective.total, value], [clf.weight_sum_, clf.loss_], rtol=1e-5):
+    value, _ = objective(objective.free(*all_rows(clf)))
+    fitted = [clf.weight_sum_, clf.loss_]
+    if not np.allclose([objective.total, value], fitted, rtol=_SAME_DATA):
         raise ValueError(
             "X, y and sample_weight are not those of the fit: their sum of weights is "
             f"{objective.total:g} and their loss {value:g}, the fit's {clf.weight_sum_:g} and "
@@ -374,7 +441,12 @@ def _check_likelihood(clf):
         )
     check_is_fitted(clf)
     _check_unpenalised(clf)
-    if clf._problem:
-        raise ValueError(f"The fit is not at a maximum of the likelihood. {clf._problem}")
+    record = clf._fit_record
+    if record.problem:
+        raise ValueError(f"The fit is not at a maximum of the likelihood. {record.problem}")
     if clf.loss != "log_loss":
         raise ValueError(f"loss={clf.loss!r} has no likelihood. Fit with loss='log_loss'.")
+    # A column that depends on others would be counted as a parameter and is none.
+    relations = Standardised(clf, record.objective).relations() if record.objective else []
+    if relations:
+        raise ValueError(" ".join(map(relation_in_words, relations)))

@@ -1,24 +1,290 @@
 """The two probability models, for people who have scores and no features."""
 
+from abc import ABC, abstractmethod
 from numbers import Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array
 
+from ._completeness import Constraint, Representation, argmax_answer, softmax_answer
 from ._engine._convolution import convolution
 from ._engine._inverse import descend, invert
 from ._engine._kernels import expected_information, make_kernel
-from .noise import Discrete, as_noise, interquartile_range
-from .representation import argmax_representation, softmax_representation
+from ._warnings import warn_user
+from .noise import Discrete, Noise, as_noise, interquartile_range
 
 __all__ = ["PerturbArgmax", "PerturbSoftmax"]
 
+NoiseLike = str | Noise | Any  # Any: a frozen continuous distribution of scipy.stats
+Floats = NDArray[np.float64]
+Seed = int | np.random.RandomState | None
+# Old names of methods, and what to use instead.
+_NO_LONGER_PUBLIC = {
+    "kernel": "proba, log_proba, potential, jacobian or information",
+    "invert": "scores_from_proba",
+}
 _EXTREME = 1e6  # ratio of temperature and noise: beyond, one of them is lost in rounding
+_SUM_ERROR = 1e-6  # of a row of probabilities: more is no rounding
+_NOT_ONE = 1 - 1e-9  # largest p of which the first guess of an inversion takes a quantile
 
 
-class PerturbArgmax:
+class _Model(ABC):
+    """What both models share: all that follows from the law of which they are the argmax."""
+
+    def __init__(self, noise: NoiseLike = "gaussian", noise_scale: float = 1.0) -> None:
+        self.noise = as_noise(noise, noise_scale)
+
+    @abstractmethod
+    def _law(self):
+        """The law of which this model is the Perturb-Argmax."""
+
+    @abstractmethod
+    def _representation(self, constraint):
+        """Completeness and minimality."""
+
+    def _check_jumps(self):
+        if self.noise.atoms and not isinstance(self.noise, Discrete):
+            raise ValueError(
+                f"The CDF of {self.noise!r} jumps: single values have positive probability, which "
+                "quadrature does not see. Use noise.Discrete, or a law without jumps."
+            )
+
+    def _kernel(self, n_classes):
+        """What computes probabilities and likelihoods of scores that are known to be valid."""
+        return make_kernel(self._law(), n_classes)
+
+    def _prepare(self, scores):
+        """The kernel for scores, and the scores as a checked array."""
+        scores = _check_scores(scores)
+        return self._kernel(scores.shape[1]), scores
+
+    def __getattr__(self, name):
+        if name not in _NO_LONGER_PUBLIC:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        warn_user(
+            f"{type(self).__name__}.{name} is no longer public, and the next release will not have "
+            f"it. Use {_NO_LONGER_PUBLIC[name]}.",
+            FutureWarning,
+        )
+        return getattr(self, f"_{name}")
+
+    def proba(self, scores: ArrayLike) -> Floats:
+        """Class probabilities.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_samples, n_classes)
+            Finite scores of at least two classes; a common shift of a row changes nothing.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Each row sums to one.
+
+        Raises
+        ------
+        ValueError
+            If the scores are not a finite two-dimensional array of at least two columns.
+        """
+        kernel, rows = self._prepare(scores)
+        return kernel.proba(rows)
+
+    def log_proba(self, scores: ArrayLike) -> Floats:
+        """Log of the class probabilities, accurate where the probability underflows.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_samples, n_classes)
+            As for :meth:`proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Logarithms, -inf for a probability of zero.
+        """
+        kernel, rows = self._prepare(scores)
+        return kernel.log_proba(rows)
+
+    def potential(self, scores: ArrayLike) -> Floats:
+        """G(scores) = E[max(scores + noise) - max(noise)], whose gradient is `proba`.
+
+        For Perturb-Softmax the maximum is temperature * log(sum(exp(. / temperature))).
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_samples, n_classes)
+            As for :meth:`proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            In the units of the scores; 0 where all scores are 0.
+        """
+        kernel, rows = self._prepare(scores)
+        return kernel.potential(rows)
+
+    def jacobian(self, scores: ArrayLike) -> Floats:
+        """Derivatives of the probabilities in the scores.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_samples, n_classes)
+            As for :meth:`proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes, n_classes)
+            Entry (i, j) of a sample is d p_i / d scores_j: symmetric, its rows sum to zero.
+        """
+        kernel, rows = self._prepare(scores)
+        return kernel.jacobian(rows)
+
+    def information(self, scores: ArrayLike) -> Floats:
+        """Expected (Fisher) information of one observed class about the scores.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_samples, n_classes)
+            As for :meth:`proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes, n_classes)
+            E[g g^T], g the gradient of the log probability of the class drawn: positive
+            semidefinite, its rows sum to zero.
+        """
+        return expected_information(*self._prepare(scores))
+
+    def _noisy(self, scores, size, random_state):
+        """Scores plus noise: (size, n_samples, n_classes)."""
+        scores = _check_scores(scores)
+        return scores + self.noise.rvs((size, *scores.shape), random_state)
+
+    def scores_from_proba(self, p: ArrayLike, constraint: str = "sum_to_zero") -> Floats:
+        """The scores that give these probabilities: the inverse of :meth:`proba`.
+
+        They minimise the convex potential(scores) - p @ scores, by Newton's method.
+
+        Parameters
+        ----------
+        p : array-like of shape (n_samples, n_classes)
+            Positive probabilities of at least two classes; each row sums to one.
+        constraint : {"sum_to_zero", "reference"}, default="sum_to_zero"
+            Which of the scores that differ by a common shift: those that sum to zero, or
+            those that are zero for the first class.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Scores that keep the constraint.
+
+        Raises
+        ------
+        ValueError
+            If a probability is zero or negative, a row does not sum to one, no scores are found,
+            or the constraint is unknown.
+
+        Examples
+        --------
+        >>> from skperturb import PerturbArgmax
+        >>> model = PerturbArgmax("gaussian")
+        >>> model.scores_from_proba(model.proba([[1.0, 0.5, -1.5]])).round(6)
+        array([[ 1. ,  0.5, -1.5]])
+        """
+        if constraint not in ("sum_to_zero", "reference"):
+            raise ValueError(
+                f"constraint must be 'sum_to_zero' or 'reference', got {constraint!r}."
+            )
+        checked = _check_probabilities(p)
+        scores, _, found = self._invert(checked)
+        if not found.all():
+            lost = np.flatnonzero(~found)
+            raise ValueError(
+                f"No scores were found for {lost.size} rows of p, the first of them "
+                f"{checked[lost[0]].tolist()}. {self._why_lost()}"
+            )
+        if constraint == "reference":
+            scores -= scores[:, :1]
+        return scores
+
+    def _invert(self, p):
+        """What `scores_from_proba` does, for probabilities that are known to be valid.
+
+        Parameters
+        ----------
+        p : ndarray of shape (n_samples, n_classes)
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes)
+            They sum to zero.
+        steps : ndarray of shape (n_samples,), int
+            Newton steps.
+        found : ndarray of shape (n_samples,), bool
+            Whether the scores give `p`, to 1e-8 of log p.
+        """
+        kernel, law = self._kernel(p.shape[1]), self._law()
+        # A first guess: the winner's value as a constant that each class has to exceed.
+        scores, steps, found = invert(kernel, p, -law.isf(np.minimum(p, _NOT_ONE)))
+        # Only noise with gaps or atoms loses any.
+        lost = np.flatnonzero(~found)
+        if lost.size:
+            near = descend(kernel, p[lost], scores[lost], interquartile_range(self.noise))
+            scores[lost], further, found[lost] = invert(kernel, p[lost], near)
+            steps[lost] += further
+        return scores, steps, found
+
+    def representation(self, constraint: Constraint = "sum_to_zero") -> Representation:
+        """Whether the model can represent every distribution, and each by one set of scores only.
+
+        The answer follows from the noise: its support, gaps and atoms. Gaps and atoms of a
+        distribution of scipy.stats are searched for in its functions; where these do not decide,
+        the answer is None, "unknown".
+
+        Parameters
+        ----------
+        constraint : {"sum_to_zero", "reference", None}, default="sum_to_zero"
+            Which scores are allowed: those that sum to zero, those that are zero for one class,
+            or all.
+
+        Returns
+        -------
+        skperturb.representation.Representation
+            The answer, with its reason; print it for a text.
+
+        Raises
+        ------
+        ValueError
+            If the constraint is unknown.
+
+        Examples
+        --------
+        >>> from skperturb import PerturbArgmax
+        >>> print(PerturbArgmax("gaussian").representation())
+        model       PerturbArgmax(Gaussian())
+        constraint  sum_to_zero
+        complete    yes
+        minimal     yes
+        where       everywhere
+        reason      The noise has no atoms, so that p is continuous and reaches every
+                    distribution. Its density is positive all the way to an infinite
+                    end of (-inf, inf): any two classes can tie above all others, so
+                    that the potential is strictly convex (Hofbauer and Sandholm 2002;
+                    Norets and Takahashi 2013).
+        """
+        return self._representation(constraint)
+
+    def _why_lost(self):
+        if self.noise.atoms:
+            return "With noise that has atoms Perturb-Argmax cannot represent every distribution."
+        return "Some probabilities are too small for this noise, or the scores have no effect."
+
+
+class PerturbArgmax(_Model):
     """Probability that each class has the largest score once noise is added.
 
     p_i = P(argmax_k(scores_k + noise_k) = i), the noise independent and identically
@@ -44,114 +310,21 @@ class PerturbArgmax:
     array([[0.728751, 0.224098, 0.047151]])
     """
 
-    def __init__(self, noise="gaussian", noise_scale=1.0):
-        self.noise = as_noise(noise, noise_scale)
-
     def __repr__(self):
         return f"{type(self).__name__}({self.noise!r})"
 
     def _law(self):
-        """The law of the noise of which this model is the Perturb-Argmax."""
+        self._check_jumps()
         return self.noise
 
-    def kernel(self, n_classes):
-        """What computes probabilities and likelihoods of scores that are known to be valid."""
-        if self.noise.atoms and not isinstance(self.noise, Discrete):
-            raise ValueError(
-                f"The CDF of {self.noise!r} jumps: single values have positive probability, which "
-                "no quadrature sees. Use noise.Discrete, or a law without jumps."
-            )
-        return make_kernel(self._law(), n_classes)
+    def _representation(self, constraint):
+        return argmax_answer(repr(self), self.noise, constraint)
 
-    def proba(self, scores):
-        """Class probabilities.
+    def sample(self, scores: ArrayLike, size: int = 1, random_state: Seed = None) -> NDArray:
+        """Draw winning classes at random (Monte Carlo).
 
-        Parameters
-        ----------
-        scores : array-like of shape (n_samples, n_classes)
-            Finite scores of at least two classes; a common shift of a row changes nothing.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Each row sums to one.
-
-        Raises
-        ------
-        ValueError
-            If the scores are not a finite two-dimensional array of at least two columns.
-        """
-        scores = _check_scores(scores)
-        return self.kernel(scores.shape[1]).proba(scores)
-
-    def log_proba(self, scores):
-        """Log of the class probabilities, accurate where the probability underflows.
-
-        Parameters
-        ----------
-        scores : array-like of shape (n_samples, n_classes)
-            As for :meth:`proba`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        scores = _check_scores(scores)
-        return self.kernel(scores.shape[1]).log_proba(scores)
-
-    def potential(self, scores):
-        """G(scores) = E[max(scores + noise) - max(noise)], whose gradient is `proba`.
-
-        For Perturb-Softmax the maximum is temperature * log(sum(exp(. / temperature))).
-
-        Parameters
-        ----------
-        scores : array-like of shape (n_samples, n_classes)
-            As for :meth:`proba`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            In the units of the scores; 0 where all scores are 0.
-        """
-        scores = _check_scores(scores)
-        return self.kernel(scores.shape[1]).potential(scores)
-
-    def jacobian(self, scores):
-        """Derivatives of the probabilities in the scores.
-
-        Parameters
-        ----------
-        scores : array-like of shape (n_samples, n_classes)
-            As for :meth:`proba`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes, n_classes)
-            Entry (i, j) of a sample is d p_i / d scores_j: symmetric, its rows sum to zero.
-        """
-        scores = _check_scores(scores)
-        return self.kernel(scores.shape[1]).jacobian(scores)
-
-    def information(self, scores):
-        """Expected (Fisher) information of one observed class about the scores.
-
-        Parameters
-        ----------
-        scores : array-like of shape (n_samples, n_classes)
-            As for :meth:`proba`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes, n_classes)
-            E[g g^T], g the gradient of the log probability of the class drawn: positive
-            semidefinite, its rows sum to zero.
-        """
-        scores = _check_scores(scores)
-        return expected_information(self.kernel(scores.shape[1]), scores)
-
-    def sample(self, scores, size=1, random_state=None):
-        """Monte Carlo draws from the model.
+        The draws are class numbers, of shape (size, n_samples). Those of PerturbSoftmax are
+        vectors of weights, of shape (size, n_samples, n_classes).
 
         Parameters
         ----------
@@ -165,139 +338,18 @@ class PerturbArgmax:
         Returns
         -------
         ndarray of shape (size, n_samples), int
-            The winning class, argmax(scores + noise), of each draw and row; where several are
-            largest, one of them at random.
+            The number of the winning class, argmax(scores + noise), of each draw and row. Where
+            several classes are largest, one of them is drawn.
         """
-        random_state = check_random_state(random_state)
-        noisy = self._noisy(scores, size, random_state)
+        rng = check_random_state(random_state)
+        noisy = self._noisy(scores, size, rng)
         if not isinstance(self.noise, Discrete):
             return noisy.argmax(axis=2)
         ties = noisy >= noisy.max(axis=2, keepdims=True) - self.noise.resolution
-        return (ties * random_state.uniform(size=noisy.shape)).argmax(axis=2)
-
-    def _noisy(self, scores, size, random_state):
-        """Scores plus noise: (size, n_samples, n_classes)."""
-        scores = _check_scores(scores)
-        return scores + self.noise.rvs((size, *scores.shape), random_state)
-
-    def scores_from_proba(self, p, constraint="sum_to_zero"):
-        """The scores that give these probabilities: the inverse of :meth:`proba`.
-
-        They minimise the convex potential(scores) - p @ scores, by Newton's method.
-
-        Parameters
-        ----------
-        p : array-like of shape (n_samples, n_classes)
-            Positive probabilities of at least two classes; each row sums to one.
-        constraint : {"sum_to_zero", "reference"}, default="sum_to_zero"
-            Which of the scores that differ by a common shift: those that sum to zero, or
-            those that are zero for the first class.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-
-        Raises
-        ------
-        ValueError
-            If a probability is zero or negative, a row does not sum to one, no scores are found,
-            or the constraint is unknown.
-
-        Examples
-        --------
-        >>> from skperturb import PerturbArgmax
-        >>> model = PerturbArgmax("gaussian")
-        >>> model.scores_from_proba(model.proba([[1.0, 0.5, -1.5]])).round(6)
-        array([[ 1. ,  0.5, -1.5]])
-        """
-        if constraint not in ("sum_to_zero", "reference"):
-            raise ValueError(
-                f"constraint must be 'sum_to_zero' or 'reference', got {constraint!r}."
-            )
-        p = _check_probabilities(p)
-        scores, _, found = self.invert(p)
-        if not found.all():
-            lost = np.flatnonzero(~found)
-            raise ValueError(
-                f"No scores were found for {lost.size} rows of p, the first of them "
-                f"{p[lost[0]].tolist()}. {self._why_lost()}"
-            )
-        if constraint == "reference":
-            scores -= scores[:, :1]
-        return scores
-
-    def invert(self, p):
-        """What `scores_from_proba` does, for probabilities that are known to be valid.
-
-        Parameters
-        ----------
-        p : ndarray of shape (n_samples, n_classes)
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes)
-            They sum to zero.
-        steps : ndarray of shape (n_samples,), int
-            Newton steps.
-        found : ndarray of shape (n_samples,), bool
-            Whether the scores give `p`, to 1e-8 of log p.
-        """
-        kernel, law = self.kernel(p.shape[1]), self._law()
-        # A first guess: the winner's value as a constant that each class has to exceed.
-        scores, steps, found = invert(kernel, p, -law.isf(np.minimum(p, 1 - 1e-9)))
-        # Only noise with gaps or atoms loses any.
-        lost = np.flatnonzero(~found)
-        if lost.size:
-            near = descend(kernel, p[lost], scores[lost], interquartile_range(self.noise))
-            scores[lost], further, found[lost] = invert(kernel, p[lost], near)
-            steps[lost] += further
-        return scores, steps, found
-
-    def representation(self, constraint="sum_to_zero"):
-        """Whether the model can represent every distribution, and each by one set of scores only.
-
-        Parameters
-        ----------
-        constraint : {"sum_to_zero", "reference", None}, default="sum_to_zero"
-            Which scores are allowed: those that sum to zero, those that are zero for one class,
-            or all.
-
-        Returns
-        -------
-        skperturb.representation.Representation
-
-        Raises
-        ------
-        ValueError
-            If the constraint is unknown.
-
-        Examples
-        --------
-        >>> from skperturb import PerturbArgmax
-        >>> print(PerturbArgmax("gaussian").representation())
-        model       PerturbArgmax(Gaussian())
-        constraint  sum_to_zero
-        complete    yes
-        minimal     yes
-        where       everywhere
-        reason      The noise has no atoms, so that p is continuous and reaches every
-                    distribution. Its density is positive all the way to an infinite
-                    end of (-inf, inf): any two classes can tie above all others, so
-                    that the potential is strictly convex (Hofbauer and Sandholm 2002;
-                    Norets and Takahashi 2013).
-        """
-        return self._representation(constraint)
-
-    def _representation(self, constraint):
-        return argmax_representation(repr(self), self.noise, constraint)
-
-    def _why_lost(self):
-        if self.noise.atoms:
-            return "This noise has atoms: Perturb-Argmax does not reach every distribution."
-        return "Some probabilities are too small for this noise, or hardly change with its scores."
+        return (ties * rng.uniform(size=noisy.shape)).argmax(axis=2)
 
 
-class PerturbSoftmax(PerturbArgmax):
+class PerturbSoftmax(_Model):
     """Mean of the softmax of scores with noise.
 
     p_i = E[softmax((scores + noise) / temperature)_i], the noise independent and
@@ -329,7 +381,9 @@ class PerturbSoftmax(PerturbArgmax):
     array([[0.677697, 0.249211, 0.073092]])
     """
 
-    def __init__(self, noise="gaussian", noise_scale=1.0, temperature=1.0):
+    def __init__(
+        self, noise: NoiseLike = "gaussian", noise_scale: float = 1.0, temperature: float = 1.0
+    ) -> None:
         super().__init__(noise, noise_scale)
         if not (isinstance(temperature, Real) and 0 < temperature < np.inf):
             raise ValueError(
@@ -344,13 +398,16 @@ class PerturbSoftmax(PerturbArgmax):
                 f"interquartile range); between {1 / _EXTREME:.0e} and {_EXTREME:.0e} can be "
                 f"computed. Use the limit, {limit}, or another noise_scale."
             )
-        self.temperature = float(temperature)
+        self.temperature: float = float(temperature)
 
     def __repr__(self):
         return f"{type(self).__name__}({self.noise!r}, temperature={self.temperature!r})"
 
-    def sample(self, scores, size=1, random_state=None):
-        """Monte Carlo draws of the relaxed vector.
+    def sample(self, scores: ArrayLike, size: int = 1, random_state: Seed = None) -> Floats:
+        """Draw softmax vectors at random (Monte Carlo).
+
+        The draws are vectors of weights, of shape (size, n_samples, n_classes). Those of
+        PerturbArgmax are class numbers, of shape (size, n_samples).
 
         Parameters
         ----------
@@ -364,15 +421,16 @@ class PerturbSoftmax(PerturbArgmax):
         Returns
         -------
         ndarray of shape (size, n_samples, n_classes)
-            softmax((scores + noise) / temperature) of each draw and row; its mean over the draws
-            tends to `proba`.
+            For each draw and row, softmax((scores + noise) / temperature). With many draws their
+            mean tends to `proba`.
         """
         return softmax(self._noisy(scores, size, random_state) / self.temperature, axis=2)
 
     def _representation(self, constraint):
-        return softmax_representation(repr(self), constraint)
+        return softmax_answer(repr(self), constraint)
 
     def _law(self):
+        self._check_jumps()
         return convolution(self.noise, self.temperature)
 
 
@@ -393,6 +451,6 @@ def _check_probabilities(p):
             "the simplex. Give every class a small probability first."
         )
     total = p.sum(axis=1)
-    if np.abs(total - 1).max() > 1e-6:
+    if np.abs(total - 1).max() > _SUM_ERROR:
         raise ValueError(f"A row of p sums to {total[np.abs(total - 1).argmax()]:.6g}, not to one.")
     return p / total[:, None]

@@ -28,6 +28,7 @@ from sklearn.utils.estimator_checks import (
 
 from skperturb import PerturbArgmaxClassifier, PerturbSoftmaxClassifier, models
 from skperturb._engine._kernels import TableKernel
+from skperturb._linear import _losses
 from skperturb.noise import Gaussian, Logistic, StudentT, from_scipy
 
 CLASSIFIERS = [PerturbArgmaxClassifier, PerturbSoftmaxClassifier]
@@ -95,6 +96,7 @@ def three_classes(n=150, seed=0):
 def test_gumbel_is_logistic_regression(load, tables, weighted, C, monkeypatch):
     if tables:
         monkeypatch.setattr(models, "make_kernel", TableKernel)
+        monkeypatch.setattr(_losses, "make_kernel", TableKernel)
     X, y = load(return_X_y=True)
     if load is load_digits:  # few of its 64 columns: a sharp optimum, which L-BFGS can reach
         X, y = X[:600, 18:46:4], y[:600]

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
-from scipy import stats
+from scipy import sparse, stats
 from scipy.special import log_ndtr
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
@@ -203,6 +203,8 @@ def test_data_given_again():
         saved.summary(X, y)
     with pytest.raises(ValueError, match="given without X"):
         clf.summary(sample_weight=weight)
+    with pytest.raises(ValueError, match="X was given without y"):
+        clf.summary(X)
     with pytest.raises(ValueError, match=r"labels that the fit did not see: \['crack'\]"):
         saved.summary(X, np.where(y == "ok", "crack", y))
     assert len(pickle.dumps(clf)) < 5000
@@ -293,6 +295,12 @@ def test_likelihood_ratio():
     assert_allclose(result.statistic, 2 * (theirs[1] - theirs[0]), rtol=1e-6)
     assert result.df == 2
     assert_allclose(result.p_value, stats.chi2.sf(result.statistic, 2))
+    assert list(result.to_dict()) == ["statistic", "df", "p_value"]
+    assert str(result).splitlines()[1] == "df         2"
+    assert "<table>" in result._repr_html_()
+    with pytest.warns(FutureWarning, match="read its attributes"):
+        statistic, df, p_value = result
+    assert (statistic, df, p_value) == tuple(result.to_dict().values())
 
 
 def test_likelihood_ratio_of_fits_that_are_not_nested_is_refused():
@@ -313,6 +321,44 @@ def test_likelihood_ratio_of_fits_that_are_not_nested_is_refused():
     soft = PerturbSoftmaxClassifier(C=np.inf).fit(X, y)
     with pytest.raises(ValueError, match="not of the same model"):
         likelihood_ratio_test(width, soft)
+
+
+def test_likelihood_ratio_of_features_without_names():
+    """The columns of the smaller model must be combinations of those of the larger one."""
+    X, y = overlapping()
+    X = np.column_stack([X, np.random.default_rng(7).normal(size=len(X))])
+    full, last = fitted(X=X[:, :2], y=y), fitted(X=X[:, 2:], y=y)
+    with pytest.raises(ValueError, match="not nested"):
+        likelihood_ratio_test(last, full)
+    for inside in (
+        X[:, :1],
+        X[:, :1] - X[:, 1:2],
+        1e3 * X[:, :1] + 1e6,
+        sparse.csr_array(X[:, 1:2]),
+    ):
+        assert likelihood_ratio_test(fitted(X=inside, y=y, tol=1e-7), full).df == 2
+    # Without an intercept in the larger model an offset is no combination.
+    straight = fitted(X=X[:, :2], y=y, fit_intercept=False)
+    with pytest.raises(ValueError, match="not nested"):
+        likelihood_ratio_test(fitted(X=X[:, :1] + 3, y=y, fit_intercept=False), straight)
+    assert likelihood_ratio_test(fitted(X=X[:, :1], y=y, fit_intercept=False), straight).df == 2
+    single = fitted(X=X[:, :1].astype(np.float32), y=y, tol=1e-7)
+    assert likelihood_ratio_test(single, full).df == 2
+    saved = pickle.loads(pickle.dumps(full))
+    with pytest.raises(ValueError, match="no names, and a model that was saved"):
+        likelihood_ratio_test(fitted(X=X[:, :1], y=y), saved)
+    # Names tell of saved models whether they are nested.
+    frame, y = overlapping()
+    named = [pickle.loads(pickle.dumps(fitted(X=x, y=y))) for x in (frame[["width"]], frame)]
+    assert likelihood_ratio_test(*named).df == 2
+
+
+def test_criteria_count_no_parameters_of_columns_that_depend_on_others():
+    X, y = overlapping()
+    one, both = fitted(X=X, y=y), fitted(X=X.assign(sum=X["width"] + X["depth"]), y=y)
+    for call in (both.aic, both.bic, lambda: likelihood_ratio_test(one, both)):
+        with pytest.raises(ValueError, match=r"do not see width \+ depth - sum"):
+            call()
 
 
 @pytest.mark.parametrize("solver", ["newton", "lbfgs"])

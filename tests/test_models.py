@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -106,13 +109,13 @@ def test_small_probabilities_are_inverted_in_few_steps(model):
         log_p = np.random.default_rng(1).uniform(smallest, 0, size=(n, n_classes))
         log_p[:, 0], log_p[:, 1] = 0, smallest
         p = np.exp(log_p) / np.exp(log_p).sum(axis=1, keepdims=True)
-        scores, steps, found = model.invert(p)
+        scores, steps, found = model._invert(p)
         assert found.all()
         assert steps.max() <= 10
         assert_allclose(model.proba(scores), p, rtol=0, atol=1e-9)
         assert_allclose(scores.sum(axis=1), 0, atol=1e-9 * np.abs(scores).max())
         if n_classes == 7:
-            from_nowhere = invert(model.kernel(n_classes), p, np.zeros_like(p))
+            from_nowhere = invert(model._kernel(n_classes), p, np.zeros_like(p))
             assert from_nowhere[2].all()
             assert from_nowhere[1].max() <= 30
 
@@ -263,6 +266,33 @@ def test_sample_frequencies(model):
     assert np.all(np.abs(draws.mean(axis=0) - model.proba(SCORES)) <= 5 * error)
     again = model.sample(SCORES, size=n, random_state=0)
     assert np.array_equal(again, model.sample(SCORES, size=n, random_state=0))
+
+
+@pytest.mark.parametrize("model", [PerturbArgmax(), PerturbSoftmax()])
+def test_old_names_of_methods_warn(model):
+    with pytest.warns(FutureWarning, match=r"kernel is no longer public.* Use proba"):
+        p = model.kernel(3).proba(SCORES)
+    assert_allclose(p, model.proba(SCORES), rtol=0)
+    with pytest.warns(FutureWarning, match=r"invert is no longer public.* Use scores_from_proba"):
+        scores, _, found = model.invert(p)
+    assert found.all()
+    assert_allclose(scores, model.scores_from_proba(p), rtol=0, atol=IDENTITY)
+    assert not {"kernel", "invert"} & set(dir(model))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        model.nothing  # noqa: B018
+
+
+def test_neither_model_is_the_other():
+    """Their draws differ in shape and type."""
+    assert not isinstance(PerturbSoftmax(), PerturbArgmax)
+    assert not isinstance(PerturbArgmax(), PerturbSoftmax)
+
+
+def test_models_are_copied_and_saved():
+    for model in (PerturbArgmax("logistic", 2.0), PerturbSoftmax(temperature=0.5)):
+        for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+            assert repr(other) == repr(model)
+            assert_allclose(other.proba(SCORES), model.proba(SCORES), rtol=0)
 
 
 def test_repr_names_the_model():

@@ -3,7 +3,6 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 
-from skperturb._engine._kernels import make_kernel
 from skperturb._linear import _objective
 from skperturb._linear._constraints import make_constraint
 from skperturb._linear._losses import LOSSES
@@ -21,7 +20,7 @@ def objective(n_classes, constraint="sum_to_zero", X=X, weight=WEIGHT, noise=Non
     y = np.arange(len(weight)) % n_classes if "y" not in options else options.pop("y")
     options = {"C": 0.7, "fit_intercept": True, "loss": "log_loss"} | options
     noise = noise or Gaussian()
-    loss = LOSSES[options.pop("loss")](make_kernel(noise, n_classes), noise.log_concave)
+    loss = LOSSES[options.pop("loss")](noise, n_classes)
     return LinearObjective(
         X,
         y,
@@ -89,6 +88,33 @@ def test_sparse_is_dense(container):
         assert_allclose(one, other, rtol=1e-10, atol=IDENTITY)
     second = next(ours.curvatures(free)), next(theirs.curvatures(free))
     assert_allclose(*second, rtol=1e-10, atol=IDENTITY)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_columns_that_are_combinations_of_others(container, dtype):
+    def of(columns, fit_intercept=True):
+        rows = container(np.column_stack(columns).astype(dtype))
+        return objective(3, X=rows, weight=np.ones(40), fit_intercept=fit_intercept)
+
+    first, second, third = X.T
+    larger = of([1e3 * first, second + 5.0])
+    for inside in (
+        [first],
+        [second],
+        [1e-6 * (first - second)],
+        [first + 2.0],
+        [0 * first, second],
+    ):
+        assert larger.spans(of(inside))
+    assert larger.spans(of([first], fit_intercept=False))
+    for outside in ([third], [first, third], [first + 1e-3 * third], [first**2]):
+        assert not larger.spans(of(outside))
+    straight = of([first, second], fit_intercept=False)
+    assert straight.spans(of([first + second], fit_intercept=False))
+    assert not straight.spans(of([first + 2.0], fit_intercept=False))
+    # A larger model whose own columns depend on each other spans the same space.
+    assert of([first, second, first - second]).spans(of([second]))
 
 
 def test_weights_are_repetitions():

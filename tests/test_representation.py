@@ -235,6 +235,10 @@ def test_same_seed_same_points():
     model = PerturbArgmax("uniform")
     one, other = (verify_representation(model, 3, 10, random_state=1) for _ in range(2))
     assert_allclose(one.collision, other.collision, rtol=0)
+    default, zero = (
+        verify_representation(model, 3, 10, **seed) for seed in ({}, {"random_state": 0})
+    )
+    assert_allclose(default.collision, zero.collision, rtol=0)
 
 
 @pytest.mark.parametrize("bad", ["sum", 1, "none"])

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skperturb._linalg import unit_diagonal
 from skperturb._linear._solvers import choose_solver, minimize
+
+from .conftest import IDENTITY
 
 solvers = pytest.mark.parametrize("solver", ["newton", "lbfgs"])
 
@@ -40,6 +43,21 @@ class Hills:
     def curvatures(self, x):
         yield np.diag((1 - x**2) * np.exp(-(x**2) / 2))
         yield np.eye(len(x))
+
+
+def test_a_unit_diagonal_of_one_matrix_and_of_many():
+    rng = np.random.default_rng(0)
+    factors = rng.normal(size=(5, 3, 3)) * 10.0 ** rng.integers(-8, 8, (5, 3, 1))
+    matrices = factors @ factors.transpose(0, 2, 1)
+    matrices[0, 1] = matrices[0, :, 1] = 0.0
+    scaled, root = unit_diagonal(matrices, of_zero=7.0)
+    assert root[0, 1] == 7.0
+    diagonal = np.diagonal(scaled, axis1=1, axis2=2)
+    assert_allclose(diagonal, np.diagonal(matrices, axis1=1, axis2=2) > 0, rtol=IDENTITY)
+    for k in range(5):
+        one, units = unit_diagonal(matrices[k], of_zero=7.0)
+        assert_array_equal(one, scaled[k])
+        assert_allclose(one * units * units[:, None], matrices[k], rtol=IDENTITY)
 
 
 @solvers

@@ -1,6 +1,7 @@
 """Threads change how long a result takes, and nothing else."""
 
 import multiprocessing
+import os
 import threading
 import time
 
@@ -17,6 +18,13 @@ from skperturb._engine._sums import COMPILED
 from .conftest import IDENTITY
 
 BLAS = ThreadpoolController().select(user_api="blas")
+
+
+def forks(test):
+    """Skip where no process can be forked; Python warns of threads that a fork leaves behind."""
+    possible = "fork" in multiprocessing.get_all_start_methods()
+    test = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")(test)
+    return pytest.mark.skipif(not possible, reason="no fork here")(test)
 
 
 @pytest.fixture
@@ -118,12 +126,50 @@ def _fit(_):
     return PerturbArgmaxClassifier().fit(X, y).coef_
 
 
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@forks
 def test_a_forked_process_fits_too(four_threads):
     here = _fit(0)
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert_allclose(pool.map_async(_fit, [0]).get(timeout=120)[0], here, rtol=1e-7)
+
+
+def _threads_of_blas(results):
+    before = [library["num_threads"] for library in BLAS.info()]
+    _fit(0)
+    results.put((before, [library["num_threads"] for library in BLAS.info()]))
+
+
+@forks
+def test_a_process_forked_during_a_fit_gets_its_threads_back():
+    context = multiprocessing.get_context("fork")
+    results = context.SimpleQueue()
+    with threadpool_limits(2, user_api="blas"):
+        allowed = [library["num_threads"] for library in BLAS.info()]
+        with threads.single_blas_thread, threads.single_blas_thread:
+            child = context.Process(target=_threads_of_blas, args=(results,))
+            child.start()
+            before, after = results.get()
+            child.join()
+            assert all(library["num_threads"] == 1 for library in BLAS.info())
+    assert before == after == allowed
+
+
+@forks
+def test_a_process_that_goes_on_within_a_hold_of_its_parent():
+    """It leaves holds that it never began, and later ones still limit BLAS and end."""
+    with threadpool_limits(2, user_api="blas"):
+        allowed = [library["num_threads"] for library in BLAS.info()]
+        with threads.single_blas_thread:
+            process = os.fork()
+        if not process:
+            try:
+                with threads.single_blas_thread:
+                    within = [library["num_threads"] for library in BLAS.info()]
+                after = [library["num_threads"] for library in BLAS.info()]
+                os._exit(int(set(within) != {1} or after != allowed))
+            finally:
+                os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
 
 
 def test_slices_cover_all_rows(four_threads):

@@ -1,1 +1,37 @@
-"""Features, a loss and a penalty in, coefficients out."""
+"""Features, a loss and a penalty in, coefficients out. What other modules use is named here."""
+
+from ._fit import fit_objective
+from ._identifiability import (
+    IDENTIFIED,
+    NEARLY,
+    Identifiability,
+    Standardised,
+    check_identifiability,
+    feature_names,
+    nearly_in_words,
+    relation_in_words,
+)
+from ._losses import LOSSES
+from ._objective import linear_scores
+from ._record import FitRecord, all_rows, make_objective, objective_again
+from ._separation import UnsettledError, finite_minimum
+
+__all__ = [
+    "IDENTIFIED",
+    "LOSSES",
+    "NEARLY",
+    "FitRecord",
+    "Identifiability",
+    "Standardised",
+    "UnsettledError",
+    "all_rows",
+    "check_identifiability",
+    "feature_names",
+    "finite_minimum",
+    "fit_objective",
+    "linear_scores",
+    "make_objective",
+    "nearly_in_words",
+    "objective_again",
+    "relation_in_words",
+]

@@ -2,30 +2,35 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from .._data import Features
 from .._engine._kernels import expected_information
+from .._linalg import MOST_PARAMETERS, unit_diagonal
 from .._results import Record
+from ._record import all_rows, objective_again
 from ._separation import UnsettledError, find_separations, finite_minimum
-from ._solvers import unit_diagonal
 
 __all__ = ["Identifiability", "check_identifiability"]
 
-IDENTIFIED = 1e-10  # smallest eigenvalue of an information, its diagonal being 1
-SINGULAR = 1e-13  # the same, of standardised columns
-NEARLY = 1e-8  # below, a direction is seen, but hardly
-MOST_PARAMETERS = 1500  # whose matrix of second derivatives can be decomposed
+# Smallest eigenvalues of an information whose diagonal is 1. In units and offsets as given,
+# rounding may reach 1e-10; of standardised columns 1e-13. Below 1e-8 standard errors are 1e4 times
+# what the feature alone would give, and half of their digits are lost.
+IDENTIFIED, SINGULAR, NEARLY = 1e-10, 1e-13, 1e-8
 _TAKES_PART = 1e-7  # smallest entry of a relation, its largest being 1
+_MATTERS = 0.1  # smallest entry of a direction that is worth a name, its largest being 1
 _ZERO = {8: 1e-9, 4: 1e-6}  # of a combination of columns of size 1, by the bytes of a number
+_INTERCEPT_ZERO = 1e-12  # of a combination's constant, relative to the terms that it is the sum of
 _ABSENT = "Without rows of class {} its coefficients have no best value."
 _SHARED = (
     "With constraint=None and no penalty a common shift of the coefficients of all classes changes "
     "nothing: use constraint='sum_to_zero' or 'reference'."
 )
-_NO_LABELS = "Whether features separate the classes is not known without the labels: pass y."
+_NO_LABELS = "Without y it cannot be decided whether features separate the classes: pass y."
 _UNSETTLED = (
     "Whether features separate the classes was not found out: there are too many coefficients for "
     "a linear program. An unpenalised fit that converges without a warning proves that they do not."
@@ -39,27 +44,29 @@ class Identifiability(Record):
     Attributes
     ----------
     identified : bool or None
-        Whether the data determine all coefficients, and finite ones. None if that is not known,
-        because the labels are not.
+        True if the data determine every coefficient uniquely and all are finite. None if this
+        could not be decided, for instance because y was not given.
     n_parameters, rank : int
-        Number of free coefficients, and how many of them, or combinations, the data determine.
+        Number of free coefficients, and the number of independent combinations of them that the
+        data determine.
     condition_number : float or None
-        Of the expected information in the coordinates of the constraint, the features centred and
-        the diagonal scaled to 1, so that their units and offsets do not matter; inf if the rank
-        is too small, None (unknown) with more than 1500 parameters.
+        Condition number of the expected information in the coordinates of the constraint, with
+        centred features and a diagonal scaled to 1, so that units and offsets of the features do
+        not matter. It is inf if the rank is too small, and None (unknown) with more than 1500
+        parameters.
     unseen : tuple of dict
-        Combinations of features that are zero in every row, {feature: factor}, "intercept" for 1:
-        adding one of them to a class's coefficients changes nothing.
+        Combinations of features that are zero in every row, as {feature: factor} with "intercept"
+        for the constant 1. Adding one of them to a class's coefficients changes no probability.
     hardly_seen : tuple of str
-        Features of the direction that the data see least, if that is nearly not at all.
+        Features of a combination that the data determine only very inaccurately.
     separated : bool or None
-        Whether features separate classes, wholly or in part; None without the labels, or where
-        linear programs of more than 600 coefficients would have to tell.
+        Whether features separate classes, wholly or in part. None if y was not given, or if the
+        answer would need a linear program of more than 600 coefficients.
     separations : tuple of (tuple of str, tuple of (label, label))
-        Features that separate, none of which can be spared, and pairs (class, other) such
-        that rows of the class are told from the other.
+        Smallest sets of features that separate together, each with pairs (class, other): with
+        these features rows of the class are told from the other class without an error.
     problems : tuple of str
-        All that in sentences; empty if there is nothing to say.
+        All findings in sentences; empty if there is no problem.
     """
 
     identified: bool | None
@@ -79,33 +86,37 @@ class Identifiability(Record):
         return lines + [("problem", problem) for problem in self.problems]
 
 
-def check_identifiability(clf, X, y=None, sample_weight=None):
-    """Which coefficients of a fitted classifier its data determine.
+def check_identifiability(
+    clf: Any, X: Features, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+) -> Identifiability:
+    """Which coefficients of a fitted classifier the data determine.
 
-    A model that is minimal gives each distribution by one set of scores; the coefficients are
-    unique if the features, too, can be told apart. And they are finite if no combination
-    of features separates the classes. A penalty makes them unique and finite all the same, but
-    then it, and not the data, decides along the directions named here.
+    The coefficients are unique if the model is minimal and no feature is a combination of the
+    others. They are finite if no combination of features separates the classes. A penalty makes
+    them unique and finite in any case, but then the penalty, and not the data, decides along the
+    directions that are named here.
 
     Parameters
     ----------
-    clf : fitted PerturbArgmaxClassifier or PerturbSoftmaxClassifier
+    clf : PerturbArgmaxClassifier or PerturbSoftmaxClassifier
+        The fitted classifier.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The features of the fit, or of other rows.
     y : array-like of shape (n_samples,), default=None
-        Their labels, which separation is a question of. If None, those of the fit if the object
-        still knows them (until it is saved or copied) and X is that of the fit.
+        The labels of these rows. Without them it cannot be decided whether features separate the
+        classes: `separated` is None then.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows; of weight zero they do not count.
+        Weights of the rows; a row of weight zero does not count.
 
     Returns
     -------
     Identifiability
+        What was found; print it for a text.
 
     Raises
     ------
     ValueError
-        If X or y do not fit the classifier.
+        If X or y do not fit the classifier, or it is not one of skperturb.
 
     Examples
     --------
@@ -115,7 +126,7 @@ def check_identifiability(clf, X, y=None, sample_weight=None):
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
     >>> X = X[["sepal length (cm)", "petal width (cm)"]]
     >>> X = X.assign(inches=X["sepal length (cm)"] / 2.54)
-    >>> print(check_identifiability(PerturbArgmaxClassifier().fit(X, y), X))
+    >>> print(check_identifiability(PerturbArgmaxClassifier().fit(X, y), X, y))
     identified        no
     n parameters      8
     rank              6
@@ -127,17 +138,14 @@ def check_identifiability(clf, X, y=None, sample_weight=None):
                       without a penalty its coefficients are infinite. Use a
                       penalty (finite C), or leave it out.
     """
-    if not hasattr(clf, "_objective_for"):
+    if not hasattr(clf, "_fit_record"):
         raise ValueError(
             f"A classifier of skperturb is needed, got {type(clf).__name__}; of a pipeline give "
             "the last step, and X as that step sees it."
         )
     check_is_fitted(clf)
-    if y is None:
-        objective, labelled = clf._objective_without_labels(X, sample_weight)
-    else:
-        objective, labelled = clf._objective_for(X, y, sample_weight), True
-    data = Standardised(clf, objective)
+    labelled = y is not None
+    data = Standardised(clf, objective_again(clf, X, y, sample_weight))
     objective, relations = data.objective, data.relations()
     rank = objective.n_parameters - objective.shape[0] * len(relations)
     condition, hardly = None, ()
@@ -218,14 +226,13 @@ class Standardised:
         names = feature_names(clf)
         one = "intercept" if "intercept" not in names else "(intercept)"
         self.names = [*names, one][: objective.shape[1]]
-        coef, intercept = clf._all_rows()
+        coef, intercept = all_rows(clf)
         self._free = self.objective.free(coef * self._size, intercept + coef @ self._center)
 
     def spectrum(self):
         """Eigenvalues of the expected information of unit diagonal, direction of the least."""
-        objective = self.objective
-        kernel = self._clf.model_.kernel(objective.constraint.n_classes)
-        information = objective.assemble(
+        kernel = self.objective.loss.kernel
+        information = self.objective.assemble(
             self._free, lambda scores, y: expected_information(kernel, scores)
         )
         scaled, root = unit_diagonal(information)
@@ -257,15 +264,15 @@ class Standardised:
         factors = row[: len(self._size)] / self._size
         if len(row) > len(factors):
             one = row[-1] - factors @ self._center
-            rounding = np.abs(factors) @ np.abs(self._center) * 1e-12
-            factors = np.append(factors, one if abs(one) > rounding + 1e-12 else 0.0)
+            rounding = _INTERCEPT_ZERO * (1 + np.abs(factors) @ np.abs(self._center))
+            factors = np.append(factors, one if abs(one) > rounding else 0.0)
         part = np.flatnonzero(factors)
         return {self.names[i]: float(factors[i] / factors[part[0]]) for i in part}
 
     def taking_part(self, direction):
         """Names of the columns that matter in a direction of the free parameters."""
         size = np.abs(direction.reshape(self.objective.shape)).max(axis=0)
-        return tuple(self.names[i] for i in np.flatnonzero(size >= 0.1 * size.max()))
+        return tuple(self.names[i] for i in np.flatnonzero(size >= _MATTERS * size.max()))
 
     def separations(self):
         """What separates: a list of NamedSeparation.
@@ -320,10 +327,11 @@ def relation_in_words(relation):
 
 
 def nearly_in_words(names):
-    """A sentence on the features of a direction that the data hardly see."""
+    """A sentence on the features of a direction that the data determine inaccurately."""
     return (
-        f"The data hardly see a combination of {_enumeration(names)}: nearly constant, or nearly "
-        "the same as others, or probabilities of 0 and 1 along it. Its standard errors are huge."
+        f"The data determine a combination of {_enumeration(names)} only very inaccurately: it is "
+        "nearly constant, or nearly the same as other features, or the probabilities along it are "
+        "0 and 1. Its standard errors are huge."
     )
 
 

@@ -13,9 +13,11 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
+from .._linalg import unit_diagonal
 from .._threads import map_threads
 
-_ROUNDING = 1e-14  # of a mean
+_MEAN_ROUNDING = 1e-14  # of a mean, relative to the largest entry
+_UNEXPLAINED = 1e-10  # share of a column's square: rounding, of numbers with six digits, too
 _BLOCK_ELEMENTS = 1 << 17  # scores, or entries of curvature, held at once by a thread
 _FEWEST_ROWS = 64  # of a block: with fewer, the products with X are slow
 # Parts of the rows that threads take: the work that is worth starting one, and how many at most,
@@ -102,6 +104,23 @@ class LinearObjective:
     def same_rows(self, other):
         """Whether another objective has the same classes and weights, row by row."""
         return np.array_equal(self.y, other.y) and np.array_equal(self.weight, other.weight)
+
+    def spans(self, other):
+        """Whether the columns of another objective, on the same rows, are combinations of these."""
+        mine, theirs = self.standardised()[0], other.standardised()[0]
+        width = self.shape[1]
+
+        def gram(rows):
+            both = np.hstack([mine.design(rows), theirs.design(rows)])
+            return (both.T @ both,)
+
+        step = max(_FEWEST_ROWS, _BLOCK_ELEMENTS // (width + other.shape[1]))
+        (total,) = _sum(gram(slice(i, i + step)) for i in range(0, self.n_rows, step))
+        scaled, _ = unit_diagonal(total)
+        inverse = np.linalg.pinv(scaled[:width, :width], rcond=_UNEXPLAINED, hermitian=True)
+        across = scaled[:width, width:]
+        rest = np.diag(scaled)[width:] - np.sum(across * (inverse @ across), axis=0)
+        return bool(rest.max() <= _UNEXPLAINED)
 
     def penalty(self, free):
         """The part of the value that is not the data's."""
@@ -246,7 +265,7 @@ class LinearObjective:
                 X -= center
             size = np.abs(X).max(axis=0)
             # What is left of a constant column is rounding.
-            constant = size <= _ROUNDING * largest
+            constant = size <= _MEAN_ROUNDING * largest
             size[constant] = 1.0
             X[:, constant] = 0.0
             X /= size

@@ -8,6 +8,17 @@ nothing else.
 import numpy as np
 from scipy import linalg
 
+from .._linalg import definite_factor
+
+# A matrix for the scaling is made if that takes no longer than so many evaluations, and more for
+# each iteration that has gone by. The work of an evaluation for a row is about that many
+# multiplications for each parameter and for each class, that of the matrix for each pair of them.
+_EVALUATIONS, _MORE = 30, 10
+_OF_PARAMETER, _OF_CLASS, _OF_PARAMETERS, _OF_CLASSES = 4, 300, 1, 100
+_LARGEST_MATRIX = 1000  # rows of the matrix: its factor takes 8 MB
+_ROWS_OF_SIZE = 500  # rows of data that tell the size of a row's curvature
+_DAMPING = 1e-6  # of the diagonal: coordinates need no more digits than that
+
 
 class Unscaled:
     """x itself."""
@@ -61,3 +72,27 @@ class WhitenedRows:
 
     def gradient(self, g):
         return (g.reshape(-1, len(self._inverse)) @ self._inverse.T).ravel()
+
+
+def scaling_at(part, whole, x, n_iter):
+    """Coordinates for L-BFGS on the whole that fit the curvature of a part of its rows at x.
+
+    None where they would take longer than they are likely to save.
+    """
+    n_classes, size, width = whole.constraint.n_classes, whole.n_parameters, whole.shape[1]
+    evaluation = whole.n_rows * (_OF_PARAMETER * size + _OF_CLASS * n_classes)
+    work = (_EVALUATIONS + _MORE * n_iter) * evaluation
+    of_row = _OF_PARAMETERS * size**2 + _OF_CLASSES * n_classes**2
+    if size <= _LARGEST_MATRIX and part.n_rows * of_row <= work:
+        factor, root, _ = definite_factor(part.curvatures(x), _DAMPING)
+        return Whitened(factor, root)
+    if width > _LARGEST_MATRIX or part.n_rows * width**2 > work:
+        return None
+    # As if the second derivative in the scores were the same for all rows and classes: about
+    # their mean squared slope (the information equality).
+    rows = np.linspace(0, part.n_rows - 1, min(part.n_rows, _ROWS_OF_SIZE)).astype(int)
+    _, slope = part.losses(x, rows)
+    matrix = np.mean(slope**2) * part.gram() + part.ridge_matrix()
+    diagonal = np.diag(matrix)
+    np.fill_diagonal(matrix, np.where(diagonal > 0, (1 + _DAMPING) * diagonal, 1.0))
+    return WhitenedRows(matrix)

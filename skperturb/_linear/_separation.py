@@ -16,17 +16,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linprog
 
-from ._solvers import unit_diagonal
+from .._linalg import unit_diagonal
 
 # Slopes below this, relative to the largest, are left out of the sums, and must not be needed.
 _SMALL_SLOPE = 1e-8
 _MOVED = 0.5  # less than 1, for rounding
-_SINGULAR = 1e-12  # eigenvalue of the matrix of the sums, its diagonal being 1
-_ROUNDING = 1e-7  # of a score that a step does not change, relative to others
+_UNSEEN = 1e-12  # eigenvalue of the matrix of the sums, its diagonal being 1: it may be rounding
+_SCORE_ROUNDING = 1e-7  # of a score that a step does not change, relative to others
 _GAIN, _LOSS = 1e-5, 1e-6  # of a score, the coefficients and features being 1 at most
 _FIRST, _MORE = 2000, 500  # rows whose gains a linear program is told of, at first and later
 _ROUNDS = 200
-_LARGEST = 600  # parameters of a linear program
+_LARGEST_PROGRAM = 600  # parameters of a linear program: more may take minutes
 _SECONDS = 20.0  # for all of them
 
 
@@ -55,7 +55,7 @@ def finite_minimum(objective, free):
     _, gradient = objective(free)
     scaled, root = unit_diagonal(matrix)
     values, vectors = np.linalg.eigh(scaled)
-    regular = values > _SINGULAR
+    regular = values > _UNSEEN
     along = vectors[:, regular].T @ (-gradient / root)
     step = vectors[:, regular] @ (along / values[regular]) / root
     distance = np.sqrt(objective.total * max(-gradient @ step, 0.0))
@@ -86,7 +86,7 @@ def _changes_scores(objective, direction):
     largest = np.abs(_gain(objective.scores(direction), objective.y)).max()
     # What the same coefficients could change if they did not cancel.
     bound = np.abs(objective.scores(np.abs(direction))).max()
-    return largest > _ROUNDING * bound
+    return largest > _SCORE_ROUNDING * bound
 
 
 class UnsettledError(Exception):
@@ -132,7 +132,7 @@ def find_separations(objective):
     UnsettledError
         If the programs are too large, or take too long.
     """
-    if objective.n_parameters > _LARGEST:
+    if objective.n_parameters > _LARGEST_PROGRAM:
         raise UnsettledError
     program = _Program(objective)
     n_features, found = program.n_features, []

@@ -9,16 +9,19 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg, optimize
 
+from .._linalg import LEAST_DAMPING, definite_factor
 from ._preconditioner import Unscaled
 
 # "auto" takes Newton's method up to so many numbers in the matrix, and multiplications to make it.
 _LARGEST_MATRIX, _MOST_WORK = 400**2, 1e7
-_NEARLY = 100
-_SUFFICIENT = 1e-4  # part of the decrease that the slope promises (Armijo)
-_HALVINGS = 40
-_SINGULAR = 1e-11  # a smaller pivot, the diagonal being 1, is none
-_LEAST_DAMPING, _MOST_DAMPING = 1e-9, 1e9
-_ROUNDING = 1e-9  # relative; smaller changes of the value decide nothing
+_NEARLY_TOL = 100  # times tol: where rounding stops a descent no sooner, it is near enough
+_ARMIJO = 1e-4  # part of the decrease promised by the slope that a step must bring
+_HALVINGS = 40  # of a step, to 1e-12 of it
+_DAMPED, _DAMP_MORE = 1e-3, 1e3  # damping after a step that failed: at least, and times the last
+_SHORT_STEP, _LESS_DAMPED = 0.1, 10  # a shorter step asks for more damping; a full one for less
+_MOST_DAMPING = 1e9  # beyond, a step is too short to change the parameters
+_VALUE_ROUNDING = 1e-9  # relative; smaller changes of the value decide nothing
+_CLOSER = 0.9  # times the largest slope: then the gradient decides where the value cannot
 # Iterations of L-BFGS before the coordinates are chosen anew: so many at first, more where the
 # matrix for that is large, then half as many more each time; and where there were none to be had.
 _PATIENCE, _PARAMETERS_PER_ITERATION, _UNSCALED = 5, 50, 30
@@ -158,16 +161,16 @@ def newton(objective, start, *, tol, max_iter, monitor):
             direction, damping = _newton_direction(objective.curvatures(x), gradient, damping)
             step = _line_search(objective, x, value, gradient, direction)
             if step is None:
-                damping = max(1e3 * damping, 1e-3)
+                damping = max(_DAMP_MORE * damping, _DAMPED)
         if step is None:
             problem = _problem(slope, tol, None)
             break
         n_iter += 1
         length, x, value, gradient = step
         if length == 1:
-            damping = damping / 10 if damping > 10 * _LEAST_DAMPING else 0.0
-        elif length < 0.1:
-            damping = max(10 * damping, 1e-3)
+            damping = damping / _LESS_DAMPED if damping > _LESS_DAMPED * LEAST_DAMPING else 0.0
+        elif length < _SHORT_STEP:
+            damping = max(_LESS_DAMPED * damping, _DAMPED)
         if monitor(x):
             break
     return Solution(x, float(value), n_iter, problem)
@@ -180,64 +183,19 @@ def _newton_direction(matrices, gradient, damping):
     return direction, damping
 
 
-def definite_factor(matrices, damping):
-    """Cholesky factor of the first definite matrix, or else of the last one with more damping.
-
-    Parameters
-    ----------
-    matrices : iterable of ndarray of shape (n, n)
-        Taken one by one as they are needed.
-    damping : float
-        Multiple of the diagonal that is added to each.
-
-    Returns
-    -------
-    factor : ndarray of shape (n, n)
-        Lower triangle; of the matrix in units in which its diagonal is 1.
-    root : ndarray of shape (n,)
-        Those units.
-    damping : float
-        The damping it needed.
-    """
-    for matrix in matrices:
-        factor, root = _factor(matrix, damping)
-        if factor is not None:
-            return factor, root, damping
-    while factor is None:
-        # The last matrix is semidefinite but for rounding: some damping makes it definite.
-        damping = max(10 * damping, _LEAST_DAMPING)
-        factor, root = _factor(matrix, damping)
-    return factor, root, damping
-
-
-def _factor(matrix, damping):
-    """Factor, None if matrix + damping * diagonal is not positive definite, and units."""
-    scaled, root = unit_diagonal(matrix)
-    scaled[np.diag_indices_from(scaled)] += damping
-    factor, info = linalg.lapack.dpotrf(scaled, lower=1)
-    return (None if info or np.diag(factor).min() ** 2 <= _SINGULAR else factor), root
-
-
-def unit_diagonal(matrix):
-    """The matrix in units in which its diagonal is 1 (or 0, or -1), and those units."""
-    root = np.sqrt(np.abs(np.diag(matrix)))
-    root[root == 0] = 1.0
-    return matrix / root[:, None] / root, root
-
-
 def _line_search(objective, x, value, gradient, direction):
     """(length, x, value, gradient) of the first halved step that decreases enough; None if none."""
     promised = -gradient @ direction
-    rounding = _ROUNDING * abs(value)
+    rounding = _VALUE_ROUNDING * abs(value)
     length = 1.0
     for _ in range(_HALVINGS):
         new = x + length * direction
         new_value, new_gradient = objective(new)
-        enough = _SUFFICIENT * length * promised
+        enough = _ARMIJO * length * promised
         if new_value <= value - enough and enough > np.finfo(float).eps * abs(value):
             return length, new, new_value, new_gradient
         # Near the minimum the value is lost in rounding, the gradient is not.
-        closer = np.abs(new_gradient).max() < 0.9 * np.abs(gradient).max()
+        closer = np.abs(new_gradient).max() < _CLOSER * np.abs(gradient).max()
         if closer and length * promised <= rounding and new_value <= value + rounding:
             return length, new, new_value, new_gradient
         length /= 2
@@ -248,7 +206,7 @@ def _problem(slope, tol, max_iter):
     """Why a fit did not converge, if it did not; `max_iter` is the limit, if it was hit."""
     if max_iter is not None:
         why = f"the limit of max_iter={max_iter} iterations was hit; raise max_iter"
-    elif slope <= _NEARLY * tol:
+    elif slope <= _NEARLY_TOL * tol:
         return None  # rounding stopped the descent a little short of tol: no more can be had
     else:
         why = "no lower value can be found at this precision; raise tol"

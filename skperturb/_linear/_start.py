@@ -1,8 +1,7 @@
-"""Where a fit starts, and how it scales its coordinates: both from a part of the rows.
+"""Where a fit starts: from what a part of the rows says.
 
 A few thousand rows tell the coefficients of a model to within their standard errors, for a fraction
-of what an iteration on all rows costs, and their second derivatives tell how L-BFGS is to
-scale its steps; from there all rows need a handful of evaluations.
+of what an iteration on all rows costs; from there all rows need a handful of evaluations.
 
 A loss that is not convex can have several minima, and with heavy tails the bad ones are those that
 give in to wrong labels, as the solution with Gumbel noise does. There two starts are tried: that
@@ -13,21 +12,10 @@ lower loss wins.
 
 import numpy as np
 
-from ._preconditioner import Whitened, WhitenedRows
-from ._solvers import definite_factor
-
 _WORST = 0.05  # share of the weight that is left out
-_ROUNDING = 1e-9
+_SHARE_ROUNDING = 1e-9  # of a sum of shares
 _ROUNDS = 4
 _ROWS_PER_PARAMETER, _FEWEST_ROWS = 10, 2000  # of the part
-# A matrix for the scaling is made if that takes no longer than so many evaluations, and more for
-# each iteration that has gone by. The work of an evaluation for a row is about that many
-# multiplications for each parameter and for each class, that of the matrix for each pair of them.
-_EVALUATIONS, _MORE = 30, 10
-_OF_PARAMETER, _OF_CLASS, _OF_PARAMETERS, _OF_CLASSES = 4, 300, 1, 100
-_LARGEST = 1000  # rows of the matrix
-_ROWS_OF_SIZE = 500  # rows of data that tell the size of a row's curvature
-_DAMPING = 1e-6
 
 
 def part_of(objective):
@@ -45,38 +33,12 @@ def part_of(objective):
     return objective.replace(weight=weight / weight.sum())
 
 
-def scaling_at(part, whole, x, n_iter):
-    """Coordinates for L-BFGS on the whole that fit the curvature of a part of its rows at x.
-
-    None where they would take longer than they are likely to save.
-    """
-    n_classes, size, width = whole.constraint.n_classes, whole.n_parameters, whole.shape[1]
-    evaluation = whole.n_rows * (_OF_PARAMETER * size + _OF_CLASS * n_classes)
-    work = (_EVALUATIONS + _MORE * n_iter) * evaluation
-    of_row = _OF_PARAMETERS * size**2 + _OF_CLASSES * n_classes**2
-    if size <= _LARGEST and part.n_rows * of_row <= work:
-        factor, root, _ = definite_factor(part.curvatures(x), _DAMPING)
-        return Whitened(factor, root)
-    if width > _LARGEST or part.n_rows * width**2 > work:
-        return None
-    # As if the second derivative in the scores were the same for all rows and classes: about
-    # their mean squared slope (the information equality).
-    rows = np.linspace(0, part.n_rows - 1, min(part.n_rows, _ROWS_OF_SIZE)).astype(int)
-    _, slope = part.losses(x, rows)
-    matrix = np.mean(slope**2) * part.gram() + part.ridge_matrix()
-    diagonal = np.diag(matrix)
-    np.fill_diagonal(matrix, np.where(diagonal > 0, (1 + _DAMPING) * diagonal, 1.0))
-    return WhitenedRows(matrix)
-
-
-def trimmed_start(objective, simple_loss, minimise):
+def trimmed_start(objective, minimise):
     """Where to start the descent of a loss that is not convex.
 
     Parameters
     ----------
     objective : LinearObjective
-    simple_loss : object of ``_losses``
-        The same loss with Gumbel noise.
     minimise : callable
         Maps an objective and a start to free parameters.
 
@@ -84,7 +46,7 @@ def trimmed_start(objective, simple_loss, minimise):
     -------
     ndarray of shape (n_parameters,)
     """
-    simple = objective.replace(loss=simple_loss)
+    simple = objective.replace(loss=objective.loss.with_gumbel_noise())
     start = trimmed = minimise(simple, np.zeros(objective.n_parameters))
     for _ in range(_ROUNDS):
         trimmed = minimise(_without_worst(simple, trimmed), trimmed)
@@ -97,5 +59,5 @@ def _without_worst(objective, free):
     order = np.argsort(-losses)
     share = np.cumsum(objective.weight[order])
     # Equal losses are kept or left out together, so that a row of weight 2 counts as two rows.
-    limit = losses[order][min(np.searchsorted(share, _WORST - _ROUNDING), len(order) - 1)]
+    limit = losses[order][min(np.searchsorted(share, _WORST - _SHARE_ROUNDING), len(order) - 1)]
     return objective.replace(weight=np.where(losses > limit, 0.0, objective.weight))

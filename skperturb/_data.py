@@ -1,0 +1,91 @@
+"""What a classifier is fitted to, checked: features, codes of the labels, weights of the rows."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import compute_class_weight
+from sklearn.utils.validation import validate_data
+
+from ._sklearn import check_sample_weight
+
+Features = ArrayLike | Any  # Any: a sparse matrix, a data frame
+_DTYPES = [np.float64, np.float32]
+
+
+def check_features(clf, X, *y, reset=False, accept_large_sparse=False):
+    """X as an array or CSR matrix of float32 or float64, and y as an array if it is given."""
+    options = {"reset": reset, "accept_large_sparse": accept_large_sparse}
+    return validate_data(clf, X, *y, accept_sparse="csr", dtype=_DTYPES, **options)
+
+
+def codes_of(y, classes):
+    """Index of each label in the classes of a fit."""
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(f"y has labels that the fit did not see: {unknown.tolist()}.")
+    return np.searchsorted(classes, y)
+
+
+def row_weights(sample_weight, X):
+    """The sample weights, 1 if there are none: an array of shape (n_samples,)."""
+    return check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+
+
+def fit_weights(params, sample_weight, X, y, classes, codes):
+    """Sample weights times class weights, checked to leave something to fit.
+
+    Parameters
+    ----------
+    params : dict
+        The classifier's; `class_weight` and `C` are used.
+    sample_weight : array-like of shape (n_samples,) or None
+    X, y : features and labels of shape (n_samples, n_features) and (n_samples,)
+    classes : ndarray of shape (n_classes,)
+    codes : ndarray of shape (n_samples,), int
+        Of y among the classes.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If the weights are unusable.
+    """
+    weight = row_weights(sample_weight, X)
+    _check_weights("sample_weight", weight, params["C"], classes, codes)
+    if params["class_weight"] is None:
+        return weight
+    totals = np.bincount(codes, weight, minlength=len(classes))
+    present = totals > 0
+    factors = np.zeros(len(classes))
+    if params["class_weight"] == "balanced":
+        factors[present] = weight.sum() / (present.sum() * totals[present])
+    else:
+        factors[present] = compute_class_weight(
+            params["class_weight"], classes=classes[present], y=y[weight > 0]
+        )
+    weight = weight * factors[codes]
+    _check_weights("class_weight", weight, params["C"], classes, codes)
+    return weight
+
+
+def _check_weights(name, weight, C, classes, codes):
+    if not weight.any():
+        raise ValueError(f"{name} is zero for every row: nothing is left to fit.")
+    with np.errstate(all="ignore"):
+        total = weight.sum()
+        ridge = 1 / C / total
+    if not (np.isfinite(total) and weight.min() >= 0 and np.isfinite(ridge)):
+        raise ValueError(
+            f"{name} must give weights that are not negative and whose sum is finite, and C "
+            f"times that sum must not vanish: the sum is {total:g}, C={C:g}."
+        )
+    present = np.unique(codes[weight > 0])
+    if len(present) < 2:
+        raise ValueError(
+            f"{name} leaves fewer than two classes with a weight above zero: "
+            f"{classes[present].tolist()}; at least two are needed to fit."
+        )

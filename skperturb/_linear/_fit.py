@@ -1,0 +1,107 @@
+"""The procedure of a fit: start, minimise, prove the minimum, try further, say what went wrong."""
+
+from functools import partial
+
+import numpy as np
+
+from .._linalg import MOST_PARAMETERS
+from .._threads import single_blas_thread
+from ._preconditioner import scaling_at
+from ._separation import finite_minimum
+from ._solvers import choose_solver, minimize
+from ._start import part_of, trimmed_start
+
+# tol of the descents that only find a start: on a part of the rows, and when rows are left out.
+_TOL_OF_START, _TOL_OF_TRIMMING = 1e-3, 1e-2
+_TOL_OF_PROOF = 1e-10  # a smaller gradient is rounding
+_SMALLER_TOL = 100  # by which tol is divided where a minimum is not proved yet
+_CLOSE = 1e-2  # to the minimum of an unpenalised fit, in standard errors
+_NOT_CHECKED = (
+    f"With more than {MOST_PARAMETERS} parameters it is not checked whether the features separate "
+    "the classes; if they do, the best coefficients without a penalty (C=inf) are infinite. Use a "
+    "finite C."
+)
+_UNPROVED = (
+    "Without a penalty (C=inf) this also happens where the features separate the classes and the "
+    "best coefficients are infinite; then use a finite C."
+)
+_SEPARATED = (
+    "The features seem to separate the classes, wholly or in part: then, without a penalty "
+    "(C=inf), the best coefficients are infinite (or not unique, if the noise is bounded), and "
+    "those found depend on where the iterations ended. Use a finite C, or leave out the feature "
+    "that separates (skperturb.representation.check_identifiability names it); a class of few rows "
+    "is easily separated."
+)
+
+
+def fit_objective(objective, params, previous, monitor):
+    """Minimise an objective; without a penalty, prove that it has a minimum, or say what is wrong.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    params : dict
+        Parameters of the classifier; `solver`, `tol`, `max_iter` and `C` are used.
+    previous : (ndarray, ndarray) or None
+        Coefficients and intercepts of all classes to start from.
+    monitor : FitMonitor
+        Told of the start and of each iteration.
+
+    Returns
+    -------
+    Solution
+        Its `problem` says what went wrong.
+    """
+    options = {name: params[name] for name in ("solver", "tol", "max_iter")}
+    with single_blas_thread:
+        part = part_of(objective)
+        start = objective.free(*previous) if previous else _start(part, objective, options)
+        monitor.start(start)
+        descend = partial(_descend, objective, part, options, monitor=monitor)
+        solution = descend(start)
+        if np.isfinite(params["C"]) or monitor.stopped:
+            return solution
+        return _proved(objective, solution, descend, options, monitor)
+
+
+def _descend(objective, part, options, start, monitor=None, **changes):
+    """Minimise from a start, in coordinates that fit a part of the rows."""
+    options = options | changes
+    if options["solver"] == "auto":
+        options["solver"] = choose_solver(objective.n_rows, objective.n_parameters)
+    scaling = partial(scaling_at, part, objective)
+    return minimize(objective, start, monitor=monitor, scaling=scaling, **options)
+
+
+def _start(part, whole, options):
+    """Where the descent on all rows starts: what a part of them says, if it is a part."""
+
+    def roughly(objective, start, tol=_TOL_OF_START):
+        return _descend(objective, objective, options, start, tol=max(options["tol"], tol)).x
+
+    start = np.zeros(whole.n_parameters)
+    if not whole.loss.convex:
+        start = trimmed_start(part, partial(roughly, tol=_TOL_OF_TRIMMING))
+    return start if part is whole else roughly(part, start)
+
+
+def _proved(objective, asked, descend, options, monitor):
+    """The minimum of an objective without a penalty, or words on why there may be none.
+
+    There may be no finite minimum, and the gradient small all the same; or there is one, but the
+    gradient is not small enough for standard errors to mean something.
+    """
+    if objective.n_parameters > MOST_PARAMETERS:
+        return asked._replace(problem=f"{asked.problem or ''} {_NOT_CHECKED}".strip())
+    solution, tol = asked, options["tol"]
+    while True:
+        proved, distance = finite_minimum(objective, solution.x)
+        tol, left = tol / _SMALLER_TOL, options["max_iter"] - solution.n_iter
+        ended = solution.problem or tol < _TOL_OF_PROOF or not left or monitor.stopped
+        if proved and (distance <= _CLOSE or ended):
+            return solution._replace(problem=asked.problem)
+        if ended:
+            problem = f"{asked.problem} {_UNPROVED}" if asked.problem else _SEPARATED
+            return solution._replace(problem=problem)
+        further = descend(solution.x, tol=tol, max_iter=left)
+        solution = further._replace(n_iter=solution.n_iter + further.n_iter)

@@ -1,0 +1,117 @@
+"""What a fit leaves behind for inference, and the objective that it minimised, made again."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .._data import check_features, codes_of, fit_weights, row_weights
+from ._constraints import make_constraint
+from ._losses import LOSSES
+from ._objective import LinearObjective
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """What inference needs of a fit and what the public attributes of the classifier do not say.
+
+    Attributes
+    ----------
+    params : dict
+        Parameters of the classifier when it was fitted; they may be changed later.
+    problem : str or None
+        Why the solution may be no minimum, in words.
+    objective : LinearObjective or None
+        What was minimised, its data included: kept after a fit without a penalty, which alone has
+        standard errors, until the classifier is saved or copied.
+    """
+
+    params: dict
+    problem: str | None
+    objective: LinearObjective | None = None
+
+    def without_data(self):
+        """The record of a saved or copied classifier."""
+        return replace(self, objective=None)
+
+
+def make_objective(params, model, classes, X, codes, weight):
+    """The objective that the parameters of a classifier describe, on data known to be valid.
+
+    Parameters
+    ----------
+    params : dict
+        Parameters of the classifier.
+    model : PerturbArgmax or PerturbSoftmax
+    classes : ndarray of shape (n_classes,)
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    codes : ndarray of shape (n_samples,), int
+        Index of each row's class.
+    weight : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    LinearObjective
+
+    Raises
+    ------
+    ValueError
+        If the reference class is none of the classes, or not used.
+    """
+    reference = _reference_index(params["constraint"], params["reference_class"], classes)
+    return LinearObjective(
+        X,
+        codes,
+        weight,
+        loss=LOSSES[params["loss"]](model._law(), len(classes)),
+        constraint=make_constraint(params["constraint"], len(classes), reference),
+        C=params["C"],
+        fit_intercept=params["fit_intercept"],
+    )
+
+
+def _reference_index(constraint, reference_class, classes):
+    if reference_class is None:
+        return 0
+    if constraint != "reference":
+        raise ValueError(
+            f"reference_class={reference_class!r} is used by constraint='reference' alone, not by "
+            f"constraint={constraint!r}."
+        )
+    index = np.flatnonzero(classes == reference_class)
+    if len(index) != 1:
+        raise ValueError(
+            f"reference_class={reference_class!r} is not a class of y: {classes.tolist()}."
+        )
+    return int(index[0])
+
+
+def objective_again(clf, X, y=None, sample_weight=None):
+    """What a fit minimised, for its data given again, or for other rows.
+
+    Parameters
+    ----------
+    clf : fitted classifier
+    X, y, sample_weight : array-like
+        As for its fit. Without y all rows get the first class, and class weights are left out.
+
+    Returns
+    -------
+    LinearObjective
+    """
+    params, classes = clf._fit_record.params, clf.classes_
+    if y is None:
+        X = check_features(clf, X)
+        codes, weight = np.zeros(X.shape[0], dtype=int), row_weights(sample_weight, X)
+    else:
+        X, y = check_features(clf, X, y)
+        codes = codes_of(y, classes)
+        weight = fit_weights(params, sample_weight, X, y, classes, codes)
+    return make_objective(params, clf.model_, classes, X, codes, weight)
+
+
+def all_rows(clf):
+    """Coefficients (K, n_features) and intercepts (K,) of a fit, with two classes, too."""
+    coef, intercept = clf.coef_.astype(float), clf.intercept_.astype(float)
+    if len(clf.classes_) == 2:
+        coef, intercept = np.vstack([0 * coef, coef]), np.append(0.0, intercept)
+    return coef, intercept
