@@ -33,7 +33,7 @@ _LOOKS = np.append(NODES, _BESIDE)
 _AT_ENDS = np.polynomial.chebyshev.chebvander(_BESIDE, POINTS - 1).T
 _ACCURATE = 1e-8  # error of p that is worth a warning
 _GAUSS, _WEIGHTS = np.polynomial.legendre.leggauss(16)
-_PATIENCE = 5.0  # seconds before a preparation says that it is slow
+_PATIENCE = 5.0  # seconds of processor time before a preparation says that it is slow
 
 
 class Interpolant:
@@ -76,7 +76,7 @@ class Interpolant:
             lambda x: (law.logcdf(x), law.log_hazard(x))
         )
         self.scale = interquartile_range(law) / 3
-        self._deadline = time.monotonic() + _PATIENCE
+        self._deadline = time.thread_time() + _PATIENCE
         self.kinks = tuple(law.kinks)
         edges = self._first_edges()
         self._halve(edges)
@@ -181,6 +181,14 @@ class Interpolant:
         for chart, where, t in self._on_charts(x, origin, lag, step, log_step):
             out[where] = chart.log_hazard_slope(t)
         return out
+
+    def depth(self, points, log_length):
+        """How much nearer than exp(log_length) to steep points a mesh must go, in log distance."""
+        depth = np.zeros(len(log_length))
+        for point, charts in self.steep.items():
+            here = points == point
+            depth[here] = np.max([chart.depth(log_length[here]) for chart in charts], axis=0)
+        return depth
 
     def jump(self, kink):
         """Height by which the density jumps at a point."""
@@ -328,7 +336,7 @@ class Interpolant:
         return -np.exp(first), log_hazard
 
     def _say_if_slow(self):
-        if time.monotonic() > self._deadline:
+        if time.thread_time() > self._deadline:
             self._deadline = np.inf
             warnings.warn(
                 f"The preparation of the noise {self._law!r} takes long, because its functions are "
