@@ -20,6 +20,7 @@ _NEAREST = -690.0  # log of the smallest distance from a point at 0; elsewhere
 _RELATIVE = 2.0**-42  # this share of the point, which leaves a distance ten bits
 _WIDTHS = np.concatenate([np.full(8, 2.0), 2 * 1.5 ** np.arange(1, 16)])  # of the first panels
 _NARROWEST = 0.02  # panel
+_MOST_PANELS = 60  # of a law whose functions have all digits
 _LOOKS = 2000  # at which distances the law has a value
 _LOWEST = -690.0  # log CDF of which a law has all digits
 _DEEPEST = 4000.0  # log distance to which a mesh goes at most
@@ -74,16 +75,19 @@ class Chart:
     def __init__(self, both, point, side, width, support):
         self.point, self.side, self.width = point, side, width
         self._both, self._at_end = both, point == support[0]
-        edges = self._first_edges()
-        self.edges, series = self._halve(edges[:-1], edges[1:])
-        self._polynomials = piecewise(series, self.edges)
+        self._fit()
+        if self._at_end and len(self.edges) > _MOST_PANELS:
+            # So many only if the CDF has no digits next to the end; the density may have them.
+            self._at_end = False
+            self._fit()
         self._base, self.error = 0.0, 0.0
         if not self._at_end:
             self._integrate()
             log_cdf = both(np.array([point + side * width]))[0][0]
             mass = np.exp(self._polynomials(self.edges[-1])[0])
-            # Below the upper end of the support the CDF is 1 minus the mass, to all digits of that.
-            self._base = 1.0 if point == support[1] else np.exp(log_cdf) - side * mass
+            # At the ends of the support the CDF is 0 or 1: the mass keeps all its digits.
+            ends = dict(zip(support, (0.0, 1.0), strict=True))
+            self._base = ends.get(point, np.exp(log_cdf) - side * mass)
             self.error = abs(self._base + side * mass - np.exp(log_cdf))
         self._slopes = self._polynomials.derivative()
         self._last = self._polynomials(self.edges[0]), self._slopes(self.edges[0])
@@ -103,6 +107,11 @@ class Chart:
         if not self._at_end:
             log_cdf = log_hazard = log_cdf + log_hazard + t
         return t, np.stack([log_cdf, log_hazard], axis=-2)
+
+    def _fit(self):
+        edges = self._first_edges()
+        self.edges, series = self._halve(edges[:-1], edges[1:])
+        self._polynomials = piecewise(series, self.edges)
 
     def _first_edges(self):
         """Panels, narrow at first, as near to the point as the law has values."""
@@ -126,7 +135,9 @@ class Chart:
             series = np.linalg.solve(basis[:, None], values[..., None])[..., 0]
             allowed = TOLERANCE * np.maximum(np.abs(values).max(axis=2), 1)
             misfit = np.abs(series[..., -2:]).sum(axis=2) / allowed
-            ready = (misfit.max(axis=1) <= 1) | (2 * half < _NARROWEST)
+            # Rounding must leave the points apart.
+            narrowest = np.maximum(_NARROWEST, 500 * np.spacing(abs(self.point)) * np.exp(-left))
+            ready = (misfit.max(axis=1) <= 1) | (half < narrowest)
             done.append((left[ready], right[ready], series[ready]))
             left, middle, right = left[~ready], middle[~ready], right[~ready]
             left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
@@ -170,7 +181,10 @@ class Chart:
         if self._at_end:
             return both
         with np.errstate(divide="ignore"):
-            log_cdf = np.log1p(self._base - 1 + self.side * np.exp(both[..., 0]))
+            if self._base == 0:
+                log_cdf = both[..., 0]
+            else:
+                log_cdf = np.log1p(self._base - 1 + self.side * np.exp(both[..., 0]))
         return np.stack([log_cdf, both[..., 1] - t - log_cdf], axis=-1)
 
     def log_hazard_slope(self, t):

@@ -8,12 +8,14 @@ and Perturb-Softmax with noise gamma is Perturb-Argmax with the noise gamma + ta
 CDF is H(t) = E_gamma exp(-exp(-(t - gamma) / tau)).
 """
 
+from collections import namedtuple
+
 import numpy as np
 
 from .._cache import remembered
 from ..noise import Discrete, Gumbel, ScipyNoise, has_thin_tails, interquartile_range
 from ._interpolant import interpolant
-from ._panels import graded_mesh
+from ._panels import Panels, joined, pieces_between, plain_pieces, resolve, steep_pieces, taken
 
 # Spacing of the trapezoid rule in units of the smoother variable's scale. The integrands are
 # analytic in a strip, where the rule converges exponentially: 1e-15 at this spacing.
@@ -89,17 +91,12 @@ class _Convolution:
         # Outside, nothing is worth a panel of an interpolant.
         self.interior = self.ppf(_TAIL), self.isf(_TAIL)
 
-    def standard(self):
-        return self
-
     def key(self):
         return type(self), *(part.key() for part in self._parts)
 
-    def __eq__(self, other):
-        return isinstance(other, _Convolution) and self.key() == other.key()
-
-    def __hash__(self):
-        return hash(self.key())
+    def __repr__(self):
+        noise, gumbel = self._parts
+        return f"{noise!r} + {gumbel.scale:g} * Gumbel()"
 
     def ppf(self, q):
         """A lower bound of the quantile for small `q`."""
@@ -263,17 +260,14 @@ class RoughConvolution(_Convolution):
 
     def _integrate(self, x):
         """log E F(x - temperature * g), and log of E f(..) over that, f the noise's density."""
-        tau, noise = self._parts[1].scale, self._noise
-        breaks = np.clip((x[:, None] - self._breaks) / tau, _LOWEST, _HIGHEST)
-        # On the left the Gumbel density falls within exp(g); only thin tails lead there.
-        first = np.minimum(breaks.min(axis=1), 0.0) if self._thin else np.zeros(len(x))
-        low, high = np.minimum(first - 0.5, -4.0), np.full(len(x), _HIGHEST)
-        scale = min(1.0, noise.scale / tau) / 2 * np.exp(first)
-        breaks = np.column_stack([breaks, np.tile(_GUMBEL_BREAKS, (len(x), 1))])
-        g, log_weights, row, start = graded_mesh(breaks, low, high, scale, _PANEL)
-        at, log_weights = x[row] - tau * g, log_weights - g - np.exp(-g)
-        log_cdf = noise.logcdf(at)
-        log_pdf = log_cdf + noise.log_hazard(at)
+        nodes = resolve(
+            self._panels(x),
+            len(x),
+            lambda points: self._evaluated(x, points),
+            lambda nodes: [np.stack([nodes.log_cdf, nodes.log_pdf], axis=1) + nodes.weight[:, None]],
+        )
+        row, start = nodes.row, np.searchsorted(nodes.row, np.arange(len(x)))
+        log_cdf, log_pdf, log_weights = nodes[1:]
         below, density = (_log_sums(log + log_weights, start, row) for log in (log_cdf, log_pdf))
         # Near 1 the average has lost what matters, how far it is from 1.
         with np.errstate(divide="ignore"):
@@ -281,6 +275,64 @@ class RoughConvolution(_Convolution):
         near_one = below > -0.5
         below[near_one] = np.log1p(-np.exp(above[near_one]))
         return np.stack([below, density - below])
+
+    def _panels(self, x):
+        """Panels in the Gumbel variable: in ``lag`` the steep point of the noise they begin at."""
+        tau, noise = self._parts[1].scale, self._noise
+        at = (x[:, None] - self._breaks) / tau
+        breaks = np.clip(at, _LOWEST, _HIGHEST)
+        # On the left the Gumbel density falls within exp(g); only thin tails lead there.
+        first = np.minimum(breaks.min(axis=1), 0.0) if self._thin else np.zeros(len(x))
+        low, high = np.minimum(first - 0.5, -4.0), np.full(len(x), _HIGHEST)
+        scale = min(1.0, noise.scale / tau) / 2 * np.exp(first)
+        steep = np.isin(self._breaks, list(noise.steep)) & (at == breaks)
+        # A break outside counts for nothing.
+        breaks = np.where((at == breaks) | self._thin, breaks, _GUMBEL_BREAKS[0])
+        others = np.tile(_GUMBEL_BREAKS, (len(x), 1))
+        breaks = np.column_stack([breaks, others])
+        steep = np.column_stack([steep, np.zeros(others.shape, dtype=bool)])
+        point = np.tile(np.append(self._breaks, np.zeros(len(_GUMBEL_BREAKS))), (len(x), 1))
+        order = np.argsort(breaks, axis=1)
+        breaks, steep, point = (
+            np.take_along_axis(a, order, axis=1) for a in (breaks, steep, point)
+        )
+        row, piece, end = pieces_between(breaks, low, high)
+        steep, origin, point = steep[row, piece], breaks[row, piece], point[row, piece]
+        length = end - origin
+        parts = []
+        which, u_low, u_high = plain_pieces(np.abs(length[~steep]), scale[row[~steep]], _PANEL)
+        which = np.flatnonzero(~steep)[which]
+        parts.append((which, scale[row[which]], u_low, u_high))
+        if steep.any():
+            log_length = np.log(np.abs(length[steep]))
+            depth = noise.depth(point[steep], log_length + np.log(tau))
+            which, u_low, u_high = steep_pieces(log_length, depth)
+            which = np.flatnonzero(steep)[which]
+            parts.append((which, np.zeros(len(which)), u_low, u_high))
+        panels = joined(
+            [
+                Panels(row[k], origin[k], point[k], np.sign(length[k]), unit, u_low, u_high)
+                for k, unit, u_low, u_high in parts
+            ]
+        )
+        return taken(panels, np.argsort(panels.row, kind="stable"))
+
+    def _evaluated(self, x, points):
+        """Logs of the noise's CDF and density at the points, and of their weights."""
+        tau, g = self._parts[1].scale, points.origin + points.step
+        with np.errstate(divide="ignore"):
+            log_step = np.where(points.steep, points.log_step, np.log(np.abs(g))) + np.log(tau)
+        log_cdf, log_hazard = self._noise.at(
+            np.where(points.steep, points.lag, x[points.row]),
+            np.zeros(len(g)),
+            -tau * np.where(points.steep, points.step, g),
+            log_step,
+        )
+        log_weights = points.log_weights - g - np.exp(-g)
+        return _Nodes(points.row, log_cdf, log_cdf + log_hazard, log_weights)
+
+
+_Nodes = namedtuple("_Nodes", "row log_cdf log_pdf weight")
 
 
 def _log_sums(terms, start, row):

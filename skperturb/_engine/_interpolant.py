@@ -22,14 +22,18 @@ _OFFSET = 0.1234  # of the first panels from the median: no kink is to hide on a
 _SMALLEST = 1e-15  # panel, in units of the scale
 _KINK = 1e-7  # a smaller panel than this has a kink
 _BEFORE_CHART = 3  # times a panel next to a kink is halved before it is held to be not smooth
-# A misfit that does not shrink is a law's own noise if it is less than this many tolerances, or
-# after this many halvings.
-_NOISE, _HALVINGS = 1e7, 4
+# Halving a panel is of no use if both halves have more than this share of its misfit, once if that
+# is less than so many tolerances, and twice in a row otherwise.
+_STALLED, _SMALL_NOISE = 0.6, 100.0
 _TAIL = 1e-300  # the panels end at this quantile,
 _FURTHEST = 1e25  # or here, in units of the scale
+# Where a panel is looked at: its nodes, and between the outermost of them and the ends.
+_BESIDE = np.array([-0.9998, 0.9998])
+_LOOKS = np.append(NODES, _BESIDE)
+_AT_ENDS = np.polynomial.chebyshev.chebvander(_BESIDE, POINTS - 1).T
 _ACCURATE = 1e-8  # error of p that is worth a warning
 _GAUSS, _WEIGHTS = np.polynomial.legendre.leggauss(16)
-_PATIENCE = 5.0  # seconds before a preparation says that it is slow
+_PATIENCE = 5.0  # seconds of processor time before a preparation says that it is slow
 
 
 class Interpolant:
@@ -72,7 +76,7 @@ class Interpolant:
             lambda x: (law.logcdf(x), law.log_hazard(x))
         )
         self.scale = interquartile_range(law) / 3
-        self._deadline = time.monotonic() + _PATIENCE
+        self._deadline = time.thread_time() + _PATIENCE
         self.kinks = tuple(law.kinks)
         edges = self._first_edges()
         self._halve(edges)
@@ -181,6 +185,14 @@ class Interpolant:
             out[where] = chart.log_hazard_slope(t)
         return out
 
+    def depth(self, points, log_length):
+        """How much nearer than exp(log_length) to steep points a mesh must go, in log distance."""
+        depth = np.zeros(len(log_length))
+        for point, charts in self.steep.items():
+            here = points == point
+            depth[here] = np.max([chart.depth(log_length[here]) for chart in charts], axis=0)
+        return depth
+
     def jump(self, kink):
         """Height by which the density jumps at a point."""
         beside = kink + np.array([-1e-9, 1e-9]) * self.scale
@@ -198,15 +210,17 @@ class Interpolant:
         graded = middle + self.scale * np.sinh(np.arange(-reach, reach, _WIDTH))
         ends = getattr(law, "interior", None) or (law.ppf(_TAIL), law.isf(_TAIL))
         ends = np.nan_to_num(ends, nan=np.inf, posinf=graded[-1], neginf=graded[0])
-        low = max(ends[0], graded[0], law.support[0])
-        high = min(ends[1], graded[-1], law.support[1])
-        high = self._last(max(low, middle), high)
+        low, high = law.support
+        # A finite end belongs to the panels, whatever the quantiles are.
+        low = low if np.isfinite(low) else max(ends[0], graded[0])
+        if not np.isfinite(high):
+            high = self._last(max(low, middle), min(ends[1], graded[-1]))
         edges = np.concatenate([graded, law.kinks, [low, high]])
         return np.unique(edges[(edges >= low) & (edges <= high)])
 
     def _last(self, low, high):
         """The largest point up to `high` at which P(noise > x) has all its digits, about."""
-        if self._law.logcdf(np.array([high]))[0] < -_TAIL or high >= self._law.support[1]:
+        if self._law.logcdf(np.array([high]))[0] < -_TAIL:
             return high
         for _ in range(60):
             middle = (low + high) / 2
@@ -217,16 +231,17 @@ class Interpolant:
     def _halve(self, edges):
         """Set panels, which of them remain rough: those around kinks, and charts beside kinks."""
         left, right = edges[:-1], edges[1:]
-        before = np.full(len(left), np.inf)
+        before, stalls = np.full(len(left), np.inf), np.zeros(len(left), dtype=int)
         done, self._charts = [], []
         while len(left):
             self._say_if_slow()
             series, misfit, largest = self._fit(left, right)
-            # Where neither half is better than the whole was, the law itself is no smoother.
-            noisy = (misfit > before / 2) & ((misfit < _NOISE) | (len(done) > _HALVINGS))
-            if done:
-                noisy &= np.roll(noisy, len(noisy) // 2)
-            fits = (misfit <= 1) | noisy
+            # Where neither half is better than the whole was, nor their halves better than they,
+            # the law itself is no smoother. (Next to a singular point, one of the halves is.)
+            stalled = misfit > _STALLED * before
+            stalled &= np.roll(stalled, len(stalled) // 2)
+            stalls = np.where(stalled, stalls + 1, 0)
+            fits = (misfit <= 1) | (stalls >= np.where(misfit < _SMALL_NOISE, 1, 2))
             middle = (left + right) / 2
             smallest = np.maximum(_SMALLEST * self.scale, 4 * np.spacing(np.abs(middle)))
             rough = ~fits & ((right - left < smallest) | np.isnan(largest))
@@ -236,7 +251,7 @@ class Interpolant:
             done.append((left[ready], right[ready], series[ready], rough[ready]))
             left, middle, right = left[~ready], middle[~ready], right[~ready]
             left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
-            before = np.tile(misfit[~ready], 2)
+            before, stalls = np.tile(misfit[~ready], 2), np.tile(stalls[~ready], 2)
         left, right, series, rough = (np.concatenate(part) for part in zip(*done, strict=True))
         order = np.argsort(left)
         self._edges = np.append(left[order], right[order[-1]])
@@ -260,7 +275,7 @@ class Interpolant:
         The misfit is in units of what it may be, and inf where a value is infinite; the log CDF is
         nan where no value is finite.
         """
-        x = left[:, None] + (right - left)[:, None] * (NODES + 1) / 2
+        x = left[:, None] + (right - left)[:, None] * (_LOOKS + 1) / 2
         log_cdf, log_hazard = self._both(x)
         log_cdf = np.where(log_cdf < -_TAIL, log_cdf, 0.0)  # below, there are fewer digits
         with np.errstate(divide="ignore"):
@@ -275,14 +290,16 @@ class Interpolant:
         allowed *= TOLERANCE
         rounding_of_x = 4 * np.spacing(np.abs(x).max(axis=1)) / (right - left)
         allowed += np.ptp(values, axis=2) * rounding_of_x[:, None]
+        values, near_ends = values[..., :POINTS], values[..., POINTS:]
         series = values @ TO_SERIES.T
-        misfit = np.abs(series[..., -2:]).sum(axis=2) / allowed
+        beside = np.abs(series @ _AT_ENDS - near_ends).max(axis=2)
+        misfit = np.maximum(np.abs(series[..., -2:]).sum(axis=2), beside / 10) / allowed
         return series, np.where(finite, misfit.max(axis=1), np.inf), largest
 
     def _find_kinks(self):
         """The points that panels were halved down to, if they matter, and are not known."""
         kinks, width = [], np.diff(self._edges)
-        tiny = np.flatnonzero(self._rough & (width < _KINK * self.scale))
+        tiny = np.flatnonzero(width < _KINK * self.scale)
         tiny = tiny[np.argsort(width[tiny])]
         found = self._edges[tiny] + width[tiny] / 2
         log_cdf = self._law.logcdf(found)
@@ -322,7 +339,7 @@ class Interpolant:
         return -np.exp(first), log_hazard
 
     def _say_if_slow(self):
-        if time.monotonic() > self._deadline:
+        if time.thread_time() > self._deadline:
             self._deadline = np.inf
             warnings.warn(
                 f"The preparation of the noise {self._law!r} takes long, because its functions are "

@@ -191,10 +191,7 @@ class DirectKernel:
     def _steep(self, pieces):
         """Panels of pieces that begin at a steep point."""
         log_length = np.log(np.abs(pieces.length))
-        depth = np.zeros(len(log_length))
-        for point, charts in self._law.steep.items():
-            here = pieces.origin == point
-            depth[here] = np.max([chart.depth(log_length[here]) for chart in charts], axis=0)
+        depth = self._law.depth(pieces.origin, log_length)
         which, low, high = steep_pieces(log_length, depth)
         row, origin, lag, length = taken(pieces, which)
         return Panels(row, origin, lag, np.sign(length), np.zeros(len(which)), low, high)
