@@ -24,7 +24,6 @@ from typing import Literal
 import numpy as np
 
 from ._results import Record
-from .noise import Discrete
 
 CONSTRAINTS = "sum_to_zero", "reference", None
 Constraint = Literal["sum_to_zero", "reference"] | None
@@ -70,7 +69,7 @@ def argmax_answer(model, noise, constraint):
             "Single values of the noise have a positive probability: where scores differ by the "
             "distance of two of them classes tie, p jumps, and what lies between is not reached."
         )
-        if isinstance(noise, Discrete):
+        if noise.discrete:
             reason += " Between the jumps p does not change: it takes finitely many values."
             return _answer(model, constraint, complete, False, "nowhere", reason)
     elif complete:

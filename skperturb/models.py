@@ -15,7 +15,7 @@ from ._engine._convolution import convolution
 from ._engine._inverse import descend, invert
 from ._engine._kernels import expected_information, make_kernel
 from ._warnings import warn_user
-from .noise import Discrete, Noise, as_noise, interquartile_range
+from .noise import Noise, as_noise, interquartile_range
 
 __all__ = ["PerturbArgmax", "PerturbSoftmax"]
 
@@ -47,7 +47,7 @@ class _Model(ABC):
         """Completeness and minimality."""
 
     def _check_jumps(self):
-        if self.noise.atoms and not isinstance(self.noise, Discrete):
+        if self.noise.atoms and not self.noise.discrete:
             raise ValueError(
                 f"The CDF of {self.noise!r} jumps: single values have positive probability, which "
                 "quadrature does not see. Use noise.Discrete, or a law without jumps."
@@ -343,7 +343,7 @@ class PerturbArgmax(_Model):
         """
         rng = check_random_state(random_state)
         noisy = self._noisy(scores, size, rng)
-        if not isinstance(self.noise, Discrete):
+        if not self.noise.discrete:
             return noisy.argmax(axis=2)
         ties = noisy >= noisy.max(axis=2, keepdims=True) - self.noise.resolution
         return (ties * rng.uniform(size=noisy.shape)).argmax(axis=2)

@@ -13,7 +13,7 @@ from collections import namedtuple
 import numpy as np
 
 from .._cache import remembered
-from ..noise import Discrete, Gumbel, ScipyNoise, has_thin_tails, interquartile_range
+from ..noise import Gumbel, Law, has_thin_tails, interquartile_range
 from ._interpolant import interpolant
 from ._panels import Panels, joined, pieces_between, plain_pieces, resolve, steep_pieces, taken
 
@@ -51,23 +51,26 @@ def convolution(noise, temperature):
     """
     if noise.scale != 1:
         return _InUnits(convolution(noise.standard(), temperature / noise.scale), noise.scale)
-    if isinstance(noise, Discrete):
+    if noise.discrete:
         return GumbelConvolution(noise, temperature)
     rough = noise.kinks or not has_thin_tails(noise)
     if rough or temperature < _COLD * interquartile_range(noise):
         return RoughConvolution(noise, temperature)
     smooth = GumbelConvolution(noise, temperature)
-    if isinstance(noise, ScipyNoise) and not smooth.converged():
+    if noise.needs_interpolant and not smooth.converged():
         return RoughConvolution(noise, temperature)
     return smooth
 
 
-class _InUnits:
+class _InUnits(Law):
     """A law times a unit: the unit, the law, and the quantiles are all that anyone asks for."""
 
     def __init__(self, law, unit):
         self._law, self.scale = law, unit
         self.support, self.log_concave = law.support, law.log_concave
+
+    def key(self):
+        return self.scale, self._law.key()
 
     def standard(self):
         return self._law
@@ -79,11 +82,10 @@ class _InUnits:
         return self.scale * self._law.isf(q)
 
 
-class _Convolution:
-    """What both have: a law's attributes, equality by value, bounds of the quantiles."""
+class _Convolution(Law):
+    """What both have: both functions in one pass, and bounds of the quantiles."""
 
-    support, kinks, scale = (-np.inf, np.inf), (), 1.0
-    closed_form, discrete, needs_interpolant = False, False, True
+    needs_interpolant = True
 
     def __init__(self, noise, temperature):
         self._parts = noise, Gumbel(temperature)
@@ -111,9 +113,6 @@ class _Convolution:
 
     def log_hazard(self, x):
         return self.logcdf_and_hazard(x)[1]
-
-    def logpdf(self, x):
-        return sum(self.logcdf_and_hazard(x))
 
     def logcdf_and_hazard(self, x):
         """Both at once, for the price of one."""
@@ -149,7 +148,7 @@ class GumbelConvolution(_Convolution):
     def __init__(self, noise, temperature):
         super().__init__(noise, temperature)
         self._end = np.inf
-        if isinstance(noise, Discrete):
+        if noise.discrete:
             self._wide, (self._nodes, masses) = self._parts[1], noise.masses()
             self._log_weights = np.log(masses)
             # Below a value the Gumbel density falls within its scale, above it decays slowly.

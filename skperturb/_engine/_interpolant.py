@@ -14,7 +14,7 @@ import warnings
 import numpy as np
 
 from .._cache import remembered
-from ..noise import has_thin_tails, interquartile_range
+from ..noise import Law, has_thin_tails, interquartile_range
 from ._charts import NODES, POINTS, TO_SERIES, TOLERANCE, Chart, piecewise
 
 _WIDTH = 0.5  # of the first panels, in asinh((x - median) / scale)
@@ -36,7 +36,7 @@ _GAUSS, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _PATIENCE = 5.0  # seconds of processor time before a preparation says that it is slow
 
 
-class Interpolant:
+class Interpolant(Law):
     """Piecewise polynomials for the log CDF and the log hazard of a law.
 
     Parameters
@@ -71,10 +71,7 @@ class Interpolant:
         self._law = law
         self.support, self.ppf, self.isf = law.support, law.ppf, law.isf
         self.log_concave = law.log_concave
-        # A convolution has both functions for the price of one.
-        self._both = getattr(law, "logcdf_and_hazard", None) or (
-            lambda x: (law.logcdf(x), law.log_hazard(x))
-        )
+        self._both = law.logcdf_and_hazard
         self.scale = interquartile_range(law) / 3
         self._deadline = time.thread_time() + _PATIENCE
         self.kinks = tuple(law.kinks)
@@ -89,12 +86,10 @@ class Interpolant:
         self.steep = {
             point: [chart for chart in self._charts if chart.point == point] for point in steep
         }
-        if hasattr(law, "interior") and has_thin_tails(law):
+        if has_thin_tails(law):
             # A convolution knows no better than the sum of two quantiles.
             self.isf = lambda q: np.minimum(law.isf(q), self._edges[-1])
-        middle = (float(law.ppf(0.5)),)
-        self.features = np.array(getattr(law, "features", None) or self.kinks or middle)
-        self.detail = getattr(law, "detail", self.scale)
+        self.features, self.detail = np.array(self.kinks or law.features), law.detail
         self.error = self._disagreement()
         if self.error > _ACCURATE:
             warnings.warn(
@@ -114,13 +109,8 @@ class Interpolant:
     def log_hazard(self, x):
         return self.at(*_plainly(x))[1]
 
-    def logpdf(self, x):
-        return sum(self.at(*_plainly(x)))
-
-    def logsf(self, x):
-        log_cdf = self.logcdf(x)
-        with np.errstate(divide="ignore"):
-            return np.log(-np.expm1(log_cdf))
+    def logcdf_and_hazard(self, x):
+        return self.at(*_plainly(x))
 
     def at(self, origin, lag, step, log_step):
         """Log CDF and log hazard at origin + lag + step.
@@ -208,8 +198,7 @@ class Interpolant:
         middle = float(law.ppf(0.5)) + _OFFSET * self.scale
         reach = np.arcsinh(_FURTHEST)
         graded = middle + self.scale * np.sinh(np.arange(-reach, reach, _WIDTH))
-        ends = getattr(law, "interior", None) or (law.ppf(_TAIL), law.isf(_TAIL))
-        ends = np.nan_to_num(ends, nan=np.inf, posinf=graded[-1], neginf=graded[0])
+        ends = np.nan_to_num(law.interior, nan=np.inf, posinf=graded[-1], neginf=graded[0])
         low, high = law.support
         # A finite end belongs to the panels, whatever the quantiles are.
         low = low if np.isfinite(low) else max(ends[0], graded[0])

@@ -12,6 +12,16 @@ SMALLEST_TAIL = 1e-300
 _MOST_WIDTHS = 3000
 
 
+class _Default:
+    """A property that an object may replace by a value of its own."""
+
+    def __init__(self, function):
+        self._function, self.__doc__ = function, function.__doc__
+
+    def __get__(self, law, owner=None):
+        return self if law is None else self._function(law)
+
+
 class Law:
     """The distribution of the noise on one score, as the engine sees it.
 
@@ -72,17 +82,17 @@ class Law:
         """Log of P(noise > x)."""
         return log_complement(self.logcdf(x))
 
-    @property
+    @_Default
     def interior(self):
         """The points between which the functions vary as more than simple tails."""
         return self.ppf(SMALLEST_TAIL), self.isf(SMALLEST_TAIL)
 
-    @property
+    @_Default
     def features(self):
         """Points at which quadrature panels must begin: the kinks, or else the median."""
         return self.kinks or (float(self.ppf(0.5)),)
 
-    @property
+    @_Default
     def detail(self):
         """Distance over which the law varies near its features."""
         return interquartile_range(self) / 3
