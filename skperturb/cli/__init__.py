@@ -1,5 +1,5 @@
 """The commands."""
 
-from ._main import main
+from ._compare import main
 
 __all__ = ["main"]

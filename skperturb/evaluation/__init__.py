@@ -1,11 +1,11 @@
 """Was it worth it? Comparison of classifiers on the same folds, ours or anybody's."""
 
-from . import calibration, stats
+from . import _calibration as calibration
 from ._compare import compare, compare_classifiers
 from ._comparison import Comparison
 from ._cost_classifier import CostSensitiveClassifier
 from ._cross_validation import OutOfFold, cross_val_predictions
-from .costs import (
+from ._costs import (
     check_cost_matrix,
     correct_prevalence,
     cost_score,
@@ -14,14 +14,13 @@ from .costs import (
     prevalence_weights,
     trivial_policies,
 )
-from .online import PairedABTest
+from ._online import PairedABTest
 
 __all__ = [
     "Comparison",
     "CostSensitiveClassifier",
     "OutOfFold",
     "PairedABTest",
-    "calibration",
     "check_cost_matrix",
     "compare",
     "compare_classifiers",
@@ -31,6 +30,5 @@ __all__ = [
     "cross_val_predictions",
     "expected_cost_decision",
     "prevalence_weights",
-    "stats",
     "trivial_policies",
 ]

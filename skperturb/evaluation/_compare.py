@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 
 from ._comparison import SIGNS, Comparison
 from ._cross_validation import check_labels, cross_val_predictions
-from .costs import check_cost_matrix, cost_template, line_shares
+from ._costs import check_cost_matrix, cost_template, line_shares
 
 
 def compare_classifiers(

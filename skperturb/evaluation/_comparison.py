@@ -9,14 +9,14 @@ import pandas as pd
 import sklearn
 
 from .._version import __version__
-from .costs import (
+from ._costs import (
     cheapest,
     correct_prevalence,
     prevalence_weights,
     trivial_policies,
 )
-from .stats import corrected_paired_ttest, holm, mean_interval, parts_needed, wilson
-from .texts import load as load_texts
+from ._stats import corrected_paired_ttest, holm, mean_interval, parts_needed, wilson
+from ._texts import load as load_texts
 
 _ROUNDING = 1e-12  # of a mean
 _FEWEST_FOLDS = 5  # in all: the spread of fewer differences is too often zero
@@ -322,7 +322,7 @@ class Comparison:
         return self._plot("plot_sensitivity", lang)
 
     def _plot(self, function, lang, *arguments):
-        from . import plots  # needs the extra "report"
+        from . import _plots as plots  # needs the extra "report"
 
         return getattr(plots, function)(self, *arguments, load_texts(lang))
 
@@ -346,7 +346,7 @@ class Comparison:
         ImportError
             Without matplotlib and jinja2: install ``skperturb[report]``.
         """
-        from .report import report_html
+        from ._report import report_html
 
         page = report_html(self, lang=lang, title=title)
         if path is not None:

@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from . import plots
-from .calibration import calibration_error, class_counts
-from .texts import given, load, number, numbers, percent
+from . import _plots as plots
+from ._calibration import calibration_error, class_counts
+from ._texts import given, load, number, numbers, percent
 
 __all__ = ["report_html"]
 

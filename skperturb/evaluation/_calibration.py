@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
-from .stats import wilson
+from ._stats import wilson
 
 __all__ = ["calibration_error", "class_counts", "d2_brier", "d2_log_loss", "reliability"]
 

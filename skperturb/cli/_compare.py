@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 from .. import PerturbArgmaxClassifier, PerturbSoftmaxClassifier, __version__
 from ..evaluation import compare_classifiers, cost_template
-from ..evaluation.texts import load as load_texts
+from ..evaluation._texts import load as load_texts
 from ..noise import as_noise
 from ..parts._tabular import preprocessor, read_costs, read_parts, read_shares, shipped_parts
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from .costs import check_cost_matrix
+from ._costs import check_cost_matrix
 
 __all__ = ["PairedABTest"]
 

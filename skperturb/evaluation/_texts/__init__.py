@@ -35,7 +35,7 @@ def number(value, digits=3):
 
     Examples
     --------
-    >>> from skperturb.evaluation.texts import number
+    >>> from skperturb.evaluation._texts import number
     >>> number(0.01234), number(12345.6), number(float("nan")), number(-1)
     ('0.0123', '12,346', '–', '−1.00')
     """
@@ -47,7 +47,7 @@ def numbers(values, digits=3):
 
     Examples
     --------
-    >>> from skperturb.evaluation.texts import numbers
+    >>> from skperturb.evaluation._texts import numbers
     >>> numbers([-0.01, 1.25, 0])
     ['−0.01', '1.25', '0.00']
     """

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .calibration import reliability
-from .texts import number
+from ._calibration import reliability
+from ._texts import number
 
 __all__ = ["plot_confusion", "plot_differences", "plot_reliability", "plot_sensitivity"]
 
