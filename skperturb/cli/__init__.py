@@ -1,5 +1,5 @@
-"""The commands."""
+"""The ``skperturb`` command."""
 
-from ._compare import main
+from ._main import main
 
 __all__ = ["main"]

@@ -1,46 +1,67 @@
 """Do the probabilities hold what they promise? Reliability, calibration error, class counts, D2.
 
-All functions take labels `y`, probabilities `proba` with a column for each class, and the
-labels of the columns, `classes`, which may be left out if `y` has them all and the columns are
-sorted. They raise a ValueError if these do not match or a row of `proba` is no distribution.
+All functions take labels `y_true`, probabilities `proba` with a column for each class, and the
+labels of the columns, `classes`. They raise a ValueError if these do not match or if a row of
+`proba` is no distribution.
 """
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
+from ._deprecation import renamed_argument
+from ._input import check_confidence, check_proba, check_weight, column_names
+from ._labels import codes_of, listed, without_doubles
+from ._scores import brier, log_loss
 from ._stats import wilson
 
-__all__ = ["calibration_error", "class_counts", "d2_brier", "d2_log_loss", "reliability"]
+# Calibration errors that differ by no more are equal: counts are discrete, so that ties are common.
+TIE = 1e-12
 
 
-def reliability(y, proba, classes=None, *, n_bins=10, strategy="quantile", sample_weight=None):
-    """Observed shares beside the predicted ones, class by class against the rest.
+@renamed_argument("y", "y_true")
+def reliability(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    classes: ArrayLike | None = None,
+    *,
+    n_bins: int = 10,
+    strategy: str = "quantile",
+    sample_weight: ArrayLike | None = None,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Compare observed with predicted shares, for each class against the rest.
 
     Parameters
     ----------
-    y : array-like of shape (n_samples,)
-        Labels.
+    y_true : array-like of shape (n_samples,)
+        True classes.
     proba : array-like of shape (n_samples, n_classes)
-        Probabilities; each row sums to one within 1e-6.
+        Class probabilities; each row sums to one within 1e-6. The columns of a DataFrame are
+        matched to the classes by name.
     classes : array-like of shape (n_classes,), default=None
-        Labels of the columns of `proba`; None for the sorted labels of `y`.
+        Labels of the columns of `proba`. None for the column names or, if there are none, for the
+        sorted labels that occur in `y_true`.
     n_bins : int, default=10
-        Bins of each class, at least 1.
+        Number of bins of each class, at least 1.
     strategy : {"quantile", "uniform"}, default="quantile"
-        Bins of equal weight, as far as ties allow, or of equal width.
+        Whether the bins have equal weight, as far as ties allow, or equal width.
     sample_weight : array-like of shape (n_samples,), default=None
-        Importance of the rows; None for ones.
+        Importance of the rows, not negative and at least one positive; None for equal weights.
+    confidence : float, default=0.95
+        Coverage of the intervals, between 0 and 1.
 
     Returns
     -------
     DataFrame
-        One row per class and bin that is not empty: class; bin, counted from 0; low and high,
-        its edges, of which low belongs to the bin below; n, the weight in it; mean_predicted;
-        observed, the share of the class; ci_low and ci_high, the 95 % Wilson interval of that
-        share. Weights enter the interval as Kish's effective number of rows,
-        (sum of weights)^2 / sum of squared weights: a weight of 2 does not make two parts.
+        One row per class and bin that is not empty, with the columns class; bin, counted from 0;
+        low and high, the edges of the bin, of which low belongs to the bin below; n, the weight
+        of the rows in the bin; mean_predicted; observed, the share of the class; ci_low and
+        ci_high, Wilson's interval of that share. Weights enter the interval as Kish's effective
+        number of rows, (sum of weights)^2 / sum of squared weights: a weight of 2 does not make
+        two parts.
 
     Raises
     ------
@@ -54,10 +75,10 @@ def reliability(y, proba, classes=None, *, n_bins=10, strategy="quantile", sampl
 
     Examples
     --------
-    >>> from skperturb.evaluation.calibration import reliability
-    >>> y = ["pass", "pass", "scrap", "scrap"]
+    >>> from skperturb.evaluation import reliability
+    >>> y_true = ["pass", "pass", "scrap", "scrap"]
     >>> proba = [[0.9, 0.1], [0.9, 0.1], [0.7, 0.3], [0.2, 0.8]]
-    >>> table = reliability(y, proba, n_bins=2, strategy="uniform").round(2)
+    >>> table = reliability(y_true, proba, n_bins=2, strategy="uniform").round(2)
     >>> print(table.drop(columns=["low", "high"]).to_string(index=False))
     class  bin   n  mean_predicted  observed  ci_low  ci_high
      pass    0 1.0            0.20      0.00    0.00     0.79
@@ -65,7 +86,8 @@ def reliability(y, proba, classes=None, *, n_bins=10, strategy="quantile", sampl
     scrap    0 3.0            0.17      0.33    0.06     0.79
     scrap    1 1.0            0.80      1.00    0.21     1.00
     """
-    codes, proba, classes, weight = _check_input(y, proba, classes, sample_weight)
+    check_confidence(confidence)
+    codes, proba, classes, weight = _check_input(y_true, proba, classes, sample_weight)
     tables = []
     for k, label in enumerate(classes):
         bins, edges = _bins(proba[:, k], weight, n_bins, strategy)
@@ -75,7 +97,7 @@ def reliability(y, proba, classes=None, *, n_bins=10, strategy="quantile", sampl
         )
         full = np.flatnonzero(n)
         n, observed = n[full], hits[full] / n[full]
-        low, high = wilson(observed, n**2 / squares[full])
+        interval = wilson(observed, n**2 / squares[full], confidence)
         table = {
             "class": label,
             "bin": full,
@@ -84,49 +106,60 @@ def reliability(y, proba, classes=None, *, n_bins=10, strategy="quantile", sampl
             "n": n,
             "mean_predicted": predicted[full] / n,
             "observed": observed,
-            "ci_low": low,
-            "ci_high": high,
+            "ci_low": interval.low,
+            "ci_high": interval.high,
         }
         tables.append(pd.DataFrame(table))
     return pd.concat(tables, ignore_index=True)
 
 
+@renamed_argument("y", "y_true")
 def calibration_error(
-    y, proba, classes=None, *, n_bins=10, strategy="quantile", n_resamples=200, random_state=0
-):
-    """Expected calibration error beside that of a perfect model with the same probabilities.
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    classes: ArrayLike | None = None,
+    *,
+    n_bins: int = 10,
+    strategy: str = "quantile",
+    n_resamples: int = 200,
+    random_state: int | np.random.RandomState | None = 0,
+) -> pd.DataFrame:
+    """Compare the expected calibration error with that of perfect probabilities.
 
-    The error is the distance between observed share and mean prediction of a bin, averaged over
-    the rows. It is biased up: a perfect model of few rows shows a large one, the larger the more
-    bins. So labels are drawn from the predicted probabilities, which makes these perfect by
-    construction, and the error of the true labels is held against that of the drawn ones
-    (consistency resampling).
+    The error is the distance between the observed share and the mean prediction of a bin, averaged
+    over the rows. It is biased upwards: even perfect probabilities show an error, which grows
+    with fewer rows and more bins. Therefore labels are drawn from the predicted probabilities,
+    which are perfect for these labels by construction, and the error of the true labels is
+    compared with the errors of the drawn labels (consistency resampling).
 
     Parameters
     ----------
-    y : array-like of shape (n_samples,)
-        Labels.
+    y_true : array-like of shape (n_samples,)
+        True classes.
     proba : array-like of shape (n_samples, n_classes)
-        Probabilities; each row sums to one within 1e-6.
+        Class probabilities; each row sums to one within 1e-6. The columns of a DataFrame are
+        matched to the classes by name.
     classes : array-like of shape (n_classes,), default=None
-        Labels of the columns of `proba`; None for the sorted labels of `y`.
+        Labels of the columns of `proba`. None for the column names or, if there are none, for the
+        sorted labels that occur in `y_true`.
     n_bins : int, default=10
-        Bins, at least 1.
+        Number of bins, at least 1.
     strategy : {"quantile", "uniform"}, default="quantile"
-        Bins of equal mass, which serve rare classes too, or of equal width, as in much of the
-        literature. The same bins are used for the drawn labels.
+        Whether the bins have equal mass, which suits rare classes too, or equal width, as in much
+        of the literature. The same bins are used for the drawn labels.
     n_resamples : int, default=200
         How often labels are drawn, at least 1.
     random_state : int, RandomState or None, default=0
-        Source of the drawn labels.
+        Seed or source of the drawn labels.
 
     Returns
     -------
     DataFrame
         One row per class against the rest, and a last one, "top label", for the most probable
-        class and its probability (the confidence): class; ece, between 0 and 1;
-        expected_if_perfect and q95_if_perfect, mean and 95 % quantile over the drawn labels;
-        p_value, (1 + number of draws with at least this error) / (1 + n_resamples).
+        class and its probability. The columns are class; ece, between 0 and 1;
+        expected_if_perfect and q95_if_perfect, the mean and the 95 % quantile of the error over
+        the drawn labels; p_value, (1 + number of draws with at least this error) /
+        (1 + n_resamples).
 
     Raises
     ------
@@ -143,7 +176,7 @@ def calibration_error(
     --------
     >>> from sklearn.datasets import make_moons
     >>> from sklearn.naive_bayes import GaussianNB
-    >>> from skperturb.evaluation.calibration import calibration_error
+    >>> from skperturb.evaluation import calibration_error
     >>> X, y = make_moons(1000, noise=0.3, random_state=0)
     >>> model = GaussianNB().fit(X[:500], y[:500])
     >>> table = calibration_error(y[500:], model.predict_proba(X[500:])).round(2)
@@ -153,7 +186,7 @@ def calibration_error(
     1          1  0.06                 0.03
     2  top label  0.06                 0.03
     """
-    codes, proba, classes, weight = _check_input(y, proba, classes)
+    codes, proba, classes, weight = _check_input(y_true, proba, classes)
     if n_resamples < 1:
         raise ValueError(f"n_resamples must be at least 1, got {n_resamples!r}.")
     n, K = proba.shape
@@ -180,8 +213,7 @@ def calibration_error(
         ]
     )
     observed = ece(codes)
-    # Counts are discrete: ties are common, and rounding must not break them.
-    reached = (perfect >= observed - 1e-12).sum(axis=0)
+    reached = (perfect >= observed - TIE).sum(axis=0)
     return pd.DataFrame(
         {
             "class": [*classes, "top label"],
@@ -193,26 +225,32 @@ def calibration_error(
     )
 
 
-def class_counts(y, proba, classes=None):
-    """Rows of each class beside the number that the probabilities promise.
+@renamed_argument("y", "y_true")
+def class_counts(
+    y_true: ArrayLike, proba: ArrayLike, classes: ArrayLike | None = None
+) -> pd.DataFrame:
+    """Compare the number of rows of each class with the number that the probabilities promise.
 
     Parameters
     ----------
-    y : array-like of shape (n_samples,)
-        Labels.
+    y_true : array-like of shape (n_samples,)
+        True classes.
     proba : array-like of shape (n_samples, n_classes)
-        Probabilities; each row sums to one within 1e-6.
+        Class probabilities; each row sums to one within 1e-6. The columns of a DataFrame are
+        matched to the classes by name.
     classes : array-like of shape (n_classes,), default=None
-        Labels of the columns of `proba`; None for the sorted labels of `y`.
+        Labels of the columns of `proba`. None for the column names or, if there are none, for the
+        sorted labels that occur in `y_true`.
 
     Returns
     -------
     DataFrame
-        One row per class: class; observed, its rows; expected, the sum of its probabilities;
-        std_err, sqrt(sum p (1 - p)), the standard deviation of the count if the probabilities
-        are true and the rows independent (it is Poisson-binomial then); z; p_value, two-sided,
-        from the normal limit. In z the mean of p (1 - p) counts as 2e-16 if it is smaller, so
-        that z is finite for sure predictions.
+        One row per class, with the columns class; observed, the number of its rows; expected, the
+        sum of its probabilities; std_err, sqrt(sum p (1 - p)), the standard deviation of the
+        count if the probabilities are true and the rows independent (the count is then
+        Poisson-binomial); z, the difference in standard deviations; p_value, two-sided, from the
+        normal limit. In z, the mean of p (1 - p) counts as 2e-16 if it is smaller. Therefore z is
+        finite even where all predictions are sure.
 
     Raises
     ------
@@ -221,13 +259,13 @@ def class_counts(y, proba, classes=None):
 
     Examples
     --------
-    >>> from skperturb.evaluation.calibration import class_counts
+    >>> from skperturb.evaluation import class_counts
     >>> class_counts(["scrap"] + 3 * ["pass"], [[0.5, 0.5]] * 4).round(2)
        class  observed  expected  std_err    z  p_value
     0   pass         3       2.0      1.0  1.0     0.32
     1  scrap         1       2.0      1.0 -1.0     0.32
     """
-    codes, proba, classes, _ = _check_input(y, proba, classes)
+    codes, proba, classes, _ = _check_input(y_true, proba, classes)
     n, K = proba.shape
     observed, expected = np.bincount(codes, minlength=K), proba.sum(axis=0)
     variance = (proba * (1 - proba)).sum(axis=0)
@@ -244,29 +282,40 @@ def class_counts(y, proba, classes=None):
     )
 
 
-def d2_log_loss(y, proba, classes=None, sample_weight=None):
-    """Share of the log loss of the class frequencies that the model takes away.
+@renamed_argument("y", "y_true")
+def d2_log_loss(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    classes: ArrayLike | None = None,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Compute the share of the log loss of the class frequencies that the model removes.
 
-    1 - log loss / log loss of a model that gives every row the frequencies of `y`: 1 is
-    perfect, 0 no better than the frequencies, and there is no lower bound. As in scikit-learn's
-    ``d2_log_loss_score``, a probability counts as 2e-16 if it is smaller; beyond it, the columns
-    may be in any order. If `y` has a single class, the frequencies are perfect: 1 if the model
-    is too, 0 otherwise, as in ``r2_score``.
+    The result is 1 - log loss / log loss of a model that gives every row the class frequencies of
+    `y_true`. It is 1 for perfect probabilities and 0 for those that are no better than the
+    frequencies; there is no lower bound. As in scikit-learn's ``d2_log_loss_score``, a probability
+    counts as 2e-16 if it is smaller. Unlike there, the columns may be in any order. If `y_true`
+    has a single class, the frequencies are perfect: the result is 1 if the model is perfect as
+    well and 0 otherwise, as in ``r2_score``.
 
     Parameters
     ----------
-    y : array-like of shape (n_samples,)
-        Labels.
+    y_true : array-like of shape (n_samples,)
+        True classes.
     proba : array-like of shape (n_samples, n_classes)
-        Probabilities; each row sums to one within 1e-6.
+        Class probabilities; each row sums to one within 1e-6. The columns of a DataFrame are
+        matched to the classes by name.
     classes : array-like of shape (n_classes,), default=None
-        Labels of the columns of `proba`; None for the sorted labels of `y`.
+        Labels of the columns of `proba`. None for the column names or, if there are none, for the
+        sorted labels that occur in `y_true`.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows, in the frequencies too; None for ones.
+        Weights of the rows, also in the frequencies; None for equal weights.
 
     Returns
     -------
     float
+        At most 1.
 
     Raises
     ------
@@ -275,39 +324,45 @@ def d2_log_loss(y, proba, classes=None, sample_weight=None):
 
     Examples
     --------
-    >>> from skperturb.evaluation.calibration import d2_log_loss
+    >>> from skperturb.evaluation import d2_log_loss
     >>> round(d2_log_loss([0, 0, 1, 1], [[0.8, 0.2], [0.6, 0.4], [0.3, 0.7], [0.1, 0.9]]), 3)
     0.569
     """
-
-    def loss(proba, codes):
-        own = proba[np.arange(len(codes)), codes]
-        return -np.log(np.maximum(own, np.finfo(float).eps))
-
-    return _d2(loss, y, proba, classes, sample_weight)
+    return _d2(log_loss, y_true, proba, classes, sample_weight)
 
 
-def d2_brier(y, proba, classes=None, sample_weight=None):
-    """Share of the Brier score of the class frequencies that the model takes away.
+@renamed_argument("y", "y_true")
+def d2_brier(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    classes: ArrayLike | None = None,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Compute the share of the Brier score of the class frequencies that the model removes.
 
-    1 - Brier score / Brier score of the frequencies, also known as the Brier skill score. The
-    score is the squared distance to the truth summed over the classes; that some halve it for
-    two classes drops out of the ratio. The rest is as in :func:`d2_log_loss`.
+    The result is 1 - Brier score / Brier score of the class frequencies, also known as the Brier
+    skill score. The Brier score is the squared distance to the truth, summed over the classes.
+    Some authors halve it for two classes; the result is the same. In all else the function is
+    like :func:`d2_log_loss`.
 
     Parameters
     ----------
-    y : array-like of shape (n_samples,)
-        Labels.
+    y_true : array-like of shape (n_samples,)
+        True classes.
     proba : array-like of shape (n_samples, n_classes)
-        Probabilities; each row sums to one within 1e-6.
+        Class probabilities; each row sums to one within 1e-6. The columns of a DataFrame are
+        matched to the classes by name.
     classes : array-like of shape (n_classes,), default=None
-        Labels of the columns of `proba`; None for the sorted labels of `y`.
+        Labels of the columns of `proba`. None for the column names or, if there are none, for the
+        sorted labels that occur in `y_true`.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows, in the frequencies too; None for ones.
+        Weights of the rows, also in the frequencies; None for equal weights.
 
     Returns
     -------
     float
+        At most 1.
 
     Raises
     ------
@@ -316,19 +371,15 @@ def d2_brier(y, proba, classes=None, sample_weight=None):
 
     Examples
     --------
-    >>> from skperturb.evaluation.calibration import d2_brier
+    >>> from skperturb.evaluation import d2_brier
     >>> round(d2_brier([0, 0, 1, 1], [[0.8, 0.2], [0.6, 0.4], [0.3, 0.7], [0.1, 0.9]]), 3)
     0.7
     """
-
-    def loss(proba, codes):
-        return ((proba - np.eye(proba.shape[1])[codes]) ** 2).sum(axis=1)
-
-    return _d2(loss, y, proba, classes, sample_weight)
+    return _d2(brier, y_true, proba, classes, sample_weight)
 
 
-def _d2(loss, y, proba, classes, sample_weight):
-    codes, proba, _, weight = _check_input(y, proba, classes, sample_weight)
+def _d2(loss, y_true, proba, classes, sample_weight):
+    codes, proba, _, weight = _check_input(y_true, proba, classes, sample_weight)
     counts = np.bincount(codes, weight, minlength=proba.shape[1])
     share = np.broadcast_to(counts / counts.sum(), proba.shape)
     model, null = (float(weight @ loss(p, codes)) for p in (proba, share))
@@ -353,39 +404,32 @@ def _bins(p, weight, n_bins, strategy):
     return np.searchsorted(edges[1:-1], p), edges
 
 
-def _check_input(y, proba, classes, sample_weight=None):
-    """Columns of the labels, probabilities, classes (an Index) and weights, all positive."""
-    y, proba = column_or_1d(y), np.asarray(proba, dtype=float)
-    if proba.ndim != 2:
-        raise ValueError(f"proba must have shape (n_samples, n_classes), got {proba.shape}.")
-    check_consistent_length(y, proba, sample_weight)
-    if not len(y):
-        raise ValueError("y and proba have no rows.")
-    if pd.isna(y).any():
-        raise ValueError("y has missing labels.")
-    # A negative entry turns its row's sum to NaN, which like infinity fails the comparison.
-    good = np.abs(np.where(proba >= 0, proba, np.nan).sum(axis=1) - 1) <= 1e-6
-    if not good.all():
-        raise ValueError(
-            "Rows of proba must be finite, not negative, and sum to one within 1e-6: row "
-            f"{good.argmin()} is not."
-        )
-    labels = pd.Index(np.unique(y) if classes is None else column_or_1d(classes))
-    if len(labels) != proba.shape[1]:
-        source = "y (pass classes if it lacks some)" if classes is None else "classes"
-        raise ValueError(
-            f"The number of columns of proba, {proba.shape[1]}, must be that of the labels in "
-            f"{source}, got {len(labels)}."
-        )
-    if not labels.is_unique:
-        raise ValueError("classes has a label twice.")
-    codes = labels.get_indexer(y)
-    if (codes < 0).any():
-        raise ValueError(f"y has the label {y[codes.argmin()]!s}, which is not in classes.")
-    weight = np.ones(len(y)) if sample_weight is None else column_or_1d(sample_weight)
-    weight = weight.astype(float)
-    if not (np.isfinite(weight) & (weight >= 0)).all() or not weight.any():
-        raise ValueError("sample_weight must be finite, not negative, and not all zero.")
+def _check_input(y_true, proba, classes, sample_weight=None):
+    """Columns of the labels, probabilities, classes and weights: rows without weight are left out.
+
+    The column names of a table are the classes, if nobody says otherwise.
+    """
+    y_true = column_or_1d(y_true)
+    if np.ndim(proba) != 2:
+        raise ValueError(f"proba must have shape (n_samples, n_classes), got {np.shape(proba)}.")
+    check_consistent_length(y_true, proba, sample_weight)
+    if not len(y_true):
+        raise ValueError("y_true and proba have no rows.")
+    if pd.isna(y_true).any():
+        raise ValueError("y_true has missing labels: leave those rows out.")
+    if classes is None:
+        classes = column_names(proba)
+    if classes is None:
+        classes = np.unique(y_true)
+        if len(classes) != np.shape(proba)[1]:
+            raise ValueError(
+                f"proba has {np.shape(proba)[1]} columns, but y_true has {len(classes)} different "
+                f"labels: {listed(classes)}. Pass the labels of the columns as classes."
+            )
+    classes = without_doubles(np.asarray(column_or_1d(classes)).tolist(), "classes")
+    proba = check_proba(proba, classes)
+    codes = codes_of(y_true, classes, "y_true", "classes")
+    weight = check_weight(sample_weight, len(y_true))
     used = weight > 0
     # Rounding may lift a sure prediction above one, where p (1 - p) is negative.
-    return codes[used], np.minimum(proba[used], 1), labels, weight[used]
+    return codes[used], np.clip(proba[used], 0, 1), classes, weight[used]
