@@ -326,7 +326,8 @@ def wilson(share: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interval
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     # The interval contains the share, whatever the rounding.
-    return Interval(np.clip(middle - half, 0.0, share), np.clip(middle + half, share, 1.0))
+    ends = np.clip(middle - half, 0.0, share), np.clip(middle + half, share, 1.0)
+    return Interval(*(end if np.ndim(end) else float(end) for end in ends))
 
 
 @renamed_argument("weight", "sample_weight")
@@ -422,7 +423,7 @@ def parts_needed(
     --------
     >>> from skperturb.evaluation import parts_needed
     >>> round(parts_needed(difference=2.0, se=1.5, n=500, df=99))
-    2255
+    2252
     """
     if difference == 0:
         return np.inf
