@@ -355,6 +355,36 @@ def test_rounding_above_one_is_no_error():
     assert d2_log_loss([0, 1], proba) <= 1
 
 
+@pytest.mark.parametrize("function", ALL)
+def test_named_columns_name_the_classes(function):
+    y, proba = perfect_model(100, 3, seed=15)
+    names = np.array(["ok", "rework", "scrap"])
+    table = pd.DataFrame(proba, columns=names)[["scrap", "ok", "rework"]]
+    expected = function(names[y], proba, names)
+    by_name = function(names[y], table, names)
+    alone = function(names[y], table)
+    with pytest.warns(FutureWarning, match="use y_true"):
+        old = function(y=names[y], proba=proba)
+    if isinstance(expected, float):
+        assert by_name == expected == old
+        assert_allclose(alone, expected, rtol=IDENTITY)
+    else:
+        assert_frame_equal(by_name, expected)
+        assert_frame_equal(old, expected)
+        assert list(alone["class"].unique())[:3] == ["scrap", "ok", "rework"]
+    with pytest.raises(ValueError, match="y_true has labels that are not in classes: ok"):
+        function(names[y], table.set_axis(["a", "b", "c"], axis=1))
+
+
+def test_confidence_of_the_reliability():
+    y, proba = perfect_model(100, 2, seed=16)
+    wide, narrow = (reliability(y, proba, confidence=c) for c in (0.99, 0.5))
+    assert (wide["ci_low"] <= narrow["ci_low"]).all()
+    assert (wide["ci_high"] - wide["ci_low"] > narrow["ci_high"] - narrow["ci_low"]).all()
+    with pytest.raises(ValueError, match="confidence must lie between 0 and 1"):
+        reliability(y, proba, confidence=95)
+
+
 GOOD = [[0.3, 0.7], [0.6, 0.4]]
 
 

@@ -254,6 +254,34 @@ def test_probabilities_in_single_precision_will_do():
     assert_allclose(expected_costs(p, COSTS, CLASSES), p.astype(float) @ COSTS, atol=1e-5)
 
 
+@pytest.mark.parametrize("order", ROWS)
+@pytest.mark.parametrize("names", [CLASSES, [0, 1, 2], ["0", "1", "2"]])
+def test_named_columns_of_probabilities_are_matched_by_name(names, order):
+    p = random_proba()
+    costs = COSTS.set_axis(names, axis=0)
+    table = pd.DataFrame(p, columns=names).iloc[:, list(order)]
+    classes = [0, 1, 2] if "0" in names else names
+    assert_array_equal(
+        expected_cost_decision(table, costs, classes), expected_cost_decision(p, COSTS, CLASSES)
+    )
+    line = dict(zip(classes, [0.1, 0.2, 0.7], strict=True))
+    assert_array_equal(
+        correct_prevalence(table, line, [1, 1, 1], classes=classes),
+        correct_prevalence(p, line, [1, 1, 1], classes=classes),
+    )
+
+
+def test_named_columns_that_are_not_the_classes_are_refused():
+    table = pd.DataFrame(random_proba(), columns=["dent", "ok", "other"])
+    with pytest.raises(ValueError, match="proba lacks the classes scratch; it has dent, ok, other"):
+        expected_costs(table, COSTS, CLASSES)
+    # A DataFrame numbers columns that nobody named; a selection of them is named.
+    unnamed = pd.DataFrame(random_proba())
+    assert_array_equal(expected_costs(unnamed, COSTS, CLASSES), unnamed.to_numpy() @ COSTS)
+    with pytest.raises(ValueError, match="proba lacks the classes dent, ok, scratch"):
+        expected_costs(unnamed[[2, 1, 0]], COSTS, CLASSES)
+
+
 # Scores
 
 
@@ -313,6 +341,7 @@ def test_weights_are_repetition():
             "decisions has labels that are not .*: ok. The",
         ),
         (["ok"], ["pass", "pass"], None, "inconsistent"),
+        ([], [], None, "y_true has no rows"),
         (["ok"], ["pass"], [1, 2], "inconsistent"),
         (["ok"], ["pass"], [-1], "not negative"),
         (["ok"], ["pass"], [np.nan], "must be finite"),
@@ -322,6 +351,14 @@ def test_weights_are_repetition():
 def test_cost_score_refuses(y, decided, weight, message):
     with pytest.raises(ValueError, match=message):
         cost_score(y, decided, COSTS, sample_weight=weight)
+
+
+def test_the_old_name_of_the_truth_warns():
+    y = ["ok", "dent"]
+    with pytest.warns(FutureWarning, match="y of trivial_policies .* use y_true") as caught:
+        old = trivial_policies(y=y, cost_matrix=COSTS)
+    assert caught[0].filename == __file__
+    pd.testing.assert_frame_equal(old, trivial_policies(y, COSTS))
 
 
 def test_trivial_policies_by_hand():

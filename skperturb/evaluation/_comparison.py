@@ -31,6 +31,16 @@ WIDTH = 79  # characters of a line of the short form
 FACTORS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
+def _old_name(name):
+    """The property of the last release, which had an underscore at its end."""
+
+    def old(self):
+        warn_old(f"Comparison.{name}_", f"Comparison.{name}")
+        return getattr(self, name)
+
+    return property(old, doc=f"Old name of :attr:`{name}`, which is deprecated.")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """Result of :func:`compare_classifiers`.
@@ -72,6 +82,11 @@ class Comparison:
     rope: dict[str, float] | None = None
     confidence: float = 0.95
     random_state: int = 0
+
+    scores_ = _old_name("scores")
+    kpis_ = _old_name("kpis")
+    table_ = _old_name("table")
+    predictions_ = _old_name("predictions")
 
     @property
     def classes(self) -> npt.NDArray[Any]:
@@ -456,17 +471,3 @@ class Comparison:
             rows.append(table.assign(factor=factor))
         table = pd.concat(rows, ignore_index=True)
         return table[["factor", *table.columns.drop("factor")]]
-
-
-def _old_name(name):
-    """The property of the last release, which had an underscore at its end."""
-
-    def old(self):
-        warn_old(f"Comparison.{name}_", f"Comparison.{name}")
-        return getattr(self, name)
-
-    return property(old)
-
-
-for _name in ("scores", "kpis", "table", "predictions"):
-    setattr(Comparison, f"{_name}_", _old_name(_name))
