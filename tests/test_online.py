@@ -397,7 +397,7 @@ def test_old_names_warn():
 )
 def test_refused_cost_matrices(cost_matrix, classes, match):
     with pytest.raises(ValueError, match=match):
-        PairedABTest(cost_matrix, classes=classes)
+        PairedABTest(cost_matrix, classes=classes and list(classes))
 
 
 # What is promised

@@ -2,7 +2,9 @@
 
 import sys
 from collections import Counter
+from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -21,7 +23,7 @@ LANGUAGES = ("en", "ja")  # of the report
 # Repeats and folds: on the user's own parts, and on the data that ship with scikit-learn.
 USUAL_CV, QUICK_CV = (10, 10), (5, 2)
 MAX_ITER = 1000  # of the linear models: enough for features that are standardised
-ESTIMATORS = {
+ESTIMATORS: dict[str, Callable[..., Any]] = {
     "logistic_regression": lambda: LogisticRegression(max_iter=MAX_ITER),
     "perturb_argmax": lambda noise="gaussian": PerturbArgmaxClassifier(noise, max_iter=MAX_ITER),
     "perturb_softmax": lambda noise="gaussian": PerturbSoftmaxClassifier(noise, max_iter=MAX_ITER),

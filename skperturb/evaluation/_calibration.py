@@ -87,13 +87,13 @@ def reliability(
     scrap    1 1.0            0.80      1.00    0.21     1.00
     """
     check_confidence(confidence)
-    codes, proba, classes, weight = _check_input(y_true, proba, classes, sample_weight)
+    codes, p, labels, weight = _check_input(y_true, proba, classes, sample_weight)
     tables = []
-    for k, label in enumerate(classes):
-        bins, edges = _bins(proba[:, k], weight, n_bins, strategy)
+    for k, label in enumerate(labels):
+        bins, edges = _bins(p[:, k], weight, n_bins, strategy)
         n, squares, predicted, hits = (
             np.bincount(bins, values, minlength=n_bins)
-            for values in (weight, weight**2, weight * proba[:, k], weight * (codes == k))
+            for values in (weight, weight**2, weight * p[:, k], weight * (codes == k))
         )
         full = np.flatnonzero(n)
         n, observed = n[full], hits[full] / n[full]
@@ -186,14 +186,14 @@ def calibration_error(
     1          1  0.06                 0.03
     2  top label  0.06                 0.03
     """
-    codes, proba, classes, weight = _check_input(y_true, proba, classes)
+    codes, p, labels, weight = _check_input(y_true, proba, classes)
     if n_resamples < 1:
         raise ValueError(f"n_resamples must be at least 1, got {n_resamples!r}.")
-    n, K = proba.shape
-    rows, top = np.arange(n), proba.argmax(axis=1)
-    predicted = np.column_stack([proba, proba[rows, top]])
+    n, K = p.shape
+    rows, top = np.arange(n), p.argmax(axis=1)
+    predicted = np.column_stack([p, p[rows, top]])
     # Cells: the bins of the classes and of the top label, numbered through.
-    cells = np.column_stack([_bins(p, weight, n_bins, strategy)[0] for p in predicted.T])
+    cells = np.column_stack([_bins(column, weight, n_bins, strategy)[0] for column in predicted.T])
     cells += n_bins * np.arange(K + 1)
     size = (K + 1) * n_bins
     expected = np.bincount(cells.ravel(), predicted.ravel(), minlength=size)
@@ -205,7 +205,7 @@ def calibration_error(
         return gaps.reshape(K + 1, n_bins).sum(axis=1) / n
 
     rng = check_random_state(random_state)
-    inner = proba.cumsum(axis=1)[:, :-1]
+    inner = p.cumsum(axis=1)[:, :-1]
     perfect = np.array(
         [
             ece((rng.random_sample(n)[:, None] >= inner).sum(axis=1))  # draws by the inverse CDF
@@ -216,7 +216,7 @@ def calibration_error(
     reached = (perfect >= observed - TIE).sum(axis=0)
     return pd.DataFrame(
         {
-            "class": [*classes, "top label"],
+            "class": [*labels, "top label"],
             "ece": observed,
             "expected_if_perfect": perfect.mean(axis=0),
             "q95_if_perfect": np.quantile(perfect, 0.95, axis=0),
@@ -265,14 +265,14 @@ def class_counts(
     0   pass         3       2.0      1.0  1.0     0.32
     1  scrap         1       2.0      1.0 -1.0     0.32
     """
-    codes, proba, classes, _ = _check_input(y_true, proba, classes)
-    n, K = proba.shape
-    observed, expected = np.bincount(codes, minlength=K), proba.sum(axis=0)
-    variance = (proba * (1 - proba)).sum(axis=0)
+    codes, p, labels, _ = _check_input(y_true, proba, classes)
+    n, K = p.shape
+    observed, expected = np.bincount(codes, minlength=K), p.sum(axis=0)
+    variance = (p * (1 - p)).sum(axis=0)
     z = (observed - expected) / np.sqrt(np.maximum(variance, n * np.finfo(float).eps))
     return pd.DataFrame(
         {
-            "class": classes,
+            "class": labels,
             "observed": observed,
             "expected": expected,
             "std_err": np.sqrt(variance),

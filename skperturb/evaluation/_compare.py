@@ -14,7 +14,7 @@ from ._costs import CostMatrix, check_cost_matrix, cost_template
 from ._cross_validation import Matrix, cross_val_predictions
 from ._deprecation import warn_old
 from ._input import check_confidence, check_labels
-from ._labels import Shares, shares_of
+from ._labels import Shares, find, shares_of
 from ._scores import SIGNS
 
 
@@ -123,9 +123,9 @@ def compare_classifiers(
     2       new    today     brier        better
     3       new    today  accuracy  inconclusive
     """
-    estimators = _by_name(estimators)
-    pairs, ropes = _pairs(list(estimators), candidate, baseline), _ropes(rope)
-    for name, estimator in estimators.items():
+    models = _by_name(estimators)
+    pairs, ropes = _pairs(list(models), candidate, baseline), _ropes(rope)
+    for name, estimator in models.items():
         if not hasattr(estimator, "predict_proba"):
             raise ValueError(
                 f"{name!r} ({type(estimator).__name__}) has no predict_proba: give a classifier "
@@ -134,22 +134,24 @@ def compare_classifiers(
     if not isinstance(random_state, (int, np.integer)):
         # One seed for all estimators: the differences are paired by fold.
         random_state = int(check_random_state(random_state).randint(2**31))
-    y = check_labels(y, "y")
-    classes = np.unique(y)
+    labels = check_labels(y, "y")
+    classes = np.unique(labels)
     costs = check_cost_matrix(
         cost_template(classes) if cost_matrix is None else cost_matrix, classes
     )
-    if good is not None and good not in classes.tolist():
-        raise ValueError(f"good={good!r} is not a class of y: {classes.tolist()}.")
+    if good is not None:
+        place = find([good], classes.tolist())[0]
+        if place < 0:
+            raise ValueError(f"good={good!r} is not a class of y: {classes.tolist()}.")
+        good = classes.tolist()[place]
     check_confidence(confidence)
-    if prevalence is not None:
-        prevalence = shares_of(prevalence, classes, "prevalence")
+    line = None if prevalence is None else shares_of(prevalence, classes, "prevalence")
     predictions = {}
-    for name, estimator in estimators.items():
+    for name, estimator in models.items():
         predictions[name] = cross_val_predictions(
             estimator,
             X,
-            y,
+            labels,
             groups=groups,
             n_splits=n_splits,
             n_repeats=n_repeats,
@@ -159,11 +161,11 @@ def compare_classifiers(
         )
     return Comparison(
         pairs=pairs,
-        y=y,
+        y=labels,
         predictions=predictions,
         cost_matrix=costs,
         good=good,
-        prevalence=prevalence,
+        prevalence=line,
         groups=None if groups is None else check_labels(groups, "groups"),
         rope=ropes,
         confidence=confidence,

@@ -118,15 +118,15 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
                 f"{self.estimator!r} has no predict_proba, and expected costs need probabilities: "
                 "use another classifier, or CalibratedClassifierCV around this one."
             )
-        y = column_or_1d(y, warn=True)
+        truth = column_or_1d(y, warn=True)
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
-        estimator = clone(self.estimator).fit(X, y, **weight)
+        estimator = clone(self.estimator).fit(X, truth, **weight)
         classes, table, line, study = estimator.classes_, None, None, None
         if self.cost_matrix is not None:
             table = check_cost_matrix(self.cost_matrix, classes)
         if self.prevalence is not None:
-            rows = np.broadcast_to(1.0 if sample_weight is None else sample_weight, y.shape)
-            study = np.bincount(codes_of(y, classes, "y", "classes_"), rows, len(classes))
+            rows = np.broadcast_to(1.0 if sample_weight is None else sample_weight, truth.shape)
+            study = np.bincount(codes_of(truth, classes, "y", "classes_"), rows, len(classes))
             line = shares_of(self.prevalence, classes, "prevalence")
             # What is wrong with them should be said now, and not at the first prediction.
             correct_prevalence(np.eye(len(classes)), line, study, classes=classes)
@@ -161,7 +161,7 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         """
         check_is_fitted(self)
         proba = self.estimator_.predict_proba(X)
-        if self.prevalence_ is None:
+        if self.prevalence_ is None or self.study_ is None:
             return proba
         return correct_prevalence(proba, self.prevalence_, self.study_, classes=self.classes_)
 

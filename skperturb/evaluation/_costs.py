@@ -12,7 +12,7 @@ costs are gains.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,7 @@ from ._labels import (
     without_doubles,
 )
 
-CostMatrix = pd.DataFrame | Mapping[Any, Mapping[Any, float]] | ArrayLike
+CostMatrix: TypeAlias = pd.DataFrame | Mapping[Any, Mapping[Any, float]] | ArrayLike
 
 
 def cost_template(classes: ArrayLike) -> pd.DataFrame:
@@ -60,7 +60,7 @@ def cost_template(classes: ArrayLike) -> pd.DataFrame:
     dent   0.0  40.0
     ok     1.0   0.0
     """
-    return check_cost_matrix(1.0 - np.eye(len(classes)), classes)
+    return check_cost_matrix(1.0 - np.eye(len(np.asarray(classes))), classes)
 
 
 def check_cost_matrix(cost_matrix: CostMatrix, classes: ArrayLike) -> pd.DataFrame:
@@ -111,13 +111,13 @@ def check_cost_matrix(cost_matrix: CostMatrix, classes: ArrayLike) -> pd.DataFra
             "names the classes."
         )
     else:
-        cells = np.asarray(cost_matrix, dtype=object)
-        if cells.shape != (len(classes), len(classes)):
+        array = np.asarray(cost_matrix, dtype=object)
+        if array.shape != (len(classes), len(classes)):
             raise ValueError(
-                f"cost_matrix has shape {cells.shape}, but an array without labels needs a row and "
+                f"cost_matrix has shape {array.shape}, but an array without labels needs a row and "
                 f"a column for each class: {listed(classes)}."
             )
-        table = pd.DataFrame(cells, index=classes, columns=classes)
+        table = pd.DataFrame(array, index=classes, columns=classes)
     rows = match(table.index, classes, "cost_matrix")
     columns = without_doubles(table.columns, "cost_matrix")
     if len(columns) < 2:
@@ -387,21 +387,22 @@ def correct_prevalence(
     """
     if classes is None:
         classes = np.unique(list(labelled_shares(prevalence, "prevalence").index))
+    classes = np.asarray(classes)
     line = shares_of(prevalence, classes, "prevalence").to_numpy()
     if not isinstance(study, (Mapping, pd.Series)):
-        study = pd.Series(study, index=list(classes))
-    study = shares_of(study, classes, "study").to_numpy()
-    absent = (study == 0) & (line > 0)
+        study = pd.Series(np.asarray(study), index=list(classes))
+    learned = shares_of(study, classes, "study").to_numpy()
+    absent = (learned == 0) & (line > 0)
     if absent.any():
         raise ValueError(
-            f"The line makes {listed(np.asarray(classes)[absent])}, but the study has none, so "
+            f"The line makes {listed(classes[absent])}, but the study has none, so "
             "that the probability of these classes cannot be corrected: add such parts to the "
             "study, or set their prevalence to 0."
         )
-    proba = check_proba(proba, classes)
-    proba = proba * np.divide(line, study, out=np.zeros(len(line)), where=study > 0)
-    total = proba.sum(axis=1, keepdims=True)
-    return np.divide(proba, total, out=np.tile(line, (len(proba), 1)), where=total > 0)
+    ratio = np.divide(line, learned, out=np.zeros(len(line)), where=learned > 0)
+    joint = check_proba(proba, classes) * ratio
+    total = joint.sum(axis=1, keepdims=True)
+    return np.divide(joint, total, out=np.tile(line, (len(joint), 1)), where=total > 0)
 
 
 @renamed_argument("y", "y_true")

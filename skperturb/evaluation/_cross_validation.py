@@ -4,7 +4,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._input import HALF_PRECISION, check_labels, check_rows
 
-Matrix = ArrayLike | pd.DataFrame | sparray | spmatrix
+Matrix: TypeAlias = ArrayLike | pd.DataFrame | sparray | spmatrix
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,12 +5,12 @@ file gives strings.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-Shares = Mapping[Any, float] | pd.Series
+Shares: TypeAlias = Mapping[Any, float] | pd.Series
 
 
 def listed(labels):

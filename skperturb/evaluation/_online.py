@@ -174,7 +174,7 @@ class PairedABTest:
             classes = named_classes(cost_matrix)
         if classes is None:
             raise ValueError("The cost_matrix has no row names: pass the labels as classes.")
-        self.cost_matrix = check_cost_matrix(cost_matrix, list(classes))
+        self.cost_matrix = check_cost_matrix(cost_matrix, classes)
         self.confidence = float(confidence)
         costs = self.cost_matrix.to_numpy()
         self._range = float(np.ptp(costs, axis=1).max())
@@ -191,7 +191,8 @@ class PairedABTest:
         self._counts = np.zeros(len(self._differences), dtype=np.int64)
         self._log_capital = np.zeros(self._log_factors.shape[1:])
         self._max_log_e = 0.0
-        self._verdict, self._decided_at = "undecided", None
+        self._verdict = "undecided"
+        self._decided_at: int | None = None
 
     @property
     def _alpha(self):
@@ -307,7 +308,7 @@ class PairedABTest:
         counts, x = self._counts[seen], self._differences[seen] / self._range
         ends = []
         for outside in (-1.0, 1.0):
-            inside = counts @ x / self.n_parts
+            inside = float(counts @ x) / self.n_parts
             while abs(outside - inside) > INTERVAL_ERROR:
                 mean = (inside + outside) / 2
                 capital = np.tensordot(counts, _log_factors(x, mean), axes=1)
