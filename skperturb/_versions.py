@@ -4,7 +4,7 @@ import platform
 import sys
 from importlib.metadata import version
 
-from ._engine._sums import COMPILED
+from ._engine import COMPILED
 from ._threads import n_threads
 from ._version import __version__
 

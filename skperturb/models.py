@@ -11,9 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array
 
 from ._completeness import Constraint, Representation, argmax_answer, softmax_answer
-from ._engine._convolution import convolution
-from ._engine._inverse import descend, invert
-from ._engine._kernels import expected_information, make_kernel
+from ._engine import descend, expected_information, gumbel_convolution, invert, make_kernel
 from ._warnings import warn_user
 from .noise import Noise, as_noise, interquartile_range
 
@@ -431,7 +429,7 @@ class PerturbSoftmax(_Model):
 
     def _law(self):
         self._check_jumps()
-        return convolution(self.noise, self.temperature)
+        return gumbel_convolution(self.noise, self.temperature)
 
 
 def _check_scores(scores):

@@ -263,7 +263,9 @@ class RoughConvolution(_Convolution):
             self._panels(x),
             len(x),
             lambda points: self._evaluated(x, points),
-            lambda nodes: [np.stack([nodes.log_cdf, nodes.log_pdf], axis=1) + nodes.weight[:, None]],
+            lambda nodes: [
+                np.stack([nodes.log_cdf, nodes.log_pdf], axis=1) + nodes.weight[:, None]
+            ],
         )
         row, start = nodes.row, np.searchsorted(nodes.row, np.arange(len(x)))
         log_cdf, log_pdf, log_weights = nodes[1:]

@@ -23,7 +23,7 @@ from ._table import (
     padded,
 )
 
-TARGET = 5e-10  # error of log p
+TARGET, _OF_FAR = 1e-9, 5e-10  # errors of log p, of the small table and of the large one
 # Distances of nodes and of grid points that are tried, in units of the interquartile range.
 _SPACINGS = np.array([0.3, 0.25, 0.2, 0.17, 0.14, 0.12, 0.1, 0.08, 0.06])
 _STEPS = np.array([0.08, 0.065, 0.05, 0.04, 0.03, 0.025, 0.02])
@@ -59,15 +59,16 @@ def build_heavy_table(law, n_classes, near=None):
         raise NotTabulableError
     width = interquartile_range(law)
     reaches, largest = _FAR if near else _NEAR
+    target = _OF_FAR if near else TARGET
     for reach in reaches:
-        table = _build(law, n_classes, width, reach * width, largest)
+        table = _build(law, n_classes, width, reach * width, largest, target)
         if table is not None:
             return table
     raise NotTabulableError
 
 
-def _build(law, n_classes, width, reach, largest):
-    """The coarsest table that reaches TARGET; None if it is too large or there is none."""
+def _build(law, n_classes, width, reach, largest, target):
+    """The coarsest table whose log p is right to `target`; None if there is none that is small."""
     patterns = _patterns(n_classes, reach)
     finest = _nodes(law, width, reach, _FINEST * _SPACINGS[-1] * width)
     exact = [_log_proba(law, finest, None, *pattern) for pattern in patterns]
@@ -78,7 +79,7 @@ def _build(law, n_classes, width, reach, largest):
 
     for spacing in width * _SPACINGS:
         nodes = _nodes(law, width, reach, spacing)
-        if error(nodes, None) <= TARGET / 2:
+        if error(nodes, None) <= target / 2:
             break
     else:
         return None
@@ -86,7 +87,7 @@ def _build(law, n_classes, width, reach, largest):
         n_grid = padded(int(np.ceil(reach / step)) + ORDER)
         if n_grid * len(nodes[0]) > largest:
             return None
-        if error(nodes, step) <= TARGET:
+        if error(nodes, step) <= target:
             break
     else:
         return None

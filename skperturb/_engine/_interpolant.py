@@ -251,7 +251,9 @@ class Interpolant(Law):
     def _put_on_charts(self, left, right, candidates):
         """Make charts of the panels that begin or end at a kink, and say which those are."""
         moved = np.zeros(len(left), dtype=bool)
-        for k in np.flatnonzero(candidates & (np.isin(left, self.kinks) | np.isin(right, self.kinks))):
+        for k in np.flatnonzero(
+            candidates & (np.isin(left, self.kinks) | np.isin(right, self.kinks))
+        ):
             point, side = (left[k], 1.0) if left[k] in self.kinks else (right[k], -1.0)
             chart = Chart(self._both, point, side, right[k] - left[k], self.support)
             self._charts.append(chart)

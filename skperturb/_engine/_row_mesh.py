@@ -67,7 +67,10 @@ class DirectKernel:
             nodes = self._nodes(delta, delta.max(axis=1), _summands)
             start = _starts(nodes, delta)
             block = np.column_stack(
-                [_log_sums(terms, nodes.row, start)[0] for terms in _summands(self._law, delta, nodes)]
+                [
+                    _log_sums(terms, nodes.row, start)[0]
+                    for terms in _summands(self._law, delta, nodes)
+                ]
             )
             log_p[rows] = block - np.log(np.exp(block).sum(axis=1, keepdims=True))
         return log_p

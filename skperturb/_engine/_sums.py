@@ -4,13 +4,11 @@ The environment variable ``SKPERTURB_COMPILED=0``, read at import, chooses the o
 """
 
 import os
+from importlib import import_module
 from importlib.util import find_spec
 
-from . import _sums_numpy
+_NAME = f"{__package__}._sums_c"
 
 # An extension that is there but does not load is an error, not a reason to be slow without a word.
-COMPILED = os.environ.get("SKPERTURB_COMPILED") != "0" and bool(find_spec(f"{__package__}._sums_c"))
-if COMPILED:
-    from . import _sums_c as sums
-else:
-    sums = _sums_numpy
+COMPILED = os.environ.get("SKPERTURB_COMPILED") != "0" and find_spec(_NAME) is not None
+sums = import_module(_NAME if COMPILED else f"{__package__}._sums_numpy")

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._data import Features
-from .._engine._kernels import expected_information
+from .._engine import expected_information
 from .._linalg import MOST_PARAMETERS, unit_diagonal
 from .._results import Record
 from ._record import all_rows, objective_again

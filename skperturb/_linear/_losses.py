@@ -13,7 +13,7 @@ A new loss is one class and a line in ``LOSSES``.
 
 import numpy as np
 
-from .._engine._kernels import expected_information, make_kernel
+from .._engine import expected_information, make_kernel
 from ..noise import Gumbel, interquartile_range
 
 

@@ -92,7 +92,14 @@ class Discrete(Noise):
                 "use a continuous law for more, such as scipy.stats.rv_histogram."
             )
 
-    def key(self):
+    def key(self) -> tuple:
+        """The law by value, immutable.
+
+        Returns
+        -------
+        tuple
+            Equal for equal laws.
+        """
         # By value: a list and an array of the same numbers are the same law.
         values, masses = self.masses()
         return type(self), tuple(values), tuple(masses)

@@ -1,6 +1,7 @@
 """What a law is: the protocol that families, convolutions and interpolants keep."""
 
 import numpy as np
+import numpy.typing as npt
 
 from .._cache import remembered
 from ._logs import log_complement
@@ -70,8 +71,21 @@ class Law:
         """The same law with scale 1."""
         return self
 
-    def logcdf_and_hazard(self, x):
-        """Log CDF and log of the reversed hazard pdf / cdf, where both cost less together."""
+    def logcdf_and_hazard(
+        self, x: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Log CDF and log of the reversed hazard, where both cost less together.
+
+        Parameters
+        ----------
+        x : ndarray
+            Values of the noise, in the units of the scores; any shape.
+
+        Returns
+        -------
+        log_cdf, log_hazard : ndarray of the shape of `x`
+            Log of P(noise <= x), and of the density over that.
+        """
         return self.logcdf(x), self.log_hazard(x)
 
     def logpdf(self, x):

@@ -66,7 +66,14 @@ class ScipyNoise(Noise):
         ends = [end for end in self._support if np.isfinite(end)]
         return tuple(ends + [end for gap in self._gaps or () for end in gap])
 
-    def key(self):
+    def key(self) -> tuple:
+        """The law by value, immutable.
+
+        Returns
+        -------
+        tuple
+            Equal for equal laws.
+        """
         # By value: a copy of the distribution is the same law.
         return type(self), self.scale, joblib.hash(self.distribution)
 
