@@ -33,33 +33,39 @@ def argmax_probabilities(law, scores, points=(), step=1 / 32):
     return out
 
 
-def softmax_probabilities(law, scores, temperature=1.0, points=(), step=1 / 32):
-    """E softmax((scores + noise) / temperature), by the law of noise + temperature * Gumbel."""
-    abscissae, distances, weights = tanh_sinh(step)
-    cuts = np.unique(np.concatenate([[0.0], law.cdf(np.asarray(points)), [0.5, 1.0]]))
-    noise, mass = [], []
-    for low, high in zip(cuts[:-1], cuts[1:], strict=True):
-        width = high - low
-        lower = law.ppf(np.minimum(low + width * abscissae, high))
-        upper = law.isf((1 - high) + width * distances)
-        noise.append(lower if low < 0.5 else upper)
-        mass.append(width * weights)
-    noise, mass = np.concatenate(noise), np.concatenate(mass)
+def softmax_probabilities(law, scores, temperature=1.0, points=(), step=1 / 16):
+    """E softmax((scores + noise) / temperature), by the law of noise + temperature * Gumbel.
+
+    Its CDF is E F(x - temperature * G): smooth in G but where F passes one of the points.
+    """
     scores = np.asarray(scores, dtype=float)
-    # In z = sinh(v) the trapezoid rule reaches heavy tails; the law has features near the scores.
-    unit = temperature
-    v = np.arange(-45, 45, 0.0125)
-    z, slope = unit * np.sinh(v), unit * np.cosh(v) * 0.0125
-
-    def laws(x):
-        cdf, pdf = np.empty(len(x)), np.empty(len(x))
-        for k in range(0, len(x), 500):
-            exponent = (x[k : k + 500, None] - noise) / temperature
-            g = np.exp(-np.clip(exponent, -700, 700))
-            cdf[k : k + 500] = np.exp(-g) @ mass
-            pdf[k : k + 500] = (g * np.exp(-g)) @ mass / temperature
-        return cdf, pdf
-
-    cdf, pdf = np.array([laws(z - score) for score in scores]).transpose(1, 0, 2)
+    points = np.append(points, law.median())
+    near = np.subtract.outer(points, -scores).ravel()
+    steps = temperature * np.concatenate([np.arange(0, 8, 1.0), 8 * 1.6 ** np.arange(0, 75)])
+    edges = np.unique(np.concatenate([near, *(np.add.outer(near, s * steps).ravel() for s in (-1, 1))]))
+    edges = edges[(edges > scores.min() + law.ppf(1e-14) - 6 * temperature)]
+    nodes, node_weights = np.polynomial.legendre.leggauss(12)
+    half = np.diff(edges)[:, None] / 2
+    z = (edges[:-1, None] + half * (nodes + 1)).ravel()
+    cdf, pdf = np.array([_noisy(law, z - s, temperature, points, step) for s in scores]).swapaxes(0, 1)
     rest = np.array([np.delete(cdf, i, axis=0).prod(axis=0) for i in range(len(scores))])
-    return (pdf * rest) @ slope
+    return (pdf * rest) @ (half * node_weights).ravel()
+
+
+def _noisy(law, x, temperature, points, step):
+    """CDF and density of noise + temperature * Gumbel."""
+    abscissae, distances, weights = tanh_sinh(step)
+    lowest, highest = -4.0, 36.0
+    cuts = np.clip((x[:, None] - points) / temperature, lowest, highest)
+    inner = np.tile([lowest, 0.0, 4.0, highest], (len(x), 1))
+    cuts = np.sort(np.column_stack([cuts, inner]), axis=1)
+    cdf, pdf = np.zeros(len(x)), np.zeros(len(x))
+    for low, high in zip(cuts.T[:-1], cuts.T[1:], strict=True):
+        wide = high > low
+        low, width = low[wide, None], (high - low)[wide, None]
+        # Counted from the nearer end, so that it does not lose its digits there.
+        g = np.where(abscissae < 0.5, low + width * abscissae, low + width - width * distances)
+        mass = width * weights * np.exp(-g - np.exp(-g)) * law.cdf(x[wide, None] - temperature * g)
+        cdf[wide] += mass.sum(axis=1)
+        pdf[wide] += (mass * np.expm1(-g)).sum(axis=1) / temperature
+    return cdf, pdf

@@ -247,15 +247,19 @@ class RoughConvolution(_Convolution):
         else:
             # Beyond, the convolution moves the noise by the mean of the Gumbel variable.
             high = _FURTHEST * max(self._noise.scale, temperature)
-            low = -high
+            low = -high if np.isinf(noise.support[0]) else self.ppf(_TAIL)
+        # Whether the left tail is the Gumbel's.
+        self._steep_left = thin or bool(np.isfinite(noise.support[0]))
         self._thin, self.interior = thin, (low, high)
 
     def _extrapolate(self, x):
+        straight = super()._extrapolate(x) if self._steep_left else None
         if self._thin:
-            return super()._extrapolate(x)
+            return straight
         # Far out, the convolution moves the noise by the mean of the Gumbel variable.
-        x = x - np.euler_gamma * self._parts[1].scale
-        return np.stack([self._parts[0].logcdf(x), self._parts[0].log_hazard(x)])
+        moved = x - np.euler_gamma * self._parts[1].scale
+        moved = np.stack([self._parts[0].logcdf(moved), self._parts[0].log_hazard(moved)])
+        return np.where(x < self.interior[0], straight, moved) if self._steep_left else moved
 
     def _integrate(self, x):
         """log E F(x - temperature * g), and log of E f(..) over that, f the noise's density."""
@@ -283,12 +287,12 @@ class RoughConvolution(_Convolution):
         at = (x[:, None] - self._breaks) / tau
         breaks = np.clip(at, _LOWEST, _HIGHEST)
         # On the left the Gumbel density falls within exp(g); only thin tails lead there.
-        first = np.minimum(breaks.min(axis=1), 0.0) if self._thin else np.zeros(len(x))
+        first = np.minimum(breaks.min(axis=1), 0.0) if self._steep_left else np.zeros(len(x))
         low, high = np.minimum(first - 0.5, -4.0), np.full(len(x), _HIGHEST)
         scale = min(1.0, noise.scale / tau) / 2 * np.exp(first)
         steep = np.isin(self._breaks, list(noise.steep)) & (at == breaks)
         # A break outside counts for nothing.
-        breaks = np.where((at == breaks) | self._thin, breaks, _GUMBEL_BREAKS[0])
+        breaks = np.where((at == breaks) | self._steep_left, breaks, _GUMBEL_BREAKS[0])
         others = np.tile(_GUMBEL_BREAKS, (len(x), 1))
         breaks = np.column_stack([breaks, others])
         steep = np.column_stack([steep, np.zeros(others.shape, dtype=bool)])

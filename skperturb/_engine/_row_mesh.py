@@ -116,7 +116,7 @@ class DirectKernel:
             nodes = self._nodes(delta, np.zeros(len(delta)), _log_gaps)
             (gap,) = _log_gaps(self._law, delta, nodes)
             out[rows] = np.add.reduceat(np.exp(gap[:, 0]), _starts(nodes, delta))
-        return out + scores.max(axis=1)
+        return scores.max(axis=1) - out
 
     def jacobian(self, scores):
         n, n_classes = scores.shape
@@ -245,14 +245,14 @@ class DirectKernel:
         hazard = np.exp(np.minimum(log_hazard, -_UNDERFLOW))
         slope = law.log_hazard_slope(*_place(delta, nodes))
         # With G = log F: the second derivative of F_j over F_j is r_j (r_j + (log r_j)').
-        curve = hazard * (hazard + slope)
         steep = self._at_steep_point(delta, nodes)
+        curve = hazard * np.where(steep, 0.0, hazard + slope)
         if steep.any():
             # There that is no number, and the derivative goes to the rest of the integrand.
             own = target[nodes.row][:, None]
-            rest = hazard.sum(axis=1, keepdims=True) - hazard
+            rest = np.where(steep, 0.0, hazard).sum(axis=1, keepdims=True)
             rest += np.take_along_axis(slope, own, axis=1)
-            curve = np.where(steep, -hazard * rest, curve)
+            curve -= np.where(steep, hazard * rest, 0.0)
         out = np.empty((*delta.shape, delta.shape[1]))
         for row, (first, last) in enumerate(_ranges(nodes, delta)):
             weight, r = share[first:last], hazard[first:last]
@@ -367,14 +367,13 @@ def _target_summands(law, delta, target, nodes):
 
 
 def _log_gaps(law, delta, nodes):
-    """Logs of what winning values add to the mean of the best class's: one block (n_nodes, 1)."""
+    """Logs of how much less than K equal classes the others add to the best: (n_nodes, 1)."""
     best = law.at(nodes.origin, -nodes.lag, nodes.step, nodes.log_step)[0]
-    level = delta.shape[1] * best
-    excess = nodes.log_cdf - level
-    # exp(level) - exp(level + excess), without losing the digits of a small excess.
+    excess = nodes.log_cdf - delta.shape[1] * best
+    # log(exp(log_cdf) - exp(log_cdf - excess)), without losing the digits of a small excess.
     with np.errstate(divide="ignore", invalid="ignore"):
-        gap = level + np.log(-np.expm1(-np.maximum(-excess, 0.0)))
-    yield (np.where(np.isneginf(level), -np.inf, gap) + nodes.log_weights)[:, None]
+        gap = nodes.log_cdf + np.log(-np.expm1(-np.maximum(excess, 0.0)))
+    yield (np.where(np.isneginf(nodes.log_cdf), -np.inf, gap) + nodes.log_weights)[:, None]
 
 
 def target_integral(law, delta, target, mesh):
