@@ -11,7 +11,7 @@ import numpy as np
 from ..noise import interquartile_range
 from ._panels import graded_mesh
 from ._row_mesh import DirectKernel, target_integral
-from ._translation import below_best, with_zero_sum
+from ._translation import below_best, furthest, with_zero_sum
 
 _BLOCK_ELEMENTS = 1 << 17  # numbers in one work array
 _MOST_SINGLE = 8  # classes of a row that are integrated one by one; more share a mesh
@@ -31,7 +31,7 @@ class Deep:
     """
 
     def __init__(self, law):
-        self._law = law
+        self._law, self._furthest = law, furthest(law)
 
     @cached_property
     def mesh(self):
@@ -40,7 +40,7 @@ class Deep:
 
     def log_likelihood(self, scores, y):
         """log p of one class a row (n,), and its gradient (n, K)."""
-        log_p, gradient = self.of_targets(below_best(scores), y)
+        log_p, gradient = self.of_targets(below_best(scores, self._furthest), y)
         return log_p, with_zero_sum(gradient, y)
 
     def of_targets(self, delta, target):

@@ -47,7 +47,7 @@ from ._sums import sums
 from ._sums_numpy import potential
 from ._table import NotTabulableError, class_tier
 from ._thin_table import build_thin_table
-from ._translation import below_best, with_zero_row_sums
+from ._translation import below_best, furthest, with_zero_row_sums
 
 _MOST_SCORES = 1 << 16  # of a block of rows: what a processor's cache holds
 # exp(-690) = 1e-300: below this a sum of probabilities loses digits, and then everything.
@@ -219,7 +219,7 @@ class TableKernel:
         self._law, self._tier, self._thin = law, tier, thin
         self._build = build_thin_table if thin else build_heavy_table
         self._near = self._build(law, tier)
-        self._deep = Deep(law)
+        self._deep, self._furthest = Deep(law), furthest(law)
 
     @property
     def _far(self):
@@ -250,7 +250,7 @@ class TableKernel:
         log_p = sums.log_proba(table, scores)
         if log_p.min(initial=0.0) >= _UNDERFLOW:
             return log_p
-        delta, outside = below_best(scores), log_p < _UNDERFLOW
+        delta, outside = below_best(scores, self._furthest), log_p < _UNDERFLOW
         if not below_underflow:
             zero = outside & (delta >= self._vanishing(table))
             log_p[zero] = -np.inf

@@ -25,7 +25,7 @@ from ._panels import (
     steep_pieces,
     taken,
 )
-from ._translation import below_best, with_zero_row_sums, with_zero_sum, with_zero_sums
+from ._translation import below_best, furthest, with_zero_row_sums, with_zero_sum, with_zero_sums
 
 _BLOCK_ELEMENTS = 1 << 18  # numbers in one work array, about
 _NODES = 512  # of a row, to begin with
@@ -54,7 +54,7 @@ class DirectKernel:
     fewest_scores = 1 << 6
 
     def __init__(self, law):
-        self._law = interpolant(law)
+        self._law, self._furthest = interpolant(law), furthest(law)
         self._curved = not self._law.kinks and has_thin_tails(law)
 
     def proba(self, scores):
@@ -63,7 +63,7 @@ class DirectKernel:
     def log_proba(self, scores):
         log_p = np.empty(scores.shape)
         for rows in _row_blocks(scores):
-            delta = below_best(scores[rows])
+            delta = below_best(scores[rows], self._furthest)
             nodes = self._nodes(delta, delta.max(axis=1), _summands)
             start = _starts(nodes, delta)
             block = np.column_stack(
@@ -76,7 +76,7 @@ class DirectKernel:
         return log_p
 
     def log_likelihood(self, scores, y):
-        log_p, gradient = self.of_targets(below_best(scores), y)
+        log_p, gradient = self.of_targets(below_best(scores, self._furthest), y)
         return log_p, with_zero_sum(gradient, y)
 
     def of_targets(self, delta, target):
@@ -106,13 +106,13 @@ class DirectKernel:
         n, n_classes = scores.shape
         out = np.empty((n, n_classes, n_classes))
         for rows in _row_blocks(scores):
-            out[rows] = self._hessian(below_best(scores[rows]), y[rows])
+            out[rows] = self._hessian(below_best(scores[rows], self._furthest), y[rows])
         return out
 
     def potential(self, scores):
         out = np.empty(len(scores))
         for rows in _row_blocks(scores):
-            delta = below_best(scores[rows])
+            delta = below_best(scores[rows], self._furthest)
             nodes = self._nodes(delta, np.zeros(len(delta)), _log_gaps)
             (gap,) = _log_gaps(self._law, delta, nodes)
             out[rows] = np.add.reduceat(np.exp(gap[:, 0]), _starts(nodes, delta))
@@ -122,7 +122,7 @@ class DirectKernel:
         n, n_classes = scores.shape
         out = np.empty((n, n_classes, n_classes))
         for rows in _row_blocks(scores):
-            delta = below_best(scores[rows])
+            delta = below_best(scores[rows], self._furthest)
             nodes = self._nodes(delta, delta.max(axis=1), _summands)
             exponent = (nodes.log_cdf + nodes.log_weights)[:, None] / 2
             # Half the exponent to each factor, so that neither overflows.

@@ -2,12 +2,21 @@
 
 import numpy as np
 
-_FURTHEST = 1e100
+LARGEST_SCORE = 1e300
+_FURTHEST = 1e150  # distance whose square is finite
 
 
-def below_best(scores):
-    """Distance of each class below its row's best; what is larger than 1e100 counts as 1e100."""
-    return np.minimum(scores.max(axis=1, keepdims=True) - scores, _FURTHEST)
+def furthest(law):
+    """The largest distance between classes at which log p is a finite number, about."""
+    with np.errstate(over="ignore", divide="ignore"):
+        reached = law.logcdf(np.array([-2 * LARGEST_SCORE]))[0] > -1e305
+    return 2 * LARGEST_SCORE if reached else _FURTHEST
+
+
+def below_best(scores, furthest=_FURTHEST):
+    """Distance of each class below its row's best; what is larger than `furthest` counts as that."""
+    with np.errstate(over="ignore"):
+        return np.minimum(scores.max(axis=1, keepdims=True) - scores, furthest)
 
 
 def with_zero_sum(gradient, target):
