@@ -265,6 +265,11 @@ class PerturbClassifier(
 
 def _all_scores(decision):
     """One column per class; with two classes the difference goes to the second."""
+    if not np.isfinite(decision).all():
+        raise ValueError(
+            "The scores of some rows overflow, so that they have no probabilities: X has values "
+            "far outside of those of the fit. Check the units of the features."
+        )
     if decision.ndim == 1:
         return np.column_stack([np.zeros_like(decision), decision])
     return decision

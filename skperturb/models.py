@@ -11,7 +11,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array
 
 from ._completeness import Constraint, Representation, argmax_answer, softmax_answer
-from ._engine import descend, expected_information, gumbel_convolution, invert, make_kernel
+from ._engine import (
+    LARGEST_SCORE,
+    descend,
+    expected_information,
+    gumbel_convolution,
+    invert,
+    make_kernel,
+)
 from ._warnings import warn_user
 from .noise import Noise, as_noise, interquartile_range
 
@@ -436,6 +443,11 @@ def _check_scores(scores):
     scores = check_array(scores, dtype=np.float64, input_name="scores")
     if scores.shape[1] < 2:
         raise ValueError(f"scores must have one column per class, two at least: {scores.shape}.")
+    if np.abs(scores).max() > LARGEST_SCORE:
+        raise ValueError(
+            f"scores must lie between -{LARGEST_SCORE:g} and {LARGEST_SCORE:g}: differences of "
+            "larger ones overflow. Subtract the best score of each row and use a larger unit."
+        )
     return scores
 
 

@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from skperturb import PerturbArgmax, PerturbSoftmax
 from skperturb._engine._inverse import invert
-from skperturb.noise import Cauchy, Discrete, Exponential, Gaussian, Laplace
+from skperturb.noise import Cauchy, Discrete, Exponential, Gaussian, Laplace, StudentT
 
 from .conftest import IDENTITY
 
@@ -313,3 +313,33 @@ def test_bad_scores_raise(model, scores):
 def test_bad_temperature_raises(temperature):
     with pytest.raises(ValueError, match="temperature must be positive"):
         PerturbSoftmax(temperature=temperature)
+
+
+@pytest.mark.parametrize("noise", ["cauchy", "student_t", "gaussian", "logistic", "uniform"])
+def test_scores_whose_differences_overflow_are_refused(noise):
+    model = PerturbArgmax(noise)
+    with pytest.raises(ValueError, match=r"scores must lie between -1e\+300 and 1e\+300"):
+        model.proba([[1e308, -1e308]])
+    p = model.proba([[1e300, -1e300, 1e300]])[0]
+    assert_allclose(p, [0.5, 0.0, 0.5], rtol=1e-12, atol=1e-290)
+
+
+@pytest.mark.parametrize("gap", [1e3, 1e8, 1e12, 1e17, 1e50, 1e150, 1e250, 1e290, 1e300])
+def test_cauchy_far_out_follows_its_closed_form(gap):
+    expected = np.log(np.arctan(2 / gap) / np.pi)
+    log_p = PerturbArgmax("cauchy").log_proba([[0.0, -gap]])[0]
+    assert_allclose(log_p[1], expected, rtol=1e-12)
+    own, _ = (
+        PerturbArgmax("cauchy")._kernel(2).log_likelihood(np.array([[0.0, -gap]]), np.array([1]))
+    )
+    assert_allclose(own, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("df", [0.7, 1.5, 4.0, 30.0])
+def test_far_out_a_heavy_tail_is_a_power(df):
+    """Two classes: either noise makes the difference alone, P = 2 P(noise > gap)."""
+    gaps = 10.0 ** np.array([20, 40, 70, 100, 200, 300])
+    log_sf = StudentT(df).logsf(gaps)
+    model = PerturbArgmax(StudentT(df))
+    log_p = model.log_proba(np.column_stack([0 * gaps, -gaps]))[:, 1]
+    assert_allclose(log_p, np.log(2) + log_sf, rtol=1e-10)

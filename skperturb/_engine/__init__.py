@@ -4,9 +4,11 @@ from ._convolution import convolution as gumbel_convolution
 from ._inverse import descend, invert
 from ._kernels import expected_information, make_kernel
 from ._sums import COMPILED
+from ._translation import LARGEST_SCORE
 
 __all__ = [
     "COMPILED",
+    "LARGEST_SCORE",
     "descend",
     "expected_information",
     "gumbel_convolution",

@@ -13,6 +13,9 @@ from ._panels import graded_mesh
 from ._row_mesh import DirectKernel, target_integral
 from ._translation import below_best, furthest, with_zero_sum
 
+# Tail probabilities from which on a heavy tail is a power of the distance to all digits, and down to
+# which it is integrated, at distances that do not overflow.
+_FAR_TAILS, _FAR = np.array([1e-150, 1e-250]), np.array([1e50, 1e100])
 _BLOCK_ELEMENTS = 1 << 17  # numbers in one work array
 _MOST_SINGLE = 8  # classes of a row that are integrated one by one; more share a mesh
 _POINTS, _ZOOMS = 33, 60  # at which the integrand is looked at, and how often at most
@@ -38,6 +41,11 @@ class Deep:
         """The kernel of the same law that uses no table."""
         return DirectKernel(self._law)
 
+    def log_proba(self, scores):
+        """log p of all classes (n, K)."""
+        delta, excess = self._within_range(below_best(scores, self._furthest))
+        return self.mesh.log_proba(-delta) - excess
+
     def log_likelihood(self, scores, y):
         """log p of one class a row (n,), and its gradient (n, K)."""
         log_p, gradient = self.of_targets(below_best(scores, self._furthest), y)
@@ -46,11 +54,27 @@ class Deep:
     def of_targets(self, delta, target):
         """log p of one class a row (n,), and its gradient (n, K) but for the target's own entry."""
         if not self._law.log_concave:
-            return self.mesh.of_targets(delta, target)
+            delta, excess = self._within_range(delta)
+            log_p, gradient = self.mesh.of_targets(delta, target)
+            return log_p - excess[np.arange(len(target)), target], gradient
         size = max(1, _BLOCK_ELEMENTS // (256 * delta.shape[1]))
         parts = [slice(start, start + size) for start in range(0, len(target), size)]
         results = [_of_one_peak(self._law, delta[part], target[part]) for part in parts]
         return [np.concatenate(values) for values in zip(*results, strict=True)]
+
+    def _within_range(self, delta):
+        """Distances at which no tail probability underflows, and by how much log p is too large.
+
+        So far out a tail is a power of the distance, and the probability of a far class one too.
+        """
+        ends = np.minimum(self._law.isf(_FAR_TAILS), _FAR)
+        factor = np.maximum(delta.max(axis=1, keepdims=True) / ends[1], 1.0)
+        if np.all(factor == 1):
+            return delta, np.zeros(delta.shape)
+        log_pdf = self._law.logpdf(ends)
+        power = (log_pdf[0] - log_pdf[1]) / np.log(ends[1] / ends[0]) - 1
+        moved = (delta > ends[0]) & (factor > 1)
+        return np.where(moved, delta / factor, delta), np.where(moved, power * np.log(factor), 0.0)
 
     def complete(self, log_p, delta, outside):
         """Put in log p (n, K) of the classes that are outside of a table, in place."""

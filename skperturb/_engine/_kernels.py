@@ -242,7 +242,7 @@ class TableKernel:
 
     def _log_proba(self, scores, below_underflow):
         complete = partial(self._complete, below_underflow)
-        beyond = None if self._thin else self._deep.mesh.log_proba
+        beyond = None if self._thin else self._deep.log_proba
         return self._routed(complete, beyond, sums.depth(scores), scores)
 
     def _complete(self, below_underflow, table, scores):
