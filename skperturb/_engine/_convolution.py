@@ -267,16 +267,11 @@ class RoughConvolution(_Convolution):
             self._panels(x),
             len(x),
             lambda points: self._evaluated(x, points),
-            lambda nodes: [
-                np.stack([nodes.log_cdf, nodes.log_pdf], axis=1) + nodes.weight[:, None]
-            ],
+            lambda nodes: [np.column_stack(nodes[1:])],
         )
         row, start = nodes.row, np.searchsorted(nodes.row, np.arange(len(x)))
-        log_cdf, log_pdf, log_weights = nodes[1:]
-        below, density = (_log_sums(log + log_weights, start, row) for log in (log_cdf, log_pdf))
+        below, above, density = (_log_sums(terms, start, row) for terms in nodes[1:])
         # Near 1 the average has lost what matters, how far it is from 1.
-        with np.errstate(divide="ignore"):
-            above = _log_sums(np.log(-np.expm1(log_cdf)) + log_weights, start, row)
         near_one = below > -0.5
         below[near_one] = np.log1p(-np.exp(above[near_one]))
         return np.stack([below, density - below])
@@ -293,10 +288,11 @@ class RoughConvolution(_Convolution):
         steep = np.isin(self._breaks, list(noise.steep)) & (at == breaks)
         # A break outside counts for nothing.
         breaks = np.where((at == breaks) | self._steep_left, breaks, _GUMBEL_BREAKS[0])
-        others = np.tile(_GUMBEL_BREAKS, (len(x), 1))
+        # Beside a steep point no other break, which would be too near to it for some x.
+        others = np.tile(() if noise.steep else _GUMBEL_BREAKS, (len(x), 1))
         breaks = np.column_stack([breaks, others])
         steep = np.column_stack([steep, np.zeros(others.shape, dtype=bool)])
-        point = np.tile(np.append(self._breaks, np.zeros(len(_GUMBEL_BREAKS))), (len(x), 1))
+        point = np.column_stack([np.tile(self._breaks, (len(x), 1)), np.zeros(others.shape)])
         order = np.argsort(breaks, axis=1)
         breaks, steep, point = (
             np.take_along_axis(a, order, axis=1) for a in (breaks, steep, point)
@@ -323,7 +319,7 @@ class RoughConvolution(_Convolution):
         return taken(panels, np.argsort(panels.row, kind="stable"))
 
     def _evaluated(self, x, points):
-        """Logs of the noise's CDF and density at the points, and of their weights."""
+        """Logs of the summands of E F, E (1 - F) and E f at the points."""
         tau, g = self._parts[1].scale, points.origin + points.step
         with np.errstate(divide="ignore"):
             log_step = np.where(points.steep, points.log_step, np.log(np.abs(g))) + np.log(tau)
@@ -334,10 +330,13 @@ class RoughConvolution(_Convolution):
             log_step,
         )
         log_weights = points.log_weights - g - np.exp(-g)
-        return _Nodes(points.row, log_cdf, log_cdf + log_hazard, log_weights)
+        with np.errstate(divide="ignore"):
+            log_sf = np.log(-np.expm1(log_cdf))
+        logs = (log_cdf, log_sf, log_cdf + log_hazard)
+        return _Nodes(points.row, *(log + log_weights for log in logs))
 
 
-_Nodes = namedtuple("_Nodes", "row log_cdf log_pdf weight")
+_Nodes = namedtuple("_Nodes", "row log_cdf log_sf log_pdf")
 
 
 def _log_sums(terms, start, row):

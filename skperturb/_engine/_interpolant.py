@@ -32,6 +32,8 @@ _BESIDE = np.array([-0.9998, 0.9998])
 _LOOKS = np.append(NODES, _BESIDE)
 _AT_ENDS = np.polynomial.chebyshev.chebvander(_BESIDE, POINTS - 1).T
 _ACCURATE = 1e-8  # error of p that is worth a warning
+_SMOOTH_BY_THEN = 5  # halvings
+_ROUNDING = 1e-15  # of a CDF, and a bit more
 _GAUSS, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _PATIENCE = 5.0  # seconds of processor time before a preparation says that it is slow
 
@@ -224,7 +226,7 @@ class Interpolant(Law):
         done, self._charts = [], []
         while len(left):
             self._say_if_slow()
-            series, misfit, largest = self._fit(left, right)
+            series, misfit, largest = self._fit(left, right, len(done))
             # Where neither half is better than the whole was, nor their halves better than they,
             # the law itself is no smoother. (Next to a singular point, one of the halves is.)
             stalled = misfit > _STALLED * before
@@ -260,7 +262,7 @@ class Interpolant(Law):
             moved[k] = True
         return moved
 
-    def _fit(self, left, right):
+    def _fit(self, left, right, n_halvings):
         """Series (n, 2, POINTS), their misfit, and the largest log CDF of the panel.
 
         The misfit is in units of what it may be, and inf where a value is infinite; the log CDF is
@@ -279,6 +281,9 @@ class Interpolant(Law):
         # The log hazard is rounded as log pdf and log CDF are.
         allowed[:, 1] += np.where(finite, np.abs(log_cdf).max(axis=1), 0.0)
         allowed *= TOLERANCE
+        if n_halvings > _SMOOTH_BY_THEN:
+            # What is still not smooth may be the rounding of a CDF that is near to 1.
+            allowed[:, 0] += _ROUNDING / np.abs(log_cdf).min(axis=1, where=usable, initial=1.0)
         rounding_of_x = 4 * np.spacing(np.abs(x).max(axis=1)) / (right - left)
         allowed += np.ptp(values, axis=2) * rounding_of_x[:, None]
         values, near_ends = values[..., :POINTS], values[..., POINTS:]

@@ -1,11 +1,12 @@
-"""Noise with the law of a frozen continuous distribution of scipy.stats."""
-
-from functools import lru_cache
+"""Noise with the law of a continuous distribution of scipy.stats."""
 
 import joblib
 import numpy as np
+from scipy.stats import rv_continuous
+from scipy.stats.distributions import rv_frozen
 from sklearn.utils import check_random_state
 
+from .._cache import remembered
 from ._base import Noise
 from ._law import interquartile_range
 from ._logs import log_complement
@@ -110,12 +111,13 @@ class ScipyNoise(Noise):
 
 
 def from_scipy(distribution):
-    """Noise with the law of a frozen continuous distribution of scipy.stats.
+    """Noise with the law of a continuous distribution of scipy.stats.
 
     Parameters
     ----------
-    distribution : frozen continuous distribution of scipy.stats
-        Such as ``scipy.stats.skewnorm(4)``.
+    distribution : frozen continuous distribution of scipy.stats, or rv_continuous
+        Such as ``scipy.stats.skewnorm(4)``. A distribution that has no shape parameters, such as
+        ``scipy.stats.norm`` or an ``rv_histogram``, need not be frozen.
 
     Returns
     -------
@@ -138,10 +140,18 @@ def from_scipy(distribution):
             "The distribution is discrete. Use a continuous one, or, in Perturb-Softmax, "
             "skperturb.noise.Discrete(values, probabilities)."
         )
-    if not (hasattr(distribution, "dist") and hasattr(distribution, "logpdf")):
+    if isinstance(distribution, rv_continuous):
+        if distribution.numargs:
+            raise ValueError(
+                f"The distribution {distribution.name} has shape parameters: "
+                f"{distribution.shapes}. Give from_scipy the distribution with their values, as in "
+                "scipy.stats.gamma(2.0)."
+            )
+        distribution = distribution()
+    if not isinstance(distribution, rv_frozen) or not isinstance(distribution.dist, rv_continuous):
         raise ValueError(
-            "from_scipy needs a frozen continuous distribution such as scipy.stats.norm(scale=2), "
-            f"got {distribution!r}."
+            "from_scipy needs a continuous distribution of scipy.stats, such as "
+            f"scipy.stats.norm(scale=2) or scipy.stats.rv_histogram(...), got {distribution!r}."
         )
     noise = ScipyNoise(distribution)
     quartiles = noise.ppf([0.25, 0.75])
@@ -158,7 +168,7 @@ def _look(law):
     return np.clip(middle + scale * np.sinh(np.linspace(*ends, _PANELS + 1)), low, high)
 
 
-@lru_cache(maxsize=64)
+@remembered
 def _find_support(law):
     """The support, an end moved in if the density stops at the quantile of 1e-9."""
     ends = [float(end) for end in law.distribution.support()]
@@ -171,7 +181,7 @@ def _find_support(law):
     return tuple(ends)
 
 
-@lru_cache(maxsize=64)
+@remembered
 def _find_gaps(law):
     """Intervals without density between points that have some; None if the density is unusable.
 
@@ -205,7 +215,7 @@ def _edge(law, inside, outside):
     return float(outside)
 
 
-@lru_cache(maxsize=64)
+@remembered
 def _find_atoms(law):
     """Whether the CDF jumps; None where the density is infinite and would explain it.
 
