@@ -13,8 +13,8 @@ from ._panels import graded_mesh
 from ._row_mesh import DirectKernel, target_integral
 from ._translation import below_best, furthest, with_zero_sum
 
-# Tail probabilities from which on a heavy tail is a power of the distance to all digits, and down to
-# which it is integrated, at distances that do not overflow.
+# Tail probabilities from which on a heavy tail is a power of the distance to all digits, and down
+# to which it is integrated, at distances that do not overflow.
 _FAR_TAILS, _FAR = np.array([1e-150, 1e-250]), np.array([1e50, 1e100])
 _BLOCK_ELEMENTS = 1 << 17  # numbers in one work array
 _MOST_SINGLE = 8  # classes of a row that are integrated one by one; more share a mesh

@@ -14,7 +14,7 @@ def furthest(law):
 
 
 def below_best(scores, furthest=_FURTHEST):
-    """Distance of each class below its row's best; what is larger than `furthest` counts as that."""
+    """Distance of each class below its row's best; a larger one than `furthest` counts as that."""
     with np.errstate(over="ignore"):
         return np.minimum(scores.max(axis=1, keepdims=True) - scores, furthest)
 
