@@ -16,20 +16,28 @@ _NUMBER = re.compile(
     r"(?P<space> ?)(?P<unit>[^\d\s.,+-][^\d\s]*(?:[23]|\d(?=/))?(?:/[^\d\s]+[23]?)?)?(?P<after>-?)"
 )
 # Units that may follow a number without a space, after normalisation (so mu for micro).
-_UNITS = frozenset(
-    "% \u2030 \u00b0 \u00a5 $ \u20ac \u00a3 \u00b0c \u00b0f mm cm dm km \u03bcm um nm mil inch in ft "
-    "kg mg \u03bcg ug ms \u03bcs us ns min sec hr kn mn nm mpa kpa gpa hpa pa bar mbar psi mv kv "
-    "\u03bcv ma \u03bca ua kw mw hz khz mhz ghz ohm \u03c9 k\u03c9 m\u03c9 ppm ppb rpm ml \u03bcl cl db dba "
-    "hrc hv hb mol lx lm cd kj kwh wh ah mah deg rad pcs stk stck eur usd jpy gbp chf "
-    "\u5186 \u500b \u672c \u679a \u79d2 \u5206 \u6642\u9593 \u5ea6".split()
+_UNIT_NAMES = (
+    "% \u2030 \u00b0 \u00a5 $ \u20ac \u00a3 \u00b0c \u00b0f mm cm dm km \u03bcm um nm mil "
+    "inch in ft kg mg \u03bcg ug ms \u03bcs us ns min sec hr kn mn nm mpa kpa gpa hpa pa bar "
+    "mbar psi mv kv \u03bcv ma \u03bca ua kw mw hz khz mhz ghz ohm \u03c9 k\u03c9 m\u03c9 ppm ppb "
+    "rpm ml \u03bcl cl db dba hrc hv hb mol lx lm cd kj kwh wh ah mah deg rad pcs stk stck "
+    "eur usd jpy gbp chf \u5186 \u500b \u672c \u679a \u79d2 \u5206 \u6642\u9593 \u5ea6"
 )
-_POWERS = frozenset(f"{unit}{power}" for unit in "m mm cm km s ft in".split() for power in "23")
+_UNITS = frozenset(_UNIT_NAMES.split())
+_POWERS = frozenset(
+    f"{unit}{power}" for unit in ["m", "mm", "cm", "km", "s", "ft"] for power in "23"
+)
 # Units only after a space or in a ratio: "3 A" is a current, "3A" may be a machine.
 _LETTERS = frozenset("mgsthnvawkcflj")
 _UNKNOWN_UNIT = re.compile(r"[^\W\d_]{2,12}\.?")
 
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec m\u00e4r mrz mai okt dez".split()
-_TIME = r"\d{1,2}[:\u6642]\d{2}(?:[:\u5206]\d{2}(?:[.,:]\d{1,9})?\u79d2?|\u5206)?(?:\s?[AaPp]\.?[Mm]\.?)?"
+_MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec"
+_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES.split(), 1)}
+_MONTHS |= {"m\u00e4r": 3, "mrz": 3, "mai": 5, "okt": 10, "dez": 12}
+_TIME = (
+    r"\d{1,2}[:\u6642]\d{2}(?:[:\u5206]\d{2}(?:[.,:]\d{1,9})?\u79d2?|\u5206)?"
+    r"(?:\s?[AaPp]\.?[Mm]\.?)?"
+)
 _ZONE = r"(?:\s?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?"
 _DATE = re.compile(
     rf"(?:(?:mo|tu|we|th|fr|sa|su)\w*,?\s)?(?:"
@@ -78,9 +86,9 @@ def number(cell: str) -> Number | None:
     if match["unit"]:
         spaced = bool(match["space"])
         parts = re.split("[/\u00b7*]", unit.lower())
-        known = all(
-            part in _UNITS or part in _POWERS or part in _LETTERS for part in parts
-        ) and (spaced or len(unit) > 1 or not unit.isascii() or not unit.isalpha())
+        known = all(part in _UNITS or part in _POWERS or part in _LETTERS for part in parts) and (
+            spaced or len(unit) > 1 or not unit.isascii() or not unit.isalpha()
+        )
         if not known and not (spaced and _UNKNOWN_UNIT.fullmatch(unit)):
             return None
     sign = match["sign"] or match["after"]
@@ -175,11 +183,9 @@ def when(cell: str) -> When | None:
     if match["y2"]:
         return _valid(int(match["a"]), int(match["b"]), _year(match["y2"]), False, seconds)
     group = "3" if match["y3"] else "4"
-    name = match["m" + group].lower()
-    place = next((i for i, month in enumerate(_MONTHS) if name.startswith(month)), None)
-    if place is None:
+    month = _MONTHS.get(match["m" + group].lower()[:3])
+    if month is None:
         return None
-    month = place + 1 if place < 12 else {"m\u00e4r": 3, "mrz": 3, "mai": 5, "okt": 10, "dez": 12}[_MONTHS[place]]
     return _valid(int(match["d" + group]), month, _year(match["y" + group]), True, seconds)
 
 
@@ -191,9 +197,8 @@ def _compact(cell):
     hours, minutes, seconds = (int(clock[i : i + 2] or 0) for i in (0, 2, 4))
     if hours > 23 or minutes > 59 or seconds > 60:
         return None
-    return _valid(
-        int(match["d"]), int(match["m"]), int(match["y"]), True, 3600 * hours + 60 * minutes + seconds
-    )
+    seconds += 3600 * hours + 60 * minutes
+    return _valid(int(match["d"]), int(match["m"]), int(match["y"]), True, seconds)
 
 
 def _year(text):
@@ -212,12 +217,11 @@ def _valid(a, b, year, ordered, seconds):
 
 def _seconds(clock):
     parts = [float(part.replace(",", ".")) for part in re.findall(r"\d+(?:[.,]\d+)?", clock)]
-    if len(parts) == 2 and "." in str(clock) and clock.count(":") == 1:
-        parts = parts[:2]
     hours, minutes = parts[0], parts[1] if len(parts) > 1 else 0.0
     seconds = parts[2] if len(parts) > 2 else 0.0
-    if re.search(r"p\.?m", clock, re.IGNORECASE) and hours < 12:
-        hours += 12
+    half = re.search(r"([ap])\.?m", clock, re.IGNORECASE)
+    if half:
+        hours = hours % 12 + (12 if half[1] in "pP" else 0)
     if hours > 24 or minutes >= 60 or seconds > 61:
         return None
     return 3600 * hours + 60 * minutes + seconds

@@ -22,7 +22,8 @@ _MANY_CATEGORIES = 50
 # A category of fewer parts than this is grouped with others (see ``preprocessor``).
 RARE = 5
 _TIME_NAME = re.compile(
-    r"(^|[_\W])(time|date|epoch|timestamp|ts|unix|datum|zeit)($|[_\W\d])|\u6642|\u65e5", re.IGNORECASE
+    r"(^|[_\W])(time|date|epoch|timestamp|ts|unix|datum|zeit)($|[_\W\d])|\u6642|\u65e5",
+    re.IGNORECASE,
 )
 _DATE_NAME = re.compile(r"(^|[_\W])(date|datum)($|[_\W\d])|\u65e5", re.IGNORECASE)
 # Seconds and milliseconds from October 1999 to September 2039, days as Excel counts them 1990-2064.
@@ -35,7 +36,7 @@ class Column:
 
     name: str
     kind: str
-    values: pd.Series
+    data: pd.Series
     notes: list = field(default_factory=list)
 
 
@@ -115,7 +116,7 @@ class ColumnReader:
 
     def _from_texts(self, name, texts, as_numbers):
         filled = numbers = 0
-        pieces, words, units = [], [], {}
+        pieces, words, nothing, units = [], [], [], {}
         start = 0
         for table, piece in zip(self.tables, texts, strict=True):
             values = piece.values(table.own.get(name, table.decimal))
@@ -126,13 +127,14 @@ class ColumnReader:
             numbers += counts[~np.isnan(values)].sum()
             pieces.append(values[piece.codes])
             words.append(np.flatnonzero(is_word[piece.codes]) + start)
+            says_nothing = empty & ~piece.empty
+            nothing.append(np.flatnonzero(says_nothing[piece.codes]) + start)
             start += len(piece)
             piece.add_units(units, values)
-        words = np.concatenate(words)
+        words, nothing = np.concatenate(words), np.concatenate(nothing)
         if not filled:
-            nothing = pd.Series(np.full(start, np.nan))
             note = self.note("empty", name, (), f"column {name!r} is empty")
-            return Column(name, "empty", nothing, [note])
+            return Column(name, "empty", pd.Series(np.full(start, np.nan)), [note])
         # "1 hole" and "2 holes" are texts: what is no known unit must be the same everywhere.
         texts_with_numbers = len(units) > 1 and not all(known for _, _, known in units.values())
         if not as_numbers and (numbers < MOST * filled or texts_with_numbers):
@@ -157,6 +159,12 @@ class ColumnReader:
                 f"missing: {self.where(words)}"
             )
             notes.append(self.note("missing", name, words, text))
+        if len(nothing):
+            text = (
+                f"column {name!r}: {counted(len(nothing), 'cell')} without a value "
+                f"({self._examples(texts, nothing)}), read as missing: {self.where(nothing)}"
+            )
+            notes.append(self.note("missing", name, nothing, text))
         return self._numbers(name, np.concatenate(pieces), notes, as_numbers)
 
     def _examples(self, texts, rows):
@@ -180,7 +188,7 @@ class ColumnReader:
             )
         unit, (count, example, _) = next(iter(units.items()))
         without = numbers - count
-        if unit in ("%", "\u2030") and 0 < without:
+        if unit in ("%", "\u2030") and without > 0:
             raise ValueError(
                 f"Column {name!r} has {counted(int(count), 'number')} with {unit!r} ({example!r}) "
                 f"and {int(without)} without: write all of them alike; --numeric {name!r} takes "
@@ -219,7 +227,7 @@ class ColumnReader:
                 named = (_DATE_NAME if unit == "excel" else _TIME_NAME).search(name)
                 if named or (rising and high > low and unit != "excel"):
                     return unit
-        compact = (19000101 <= low and high <= 21001231) or (1.9e13 <= low and high < 2.101e13)
+        compact = (low >= 19000101 and high <= 21001231) or (low >= 1.9e13 and high < 2.101e13)
         if compact and (filled == np.floor(filled)).all():
             some = [when(str(int(number))) for number in np.unique(filled)[:1000]]
             if all(moment is not None for moment in some):
@@ -238,7 +246,7 @@ class ColumnReader:
 
     def is_identifier(self, column, unnamed=False):
         """Whether a column counts or names the rows."""
-        values = column.values
+        values = column.data
         filled = values.dropna()
         if len(filled) < _FEWEST:
             return unnamed and column.kind == "number"
@@ -260,24 +268,27 @@ class ColumnReader:
         """Whether a column holds whole numbers that all differ, in no order."""
         if column.kind != "number":
             return False
-        filled = column.values.dropna()
+        filled = column.data.dropna()
         head = filled.iloc[:_FEWEST]
         if len(filled) < _FEWEST or (head != np.floor(head)).any():
             return False
         return bool((filled == np.floor(filled)).all()) and filled.is_unique
 
 
+def _is_text(cell):
+    return isinstance(cell, str) or cell != cell
+
+
 def _textual(table, name):
     column = table.frame[name]
-    if is_numeric_dtype(column) or (column.map(type) != str).any():
+    if is_numeric_dtype(column) or not column.map(_is_text).all():
         return table.texts([name])[name]
     return column
 
 
 def _filled(piece):
-    return np.array([cell or np.nan for cell in map(str.strip, piece.raw)] + [np.nan], dtype=object)[
-        piece.codes
-    ]
+    cells = [cell or np.nan for cell in map(str.strip, piece.raw)]
+    return np.array([*cells, np.nan], dtype=object)[piece.codes]
 
 
 def _date_column(name, texts, moments):
@@ -318,7 +329,10 @@ def _day_first(texts, moments):
         rising.append(np.mean(np.diff(seconds[~np.isnan(seconds)]) >= 0))
     order = rising[0] >= rising[1]
     first = "day" if order else "month"
-    return order, f"the dates do not say whether the day or the month is first; the {first} is taken"
+    return (
+        order,
+        f"the dates do not say whether day or month is first; the {first} is taken",
+    )
 
 
 def _seconds(moment, day_first):

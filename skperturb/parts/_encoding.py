@@ -26,9 +26,13 @@ _JAPANESE = re.compile(
 _LONE_SIGNS = frozenset("\u2103\u00d7\u00b1\u00b0\u25cb\u25cf\u25b3\u25b2\u25a1\u25a0\u25ce\u2605")
 _HALF_WIDTH = re.compile("[\uff61-\uff9f]")
 _GREEK = re.compile("[\u0391-\u03c9\u2211\u2206]")
-_LATIN_SIGNS = frozenset("°µ±²³×€£§·\u00a0‰Ø")
-_TYPOGRAPHY = frozenset("½¼¾÷©®ªº•–—‘’“”„…«»¡¿™")
-_UNUSUAL_LETTERS = frozenset("ÃÐÞþðŸƒˆ")
+_LATIN_SIGNS = frozenset(
+    "\u00b0\u00b5\u00b1\u00b2\u00b3\u00d7\u20ac\u00a3\u00a7\u00b7\u00a0\u2030\u00d8"
+)
+_TYPOGRAPHY = frozenset(
+    "\u00bd\u00bc\u00be\u00f7\u00a9\u00ae\u00aa\u00ba\u2022\u2013\u2014\u2018\u2019\u201c\u201d\u201e\u2026\u00ab\u00bb\u00a1\u00bf\u2122"
+)
+_UNUSUAL_LETTERS = frozenset("\u00c3\u00d0\u00de\u00fe\u00f0\u0178\u0192\u02c6")
 
 
 def decode(content: bytes, encoding: str | None, name: str) -> tuple[str, str, str]:
@@ -160,7 +164,8 @@ def _japanese(run, before, after, codec):
         if half:
             return 0.0 if beside_letters else 0.2
         return 0.1 if beside_letters else 0.6 * usual
-    changes = sum(bool(_HALF_WIDTH.match(a)) != bool(_HALF_WIDTH.match(b)) for a, b in pairwise(run))
+    widths = [_HALF_WIDTH.match(character) is None for character in run]
+    changes = sum(a != b for a, b in pairwise(widths))
     # Half the bytes of cp1252 and EUC-JP are half-width katakana in cp932. In EUC-JP each of them
     # takes two bytes, which no other text has by chance.
     worth = 1.1 if codec == "euc_jp" else 0.75 if len(run) > 2 else 0.5

@@ -24,7 +24,8 @@ def check_target(labels: pd.Series, target: str, source: str) -> list[Note]:
         raise ValueError(f"Column {target!r} of {source} has {found}; a comparison needs two.")
     numbers = [name for name in counts.index if _NUMBER.fullmatch(name)]
     all_numbers = len(numbers) == len(counts)
-    if all_numbers and any(map(_BROKEN.fullmatch, numbers)) and len(counts) > min(_MANY_NUMBERS, len(labels) / 4):
+    broken = all_numbers and any(map(_BROKEN.fullmatch, numbers))
+    if broken and len(counts) > min(_MANY_NUMBERS, len(labels) / 4):
         raise ValueError(
             f"Column {target!r} of {source} holds {len(counts)} different decimal numbers; the "
             "target must be a class, such as a defect's name."
@@ -40,7 +41,7 @@ def check_target(labels: pd.Series, target: str, source: str) -> list[Note]:
             "measurement, not a class."
         )
     if all_numbers and len(counts) > _MANY_NUMBERS:
-        text = f"the class is a number with {len(counts)} different values; is {target!r} the class?"
+        text = f"the class {target!r} is a number with {len(counts)} different values; is it right?"
         return [Note("target", target, (), text)]
     return []
 

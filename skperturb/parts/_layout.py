@@ -336,9 +336,13 @@ class _Reader:
         """Rows of another number of cells: a footer, filled up with missing cells, or left out."""
         if not self.odd:
             return lines
-        last, footer = lines[-1] if len(lines) else 0, []
+        classes = self._classes(lines) if self.place is not None else None
+        filled = [entry for entry in self.odd if self._fits(entry[1], classes)]
+        wrong = [entry for entry in self.odd if not self._fits(entry[1], classes)]
+        last = max([0, *lines[-1:], *(line for line, _ in filled)])
+        footer = []
         if self.tidy:
-            footer = [(at, row) for at, row in self.odd if at > last and sum(map(bool, row)) <= 2]
+            footer = [(at, row) for at, row in wrong if at > last and sum(map(bool, row)) <= 2]
         if footer:
             places = [line + self.skipped for line, _ in footer]
             first = self.separator.join(cell for cell in footer[0][1] if cell.strip())[:60]
@@ -348,12 +352,9 @@ class _Reader:
                 f"{at_lines(places)} below the table {'is' if len(places) == 1 else 'are'} left "
                 f"out: {first!r}",
             )
-        rest = self.odd[: len(self.odd) - len(footer)]
-        classes = self._classes(lines) if rest and self.place is not None else None
-        filled = [entry for entry in rest if self._fits(entry[1], classes)]
-        wrong = [entry for entry in rest if not self._fits(entry[1], classes)]
+        wrong = wrong[: len(wrong) - len(footer)]
         if wrong:
-            self._judge_wrong(wrong, len(lines))
+            self._judge_wrong(wrong, len(lines) + len(filled))
         if filled:
             places = [line + self.skipped for line, _ in filled]
             self.note(

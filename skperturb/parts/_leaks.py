@@ -35,7 +35,7 @@ def leaks(columns, target, seed=0):
     found = {}
     for column in columns:
         for rows in (sample, order):
-            accuracy = _accuracy(column.values.to_numpy(), codes, rows)
+            accuracy = _accuracy(column.data.to_numpy(), codes, rows)
             # On the sample the classes are balanced; all parts are asked where it is suspicious.
             errors, guessing = 1 - accuracy, 1 - np.bincount(codes[rows]).max() / len(rows)
             if guessing == 0 or errors > _ERRORS * guessing:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 _MOST_OF_A_KIND = 2
 # How several notes of one kind, each of one column, are said in one sentence.
 _TOGETHER = {
-    "missing": "{n} columns have cells that are no numbers ({cells} cells in all); these cells are "
-    "read as missing: {examples}",
+    "missing": "{n} columns have cells that are no numbers, {cells} in all, which are read as "
+    "missing: {names}",
     "unit": "{n} columns hold numbers with units, which were taken off: {names}",
     "marks": "{n} columns write numbers in another way than the rest of the file: {names}",
     "ambiguous": "{n} columns hold numbers whose mark may separate decimals or thousands; they are "
@@ -92,11 +92,9 @@ def account(notes: Iterable[Note]) -> list[str]:
         else:
             lines.append(
                 _TOGETHER[kind].format(
-                    n=len(alike),
+                    n=len({note.column for note in alike}),
                     cells=sum(len(note.rows) for note in alike),
-                    names=listed((note.column for note in alike), 6),
-                    examples="; ".join(note.text.split(": ", 1)[0] for note in alike[:3])
-                    + ("; ..." if len(alike) > 3 else ""),
+                    names=listed(dict.fromkeys(note.column for note in alike), 6),
                 )
             )
     return lines

@@ -79,7 +79,7 @@ def read_parts(
     time: str | None = None,
     weight: str | None = None,
 ) -> Parts:
-    """Read a file with one row per part.
+    r"""Read a file with one row per part.
 
     The file is read as it stands, or it is refused with a sentence that names the line, the
     column or the cell. What the reader decided, changed or left out is in ``notes``.
@@ -128,11 +128,11 @@ def read_parts(
     >>> from skperturb.parts import read_parts
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "parts.csv")
-    ...     _ = path.write_text("width;class\\n1,5;ok\\n-;dent\\n" + "2,5;ok\\n" * 38)
+    ...     _ = path.write_text("width;class\n1,5;ok\n-;dent\n" + "2,5;ok\n" * 38)
     ...     parts = read_parts(path, "class")
     >>> parts.features.iloc[:3, 0].tolist()
     [1.5, nan, 2.5]
-    >>> print(*parts.account(), sep="\\n")
+    >>> print(*parts.account(), sep="\n")
     column 'width' is read as numbers with decimal commas
     column 'width': 1 of 40 values is no number ('-'), read as missing: line 3
     """
@@ -174,7 +174,7 @@ def read_parts(
             "identifiers or dates (--keep uses them)."
         )
     notes += _leak_notes([column for column in columns if column.name not in keep], labels, target)
-    features = pd.DataFrame({column.name: column.values for column in columns})
+    features = pd.DataFrame({column.name: column.data for column in columns})
     return Parts(features, labels, lots, moments, weights, tuple(notes), source)
 
 
@@ -256,15 +256,15 @@ def _moments(reader, name):
     if column.kind not in ("date", "number"):
         raise ValueError(
             f"Column {name!r} holds no dates, times or numbers, such as "
-            f"{str(column.values.dropna().head(1).squeeze())!r}; --time needs them."
+            f"{str(column.data.dropna().head(1).squeeze())!r}; --time needs them."
         )
-    missing = np.flatnonzero(column.values.isna())
+    missing = np.flatnonzero(column.data.isna())
     if len(missing):
         raise ValueError(
             f"Column {name!r} has no time for {counted(len(missing), 'part')} "
             f"({reader.where(missing)}): fill it in."
         )
-    values = column.values
+    values = column.data
     if column.kind == "date":
         values = pd.to_datetime((values * 1e6).round().astype("int64"), unit="us")
     text = f"column {name!r} says when a part was made (--time) and is not used as a feature"
@@ -272,7 +272,7 @@ def _moments(reader, name):
 
 
 def _weights(reader, name):
-    weights = reader.read(name, as_numbers=True).values
+    weights = reader.read(name, as_numbers=True).data
     wrong = np.flatnonzero(~(weights.to_numpy() >= 0))
     if len(wrong):
         raise ValueError(
@@ -308,7 +308,7 @@ def _features(reader, names, *, numeric, categories, keep, has_lots):
                 )
                 notes.append(Note("date", name, (), text))
                 continue
-            column = Column(name, "number", column.values - column.values.min(), column.notes)
+            column = Column(name, "number", column.data - column.data.min(), column.notes)
             text = f"column {name!r} is used as seconds since its earliest time"
             notes.append(Note("date as number", name, (), text))
         notes += column.notes

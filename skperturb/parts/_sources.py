@@ -28,9 +28,9 @@ _BINARY = (
 
 @dataclass
 class Source:
-    """What a file holds before it is laid out: text, or a frame with types of its own.
+    r"""What a file holds before it is laid out: text, or a frame with types of its own.
 
-    ``text`` is CSV text with "\\n" line ends. ``sheet`` says that its records are the rows of a
+    ``text`` is CSV text with "\n" line ends. ``sheet`` says that its records are the rows of a
     sheet, separated by commas, with decimal points.
     """
 

@@ -131,7 +131,7 @@ class Table:
         self._check_names([name for name in layout.names if name])
         self._name_the_unnamed()
         guess = "." if source.sheet else _guess(layout.sample)
-        types = {name: str for name in as_text & set(layout.names)}
+        types = dict.fromkeys(as_text & set(layout.names), str)
         frame = self._parse(layout, layout.names, decimal=guess, dtype=types)
         empty = [name for name in self.unnamed if not frame[name].notna().any()]
         if empty:
@@ -178,22 +178,22 @@ class Table:
     def _parse(self, layout, names, **options):
         """Columns as pandas reads them; only an empty cell is missing."""
         try:
-            with pd.option_context("future.infer_string", False):
-                frame = pd.read_csv(
-                    BytesIO(layout.body),
-                    sep=layout.separator,
-                    header=None,
-                    names=layout.names,
-                    usecols=names,
-                    index_col=False,
-                    na_values=[""],
-                    keep_default_na=False,
-                    low_memory=False,
-                    **_EXACT,
-                    **options,
-                )
+            frame = pd.read_csv(
+                BytesIO(layout.body),
+                sep=layout.separator,
+                header=None,
+                names=layout.names,
+                usecols=names,
+                index_col=False,
+                na_values=[""],
+                keep_default_na=False,
+                low_memory=False,
+                **_EXACT,
+                **options,
+            )
             if len(frame) == len(layout.lines):
-                return frame[names]
+                text = [name for name in names if not is_numeric_dtype(frame[name])]
+                return frame[names].astype(dict.fromkeys(text, object))
         except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError, OverflowError):
             pass
         # Where pandas splits the text in another way than the layout, the layout is right.
@@ -207,7 +207,7 @@ class Table:
 
     def _decide_marks(self, guess, as_text):
         """Which mark separates decimals, consistently for the file; what deviates is noted."""
-        found, thousands = {}, []
+        found = {}
         for name in self.names:
             if name in as_text:
                 continue
@@ -246,8 +246,10 @@ class Table:
         certain = bool(sure["."] or sure[","])
         if decimal == "," and sure[","]:
             name = sure[","][0]
-            what = f"column {name!r} is" if len(sure[","]) == 1 else (
-                f"{len(sure[','])} columns, such as {name!r}, are"
+            what = (
+                f"column {name!r} is"
+                if len(sure[","]) == 1
+                else (f"{len(sure[','])} columns, such as {name!r}, are")
             )
             self.notes.append(
                 Note("decimal", None, (), f"{what} read as numbers with decimal commas")
@@ -267,12 +269,16 @@ class Table:
             elif f"?{other}" in kinds and mixed[name]:
                 example = kinds[f"?{other}"]
                 text = (
-                    f"column {name!r} is taken to have {other!r} between thousands, because numbers "
-                    f"below 1000 have none: {example!r} is read as a whole number; write it "
-                    "without a mark if this is wrong"
+                    f"column {name!r} is taken to have {other!r} between thousands, because "
+                    f"numbers below 1000 have none: {example!r} is read as a whole number; write "
+                    "all decimals if this is wrong"
                 )
                 self.notes.append(Note("thousands", name, (), text))
-            elif f"?{decimal}" in kinds and decimal not in kinds and self._doubt(name, mixed, certain):
+            elif (
+                f"?{decimal}" in kinds
+                and decimal not in kinds
+                and self._doubt(mixed[name], certain)
+            ):
                 example = kinds[f"?{decimal}"]
                 text = (
                     f"column {name!r} may have {decimal!r} between thousands or before decimals; "
@@ -280,8 +286,8 @@ class Table:
                 )
                 self.notes.append(Note("ambiguous", name, (), text))
 
-    def _doubt(self, name, mixed, certain):
-        if mixed[name]:
+    def _doubt(self, mixed, certain):
+        if mixed:
             return True
         return not certain and not (self.decimal == "." and self.separator == ",")
 
@@ -336,6 +342,12 @@ def _as_text(column):
     """A column of a frame with types of its own as text, NaN where there is no value."""
     cells = [np.nan if pd.api.types.is_scalar(c) and pd.isna(c) else _cell(c) for c in column]
     return pd.Series(cells, dtype=object).replace("", np.nan)
+
+
+def cells_of_frame(frame):
+    """The cells of a frame as rows of text, "" where there is no value."""
+    columns = [_as_text(frame.iloc[:, place]).fillna("") for place in range(frame.shape[1])]
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def _cell(value):
