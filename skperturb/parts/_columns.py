@@ -251,7 +251,10 @@ class ColumnReader:
         if len(filled) < _FEWEST:
             return unnamed and column.kind == "number"
         if column.kind == "category":
-            return len(filled) >= len(values) / 2 and filled.nunique() >= _ID_SHARE * len(filled)
+            return len(filled) >= len(values) / 2 and _differ(filled)
+        if column.kind == "number" and filled.abs().max() >= 2**53:
+            # Digits beyond those of a float make the difference of long serial numbers.
+            return bool((filled == np.floor(filled)).all()) and _differ(self.text(column.name))
         return column.kind == "number" and self._counts(values.to_numpy())
 
     def _counts(self, values):
@@ -273,6 +276,11 @@ class ColumnReader:
         if len(filled) < _FEWEST or (head != np.floor(head)).any():
             return False
         return bool((filled == np.floor(filled)).all()) and filled.is_unique
+
+
+def _differ(cells):
+    """Whether nearly each cell occurs nowhere else."""
+    return cells.nunique() >= _ID_SHARE * cells.notna().sum()
 
 
 def _is_text(cell):

@@ -270,6 +270,9 @@ class _Reader:
             row = cells
         if line == self.first_line or not any(cell.strip() for cell in row):
             return False
+        if self.source.sheet and line > self.first_line and len(row) < self.width:
+            # Where a row of a sheet ends, the cells are empty.
+            row = self.changed[line] = row + [""] * (self.width - len(row))
         if line < self.first_line:
             self.titles.append((line, row))
         elif len(row) != self.width:
