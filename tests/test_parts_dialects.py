@@ -96,11 +96,7 @@ def test_every_dialect_reads_back(tmp_path_factory, export):
     path = tmp_path_factory.mktemp("export") / "parts.csv"
     path.write_bytes(content)
     names = [name for name in columns if name not in ("class",)]
-    try:
-        parts = read_parts(path, "class", keep=names)
-    except ValueError as refusal:
-        assert str(refusal).count("\n") == 0
-        pytest.fail(f"refused: {refusal}")
+    parts = read_parts(path, "class", keep=names)
     assert parts.target.tolist() == columns["class"]
     assert parts.features["kind"].tolist() == columns["kind"]
     doubted = {note.column for note in parts.notes if note.kind in ("ambiguous", "thousands")}
@@ -143,7 +139,8 @@ def check_dialects(table, path):
 @pytest.mark.parametrize("name", SHARED)
 def test_shared_data_read_alike_in_eight_dialects(name, tmp_path):
     table = pd.read_csv(data_file(f"{name}.csv"))
-    check_dialects(table.iloc[:: max(1, len(table) // 150)], tmp_path / "parts.csv")
+    some = [*table.columns[:15], *table.columns[-2:]]
+    check_dialects(table.loc[:: max(1, len(table) // 120), some], tmp_path / "parts.csv")
 
 
 @pytest.mark.slow
@@ -239,19 +236,23 @@ def survive(path, n, seed):
         content = mutated(SEEDS[which], rng)
         path.write_bytes(content)
         for reader in (lambda: read_parts(path, TARGETS[which]), lambda: read_costs(path)):  # noqa: B023
-            try:
-                reader()
-                read += 1
-            except ValueError as refusal:
-                sentence = str(refusal)
-                assert type(refusal).__module__ == "builtins", content
-                assert len(sentence) < 4000
-                assert sentence[-1] in ".?"
+            sentence = said_by(reader)
+            read += sentence is None
+            assert sentence is None or (len(sentence) < 4000 and sentence[-1] in ".?"), content
     return read
 
 
+def said_by(reader):
+    """The sentence by which a file is refused, None if it is read."""
+    try:
+        reader()
+    except ValueError as refusal:
+        return f"{refusal}" if type(refusal) is ValueError else f"{refusal!r}: no sentence"
+    return None
+
+
 def test_mutated_exports_are_read_or_refused(tmp_path):
-    assert survive(tmp_path / "parts.csv", 300, 0) > 50
+    assert survive(tmp_path / "parts.csv", 200, 0) > 50
 
 
 @pytest.mark.slow
@@ -281,8 +282,5 @@ def test_a_megabyte_takes_less_than_ten_seconds(tmp_path, unit):
     for head in (b"", b"v,defect\n", b'v,"defect'):
         path.write_bytes(head + unit * (1_000_000 // len(unit)))
         start = time.process_time()
-        try:
-            read_parts(path, "defect")
-        except ValueError:
-            pass
+        said_by(lambda: read_parts(path, "defect"))
         assert time.process_time() - start < 10

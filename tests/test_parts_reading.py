@@ -430,8 +430,17 @@ def test_a_target_of_many_numbers_is_said(read, drawn):
 
 @pytest.mark.parametrize(
     "names",
-    [["01", "1"], ["NA", "None"], ["inf", "1"], ["1e400", "2"], ["1" * 30, "2" * 30]]
-    + [["True", "False"], [str(2**53), str(2**53 + 1)], ["1.0", "1"], ["1,5", "1.5"]],
+    [
+        ["01", "1"],
+        ["NA", "None"],
+        ["inf", "1"],
+        ["1e400", "2"],
+        ["1" * 30, "2" * 30],
+        ["True", "False"],
+        [str(2**53), str(2**53 + 1)],
+        ["1.0", "1"],
+        ["1,5", "1.5"],
+    ],
 )
 def test_classes_keep_their_names(read, drawn, names):
     rows = [(f"{a:.2f}", names[i % 2]) for i, a in enumerate(drawn[0])]
@@ -531,7 +540,7 @@ def test_roles(read, drawn):
         read(text, time="lot")
     with pytest.raises(ValueError, match="no weight from 0 on"):
         read(text, weight="v")
-    with pytest.raises(ValueError, match="no column 'Defect'.*did you mean 'defect'"):
+    with pytest.raises(ValueError, match=r"no column 'Defect'.*did you mean 'defect'"):
         read(text, "Defect")
     missing = text.replace("L0,3,", ",3,").replace("L0,4,", "L0,,")
     with pytest.raises(ValueError, match=r"names no lot for 1 part \(line 5\)"):

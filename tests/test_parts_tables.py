@@ -212,7 +212,7 @@ def test_outputs_are_checked_before(tmp_path):
     for path in (source, hard, tmp_path / "link"):
         with pytest.raises(ValueError, match=r"--json .* would overwrite another file"):
             check_outputs({"--json": str(path)}, [str(source)])
-    with pytest.raises(ValueError, match="--out .* would overwrite"):
+    with pytest.raises(ValueError, match=r"--out .* would overwrite"):
         check_outputs({"--json": str(tmp_path / "x"), "--out": str(tmp_path / "x")}, [])
     with pytest.raises(ValueError, match="There is no folder nowhere for --out"):
         check_outputs({"--out": "nowhere/x"}, [])

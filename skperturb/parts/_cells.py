@@ -143,6 +143,8 @@ def evidence(parsed: Number) -> str:
 
 def is_number_like(cell: str) -> bool:
     """Whether a cell is a number in some way of writing numbers."""
+    if PLAIN.fullmatch(cell):
+        return True
     parsed = number(normal(cell))
     return parsed is not None and not (value(parsed, ".") is None and value(parsed, ",") is None)
 

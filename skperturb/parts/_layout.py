@@ -15,6 +15,8 @@ from ._notes import Note, at_lines, counted
 _SEPARATORS = "\t;|,"
 # Records by which separator, header and kinds of columns are judged.
 _SAMPLE = 300
+# Parts by which the kinds of columns are judged, before all of them are read.
+FEW = 60
 # Characters of the text in which they are looked for.
 _HEAD = 2_000_000
 _MOST_COLUMNS = 20_000
@@ -153,7 +155,7 @@ class _Reader:
         place = self.header.index(self.target) if self.target in self.header else None
         self.place = place if self.tidy else None
         sample = [row for row in head[self.header_index + 1 :] if len(row) == self.width]
-        self.numeric = _numeric_columns(sample, self.width) if self.tidy else []
+        self.numeric = _numeric_columns(sample[:FEW], self.width) if self.tidy else []
         self.titles, self.repeated, self.unlabelled, self.odd = [], [], [], []
         self.changed = {}  # line: cells of a part that do not stand like that in the text
         # A text without quotes has one record a line, and most lines need no second look.

@@ -8,7 +8,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from ._cells import PLAIN, evidence, is_empty_word, normal, number, value
-from ._layout import lay_out
+from ._layout import FEW, lay_out
 from ._notes import Note, counted
 
 _PANDAS = tuple(map(int, pd.__version__.split(".")[:2]))
@@ -130,7 +130,7 @@ class Table:
         self.separator, self.sheet = layout.separator, source.sheet
         self._check_names([name for name in layout.names if name])
         self._name_the_unnamed()
-        guess = "." if source.sheet else _guess(layout.sample)
+        guess = "." if source.sheet else _guess(layout.sample[:FEW])
         types = dict.fromkeys(as_text & set(layout.names), str)
         frame = self._parse(layout, layout.names, decimal=guess, dtype=types)
         empty = [name for name in self.unnamed if not frame[name].notna().any()]
