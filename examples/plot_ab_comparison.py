@@ -25,8 +25,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from sklearn.linear_model import LogisticRegression
 
 from skperturb import PerturbArgmaxClassifier
-from skperturb.evaluation import PairedABTest, compare_classifiers, expected_cost_decision
-from skperturb.evaluation.calibration import calibration_error
+from skperturb.evaluation import (
+    PairedABTest,
+    calibration_error,
+    compare_classifiers,
+    expected_cost_decision,
+)
 
 classes = np.array(["ok", "dent", "crack"])
 means = np.array([[0] * 8, [1.6, 1, 0.6, 0.4, 0, 0, 0, 0], [0, 0, 0, 0.4, 0.8, 1.2, 1.4, 1]])
@@ -62,7 +66,7 @@ random = compare_classifiers(models, X, y, **options)
 result = compare_classifiers(models, X, y, groups=lot, **options)
 for name, comparison in {"random folds": random, "whole lots": result}.items():
     print(name)
-    print(comparison.kpis_.loc[list(models), ["cost", "log_loss", "accuracy"]].round(3))
+    print(comparison.kpis.loc[list(models), ["cost", "log_loss", "accuracy"]].round(3))
 
 # %%
 # Random folds promise a log loss of .46 and a cost of about 6100 per 1000 parts for today's model.
@@ -72,7 +76,7 @@ for name, comparison in {"random folds": random, "whole lots": result}.items():
 # 5100, 6100 and 6700.
 
 kpis = ["cost", "cost_low", "cost_high", "log_loss", "accuracy"]
-print(result.kpis_[kpis].round(2).to_string(na_rep="."))
+print(result.kpis[kpis].round(2).to_string(na_rep="."))
 
 # %%
 # The last rows are policies that need no model. To rework every part costs 7173, no more than
@@ -86,7 +90,7 @@ print(result.kpis_[kpis].round(2).to_string(na_rep="."))
 # 1000 parts do not matter to the engineer (``rope=100``).
 
 shown = ["metric", "difference", "se", "ci_low", "ci_high", "p_value", "parts_needed", "verdict"]
-print(result.table_[shown].round(4).to_string(index=False))
+print(result.table[shown].round(4).to_string(index=False))
 
 
 def show(figure):
@@ -136,7 +140,7 @@ show(result.plot_sensitivity())
 # calibration error is never zero in 600 parts: it is to be compared with what a perfect model would
 # show. That perfect model has independent parts. These are not, so that its p-values are too small.
 
-for name, out in result.predictions_.items():
+for name, out in result.predictions.items():
     print(name)
     print(calibration_error(y, out.proba[0], out.classes, n_bins=5).round(3).to_string(index=False))
 show(result.plot_reliability())
@@ -201,7 +205,7 @@ if path.is_file():
             models, measured, vowels, groups=groups, n_splits=5, n_repeats=1
         )
         print(name)
-        print(comparison.kpis_[["cost", "log_loss", "accuracy"]].round(3).to_string(na_rep="."))
-        print(comparison.table_[["metric", "difference", "p_value", "verdict"]].round(3))
+        print(comparison.kpis[["cost", "log_loss", "accuracy"]].round(3).to_string(na_rep="."))
+        print(comparison.table[["metric", "difference", "p_value", "verdict"]].round(3))
 else:
     print("vowel.csv is not there: this part was left out.")

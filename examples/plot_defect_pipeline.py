@@ -80,7 +80,7 @@ comparison = compare_classifiers(
     n_repeats=5,
 )
 columns = ["metric", "baseline_mean", "candidate_mean", "difference", "ci_low", "ci_high"]
-print(comparison.table_[columns].round(4).to_string(index=False))
+print(comparison.table[columns].round(4).to_string(index=False))
 
 # %%
 # The difference in log loss is candidate less baseline, smaller is better. Where its interval holds

@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
-from skperturb.evaluation.calibration import (
+from skperturb.evaluation import (
     calibration_error,
     class_counts,
     d2_brier,
@@ -355,6 +355,36 @@ def test_rounding_above_one_is_no_error():
     assert d2_log_loss([0, 1], proba) <= 1
 
 
+@pytest.mark.parametrize("function", ALL)
+def test_named_columns_name_the_classes(function):
+    y, proba = perfect_model(100, 3, seed=15)
+    names = np.array(["ok", "rework", "scrap"])
+    table = pd.DataFrame(proba, columns=names)[["scrap", "ok", "rework"]]
+    expected = function(names[y], proba, names)
+    by_name = function(names[y], table, names)
+    alone = function(names[y], table)
+    with pytest.warns(FutureWarning, match="use y_true"):
+        old = function(y=names[y], proba=proba)
+    if isinstance(expected, float):
+        assert by_name == expected == old
+        assert_allclose(alone, expected, rtol=IDENTITY)
+    else:
+        assert_frame_equal(by_name, expected)
+        assert_frame_equal(old, expected)
+        assert list(alone["class"].unique())[:3] == ["scrap", "ok", "rework"]
+    with pytest.raises(ValueError, match="y_true has labels that are not in classes: ok"):
+        function(names[y], table.set_axis(["a", "b", "c"], axis=1))
+
+
+def test_confidence_of_the_reliability():
+    y, proba = perfect_model(100, 2, seed=16)
+    wide, narrow = (reliability(y, proba, confidence=c) for c in (0.99, 0.5))
+    assert (wide["ci_low"] <= narrow["ci_low"]).all()
+    assert (wide["ci_high"] - wide["ci_low"] > narrow["ci_high"] - narrow["ci_low"]).all()
+    with pytest.raises(ValueError, match="confidence must lie between 0 and 1"):
+        reliability(y, proba, confidence=95)
+
+
 GOOD = [[0.3, 0.7], [0.6, 0.4]]
 
 
@@ -364,18 +394,18 @@ GOOD = [[0.3, 0.7], [0.6, 0.4]]
     [
         ([0, 1], [0.3, 0.6], None, r"must have shape \(n_samples, n_classes\), got \(2,\)"),
         ([0, 1, 1], GOOD, None, "inconsistent numbers of samples"),
-        ([], np.empty((0, 2)), [0, 1], "y and proba have no rows"),
-        (["a", None], GOOD, ["a", "b"], "y has missing labels"),
-        ([0, np.nan], GOOD, None, "y has missing labels"),
-        ([0, 1], [[0.3, 0.7], [0.6, 0.5]], None, "sum to one within 1e-6: row 1 is not"),
-        ([0, 1], [[0.3, 0.7 + 2e-6], [0.6, 0.4]], None, "sum to one within 1e-6: row 0 is not"),
+        ([], np.empty((0, 2)), [0, 1], "y_true and proba have no rows"),
+        (["a", None], GOOD, ["a", "b"], "y_true has missing labels"),
+        ([0, np.nan], GOOD, None, "y_true has missing labels"),
+        ([0, 1], [[0.3, 0.7], [0.6, 0.5]], None, "sum to one within 1e-06: row 1 is not"),
+        ([0, 1], [[0.3, 0.7 + 2e-6], [0.6, 0.4]], None, "sum to one within 1e-06: row 0 is not"),
         ([0, 1], [[-0.1, 1.1], [0.6, 0.4]], None, "not negative, .* row 0 is not"),
         ([0, 1], [[0.3, 0.7], [np.nan, 0.4]], None, "must be finite, .* row 1 is not"),
         ([0, 1], [[0.3, 0.7], [np.inf, -np.inf]], None, "must be finite, .* row 1 is not"),
-        ([0, 0], GOOD, None, r"proba, 2, must be .* in y \(pass classes if it lacks some\), got 1"),
-        ([0, 1], GOOD, [0, 1, 2], "proba, 2, must be that of the labels in classes, got 3"),
-        ([0, 1], GOOD, [1, 1], "classes has a label twice"),
-        (["a", "c"], GOOD, ["a", "b"], "y has the label c, which is not in classes"),
+        ([0, 0], GOOD, None, "proba has 2 columns, but y_true has 1 different labels: 0. Pass"),
+        ([0, 1], GOOD, [0, 1, 2], "needs one column for each of the 3 classes: 0, 1, 2"),
+        ([0, 1], GOOD, [1, 1], "classes has more than once: 1"),
+        (["a", "c"], GOOD, ["a", "b"], "y_true has labels that are not in classes: c. The labels"),
     ],
 )
 def test_bad_input(function, y, proba, classes, message):
@@ -386,7 +416,7 @@ def test_bad_input(function, y, proba, classes, message):
 @pytest.mark.parametrize("function", [reliability, d2_log_loss, d2_brier])
 @pytest.mark.parametrize("weight", [[1, -1], [0, 0], [1, np.nan], [1, np.inf]])
 def test_bad_weights(function, weight):
-    with pytest.raises(ValueError, match="sample_weight must be finite, not negative, and not all"):
+    with pytest.raises(ValueError, match="sample_weight must be finite and not negative"):
         function([0, 1], GOOD, sample_weight=weight)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         function([0, 1], GOOD, sample_weight=[1])

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-from scipy.stats import multivariate_normal
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_iris
@@ -27,8 +26,8 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from skperturb.evaluation import CostSensitiveClassifier
-from skperturb.evaluation.costs import (
+from skperturb.evaluation import (
+    CostSensitiveClassifier,
     check_cost_matrix,
     correct_prevalence,
     cost_score,
@@ -39,9 +38,10 @@ from skperturb.evaluation.costs import (
     trivial_policies,
 )
 
+from ._data import DEFECTS as CLASSES
+from ._data import gaussian_parts
 from .conftest import IDENTITY
 
-CLASSES = np.array(["dent", "ok", "scratch"])
 DECISIONS = ["pass", "rework", "scrap"]
 COSTS = pd.DataFrame([[50, 5, 9], [0, 2, 9], [7, 4, 9]], index=CLASSES, columns=DECISIONS)
 NUMBERED = np.array([[0.0, 1, 4], [2, 0, 1], [9, 3, 0]])
@@ -55,16 +55,6 @@ def random_proba(n=200, k=3, seed=0):
 
 def nested(table):
     return {truth: row.to_dict() for truth, row in table.iterrows()}
-
-
-def parts(n=300, seed=0, share=(1 / 3, 1 / 3, 1 / 3)):
-    """Parts of three classes with unit Gaussian features, and the densities of the features."""
-    rng = np.random.default_rng(seed)
-    codes = rng.choice(3, n, p=share)
-    means = np.array([[1.5, 0.0], [0.0, 0.0], [0.0, 2.0]])
-    X = means[codes] + rng.normal(size=(n, 2))
-    density = np.column_stack([multivariate_normal(mean).pdf(X) for mean in means])
-    return X, CLASSES[codes], density
 
 
 # Cost matrices
@@ -243,12 +233,15 @@ def test_no_constant_decision_is_expected_to_be_cheaper(data, k, d, scale):
 @pytest.mark.parametrize(
     ("p", "message"),
     [
-        ([0.2, 0.3, 0.5], r"proba has shape \(3,\), but needs a column for each class: dent, ok"),
+        (
+            [0.2, 0.3, 0.5],
+            r"proba has shape \(3,\), but needs one column for each of the 3 ",
+        ),
         ([[0.5, 0.5]], r"proba has shape \(1, 2\)"),
-        ([[0.5, 0.5, np.nan]], "negative or not finite"),
-        ([[0.5, 0.5, np.inf]], "negative or not finite"),
-        ([[0.6, 0.6, -0.2]], "negative or not finite"),
-        ([[0.5, 0.4, 0.1 + 2e-6]], "do not sum to one"),
+        ([[0.5, 0.5, np.nan]], "must be finite, .* row 0 is not"),
+        ([[0.5, 0.5, np.inf]], "must be finite, .* row 0 is not"),
+        ([[0.6, 0.6, -0.2]], "not negative, .* row 0 is not"),
+        ([[0.2, 0.3, 0.5], [0.5, 0.4, 0.1 + 2e-6]], "sum to one within 1e-06: row 1 is not"),
     ],
 )
 def test_probabilities_are_checked(function, p, message):
@@ -259,6 +252,34 @@ def test_probabilities_are_checked(function, p, message):
 def test_probabilities_in_single_precision_will_do():
     p = random_proba(1000).astype(np.float32)
     assert_allclose(expected_costs(p, COSTS, CLASSES), p.astype(float) @ COSTS, atol=1e-5)
+
+
+@pytest.mark.parametrize("order", ROWS)
+@pytest.mark.parametrize("names", [CLASSES, [0, 1, 2], ["0", "1", "2"]])
+def test_named_columns_of_probabilities_are_matched_by_name(names, order):
+    p = random_proba()
+    costs = COSTS.set_axis(names, axis=0)
+    table = pd.DataFrame(p, columns=names).iloc[:, list(order)]
+    classes = [0, 1, 2] if "0" in names else names
+    assert_array_equal(
+        expected_cost_decision(table, costs, classes), expected_cost_decision(p, COSTS, CLASSES)
+    )
+    line = dict(zip(classes, [0.1, 0.2, 0.7], strict=True))
+    assert_array_equal(
+        correct_prevalence(table, line, [1, 1, 1], classes=classes),
+        correct_prevalence(p, line, [1, 1, 1], classes=classes),
+    )
+
+
+def test_named_columns_that_are_not_the_classes_are_refused():
+    table = pd.DataFrame(random_proba(), columns=["dent", "ok", "other"])
+    with pytest.raises(ValueError, match="proba lacks the classes scratch; it has dent, ok, other"):
+        expected_costs(table, COSTS, CLASSES)
+    # A DataFrame numbers columns that nobody named; a selection of them is named.
+    unnamed = pd.DataFrame(random_proba())
+    assert_array_equal(expected_costs(unnamed, COSTS, CLASSES), unnamed.to_numpy() @ COSTS)
+    with pytest.raises(ValueError, match="proba lacks the classes dent, ok, scratch"):
+        expected_costs(unnamed[[2, 1, 0]], COSTS, CLASSES)
 
 
 # Scores
@@ -294,7 +315,7 @@ def test_weights_are_repetition():
     )
     weighted = trivial_policies(y, COSTS, sample_weight=weight, good="ok")
     pd.testing.assert_frame_equal(weighted, trivial_policies(y[again], COSTS, good="ok"))
-    X, y, _ = parts(60)
+    X, y, _ = gaussian_parts(60)
     weight = rng.integers(0, 4, 60)
     again = np.repeat(np.arange(60), weight)
     tree = CostSensitiveClassifier(DecisionTreeClassifier(max_depth=2), COSTS, prevalence=LINE)
@@ -306,19 +327,38 @@ def test_weights_are_repetition():
 @pytest.mark.parametrize(
     ("y", "decided", "weight", "message"),
     [
-        (["ok", "ding"], ["pass", "pass"], None, "y_true has labels .* not in .*: ding; it has"),
-        (["ok", None], ["pass", "pass"], None, "y_true has labels .* not in .*: (nan|None);"),
-        (["ok", "ok"], ["pass", "ok"], None, "decisions has labels that are not .*: ok; it has"),
+        (
+            ["ok", "ding"],
+            ["pass", "pass"],
+            None,
+            "y_true has labels .* not in .*: ding. The",
+        ),
+        (["ok", None], ["pass", "pass"], None, "y_true has labels .* not in .*: (nan|None)[.]"),
+        (
+            ["ok", "ok"],
+            ["pass", "ok"],
+            None,
+            "decisions has labels that are not .*: ok. The",
+        ),
         (["ok"], ["pass", "pass"], None, "inconsistent"),
+        ([], [], None, "y_true has no rows"),
         (["ok"], ["pass"], [1, 2], "inconsistent"),
         (["ok"], ["pass"], [-1], "not negative"),
         (["ok"], ["pass"], [np.nan], "must be finite"),
-        (["ok", "ok"], ["pass", "pass"], [0, 0], "positive for a part"),
+        (["ok", "ok"], ["pass", "pass"], [0, 0], "positive for at least one row"),
     ],
 )
 def test_cost_score_refuses(y, decided, weight, message):
     with pytest.raises(ValueError, match=message):
         cost_score(y, decided, COSTS, sample_weight=weight)
+
+
+def test_the_old_name_of_the_truth_warns():
+    y = ["ok", "dent"]
+    with pytest.warns(FutureWarning, match="y of trivial_policies .* use y_true") as caught:
+        old = trivial_policies(y=y, cost_matrix=COSTS)
+    assert caught[0].filename == __file__
+    pd.testing.assert_frame_equal(old, trivial_policies(y, COSTS))
 
 
 def test_trivial_policies_by_hand():
@@ -336,7 +376,7 @@ def test_trivial_policies_by_hand():
     assert line["decision"].tolist() == ["pass", "pass", None]
     numbered = trivial_policies([0, 1, 1], [[0, 5], [3, 0]], good=0)
     assert numbered["decision"].tolist() == [0, 1, None]
-    with pytest.raises(ValueError, match="y has labels that are not in the cost matrix: ding"):
+    with pytest.raises(ValueError, match="y_true has labels that are not in the cost matrix: ding"):
         trivial_policies(["ding"], COSTS)
     with pytest.raises(ValueError, match="good has labels that are not in the cost matrix: pass"):
         trivial_policies(y, COSTS, good="pass")
@@ -348,7 +388,7 @@ def test_trivial_policies_by_hand():
 def test_corrected_probabilities_are_bayes_theorem():
     """Exact posteriors of the study become the exact posteriors of the line."""
     study, line = np.array([0.3, 0.5, 0.2]), np.array([0.01, 0.97, 0.02])
-    _, _, density = parts()
+    _, _, density = gaussian_parts()
 
     def posterior(share):
         joint = share * density
@@ -399,7 +439,7 @@ def test_prevalence_weights():
     ],
 )
 def test_prevalence_refuses(prevalence, message):
-    X, y, _ = parts()
+    X, y, _ = gaussian_parts()
     clf = CostSensitiveClassifier(LogisticRegression(), prevalence=prevalence)
     for call in (
         lambda: prevalence_weights(y, prevalence),
@@ -425,9 +465,9 @@ def test_study_must_have_what_the_line_makes():
 def test_corrected_costs_of_an_enriched_study_are_those_of_the_line():
     """Both the cost foretold by the probabilities and the cost counted on a held-out study."""
     share = np.array([LINE[label] for label in CLASSES])
-    X, y, _ = parts(3000, seed=1)
-    held_X, held_y, _ = parts(3000, seed=2)
-    line_X, line_y, density = parts(60_000, seed=3, share=share)
+    X, y, _ = gaussian_parts(3000, seed=1)
+    held_X, held_y, _ = gaussian_parts(3000, seed=2)
+    line_X, line_y, density = gaussian_parts(60_000, seed=3, share=share)
     naive = CostSensitiveClassifier(LogisticRegression(C=100), COSTS).fit(X, y)
     clf = clone(naive).set_params(prevalence=LINE).fit(X, y)
     paid = COSTS.to_numpy(float)
@@ -482,7 +522,7 @@ def test_check_that_is_not_in_the_generator():
 
 @pytest.mark.parametrize("prevalence", [None, LINE])
 def test_classifier_is_its_functions_together(prevalence):
-    X, y, _ = parts()
+    X, y, _ = gaussian_parts()
     inner = LogisticRegression().fit(X, y)
     clf = CostSensitiveClassifier(LogisticRegression(), COSTS, prevalence=prevalence).fit(X, y)
     p = inner.predict_proba(X)
@@ -505,7 +545,7 @@ def test_classifier_is_its_functions_together(prevalence):
 
 
 def test_cost_matrix_of_the_wrong_classes_is_refused_at_fit_and_leaves_the_last_fit():
-    X, y, _ = parts()
+    X, y, _ = gaussian_parts()
     clf = CostSensitiveClassifier(LogisticRegression(), COSTS)
     with pytest.raises(NotFittedError):
         clf.predict(X)
@@ -518,7 +558,7 @@ def test_cost_matrix_of_the_wrong_classes_is_refused_at_fit_and_leaves_the_last_
 
 
 def test_estimator_without_probabilities_is_refused():
-    X, y, _ = parts()
+    X, y, _ = gaussian_parts()
     with pytest.raises(ValueError, match=r"SVC.* has no predict_proba"):
         CostSensitiveClassifier(SVC()).fit(X, y)
 
@@ -527,7 +567,7 @@ def test_estimator_without_probabilities_is_refused():
     "container", [np.asarray, pd.DataFrame, pl.DataFrame, sparse.csr_array, sparse.csr_matrix]
 )
 def test_containers(container):
-    X, y, _ = parts()
+    X, y, _ = gaussian_parts()
     X = np.round(X, 3)
     clf = CostSensitiveClassifier(LogisticRegression(tol=1e-8), COSTS, prevalence=LINE)
     expected = clf.fit(X, y).predict_proba(X)
@@ -543,7 +583,7 @@ def test_containers(container):
 
 
 def test_pipeline_and_grid_search():
-    X, y, _ = parts()
+    X, y, _ = gaussian_parts()
     clf = CostSensitiveClassifier(LogisticRegression(), COSTS, prevalence=LINE)
     outside = make_pipeline(StandardScaler(), clf).fit(X, y)
     inside = clone(clf).set_params(estimator=make_pipeline(StandardScaler(), LogisticRegression()))
@@ -570,7 +610,7 @@ def test_numbered_classes_in_a_scorer():
 
 
 def test_weights_are_routed_if_asked_for():
-    X, y, _ = parts()
+    X, y, _ = gaussian_parts()
     weight = np.random.default_rng(0).uniform(size=len(y))
     clf = CostSensitiveClassifier(LogisticRegression(), COSTS, prevalence=LINE)
     expected = clone(clf).fit(X, y, weight).predict_proba(X)

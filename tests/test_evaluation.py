@@ -1,13 +1,14 @@
 import json
+from collections import Counter
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import sparse
-from scipy import stats as spstats
-from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_moons
+from scipy import sparse, stats
+from sklearn.datasets import load_breast_cancer, load_iris, make_moons
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -20,11 +21,30 @@ from sklearn.model_selection import (
 )
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, scale
 from sklearn.svm import SVC
 
-from skperturb.evaluation import compare, compare_classifiers, cross_val_predictions, stats
-from skperturb.evaluation.stats import corrected_paired_ttest
+from skperturb import evaluation
+from skperturb.evaluation import _tables as tables
+from skperturb.evaluation import (
+    combined_ftest_5x2,
+    compare,
+    compare_classifiers,
+    corrected_paired_ttest,
+    cross_val_predictions,
+    holm,
+    mean_interval,
+    parts_needed,
+    wilson,
+)
+from skperturb.evaluation._text import _advice
+
+from ._data import wine_parts
+from .conftest import IDENTITY, OPTIMUM
+
+FOUR_DECIMALS = 5e-5  # of a published number
+SMALL_SAMPLE = 3e-3  # statsmodels' correction for few lots is another one
+ROUNDED_SUMS = 1e-10  # sums of many rows, in another order
 
 
 def test_corrected_ttest_golden_case():
@@ -40,14 +60,14 @@ def test_corrected_ttest_golden_case():
     results = pd.DataFrame(search.cv_results_).sort_values("rank_test_score")
     scores = results.filter(regex=r"split\d*_test_score").to_numpy()
     test = corrected_paired_ttest(scores[0] - scores[1], test_train_ratio=1 / 9)
-    assert_allclose(test.statistic, 0.7503, atol=5e-5)
-    assert_allclose(test.p_value, 0.4548, atol=5e-5)
-    assert_allclose(test.prob_better, 0.7726, atol=5e-5)
+    assert_allclose(test.statistic, 0.7503, atol=FOUR_DECIMALS)
+    assert_allclose(test.p_value, 0.4548, atol=FOUR_DECIMALS)
+    assert_allclose(test.prob_better, 0.7726, atol=FOUR_DECIMALS)
     assert test.prob_equivalent == 0
     rope = corrected_paired_ttest(scores[0] - scores[1], test_train_ratio=1 / 9, rope=0.01)
     worse = 1 - rope.prob_better - rope.prob_equivalent
     assert_allclose(
-        [worse, rope.prob_equivalent, rope.prob_better], [0.0683, 0.4317, 0.5], atol=5e-5
+        [worse, rope.prob_equivalent, rope.prob_better], [0.0683, 0.4317, 0.5], atol=FOUR_DECIMALS
     )
 
 
@@ -97,34 +117,34 @@ def test_scores_are_those_of_scikit_learn_on_the_same_folds(load):
     )
     cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=7)
     theirs = cross_validate(model, X, y, cv=cv, scoring=["neg_log_loss", "accuracy"])
-    ours = result.scores_.loc["lr"]
-    assert_allclose(ours["log_loss"], -theirs["test_neg_log_loss"], rtol=1e-10)
-    assert_allclose(ours["accuracy"], theirs["test_accuracy"], rtol=1e-12)
-    out = result.predictions_["lr"]
+    ours = result.scores.loc["lr"]
+    assert_allclose(ours["log_loss"], -theirs["test_neg_log_loss"], rtol=ROUNDED_SUMS)
+    assert_allclose(ours["accuracy"], theirs["test_accuracy"], rtol=IDENTITY)
+    out = result.predictions["lr"]
     if len(out.classes) == 2:
         rows = out.fold[0] == 0
         expected = brier_score_loss(y[rows], out.proba[0, rows, 1])
-        assert_allclose(ours["brier"].iloc[0], expected, rtol=1e-10)
+        assert_allclose(ours["brier"].iloc[0], expected, rtol=ROUNDED_SUMS)
     # Every row has one probability vector per repeat, from the fold in which it was tested.
-    assert_allclose(out.proba.sum(axis=2), 1, rtol=1e-10)
+    assert_allclose(out.proba.sum(axis=2), 1, rtol=ROUNDED_SUMS)
     assert_array_equal(np.unique(out.fold), [0, 1, 2])
 
 
 def test_table_orients_differences_and_probabilities():
     X, y = load_iris(return_X_y=True)
     result = compare_classifiers(
-        {"prior": DummyClassifier(), "lr": LogisticRegression(max_iter=1000)}, X, y, n_splits=2
+        {"prior": DummyClassifier(), "lr": MODELS["today"]}, X, y, n_splits=2, n_repeats=5
     )
-    table = result.table_.set_index("metric")
+    table = result.table.set_index("metric")
     assert (table["baseline"] == "prior").all()
     assert table.loc["log_loss", "difference"] < 0 < table.loc["accuracy", "difference"]
     assert (table["prob_better"] > 0.99).all()
     assert (table["ci_low"] < table["difference"]).all()
     assert (table["difference"] < table["ci_high"]).all()
     assert_allclose(
-        table["candidate_mean"] - table["baseline_mean"], table["difference"], rtol=1e-10
+        table["candidate_mean"] - table["baseline_mean"], table["difference"], rtol=ROUNDED_SUMS
     )
-    assert_allclose(result.kpis_.loc["lr", "log_loss"], table.loc["log_loss", "candidate_mean"])
+    assert_allclose(result.kpis.loc["lr", "log_loss"], table.loc["log_loss", "candidate_mean"])
 
 
 def test_rare_classes_give_finite_numbers():
@@ -134,9 +154,9 @@ def test_rare_classes_give_finite_numbers():
     result = compare_classifiers(
         {"lr": LogisticRegression(), "prior": DummyClassifier()}, X, y, n_splits=5, n_repeats=2
     )
-    assert np.isfinite(result.scores_.to_numpy()).all()
-    assert np.isfinite(result.table_.select_dtypes("number").to_numpy()).all()
-    assert result.predictions_["lr"].messages == []
+    assert np.isfinite(result.scores.to_numpy()).all()
+    assert np.isfinite(result.table.select_dtypes("number").to_numpy()).all()
+    assert result.predictions["lr"].messages == []
 
 
 @pytest.mark.parametrize(
@@ -144,9 +164,10 @@ def test_rare_classes_give_finite_numbers():
 )
 def test_containers(container):
     X, y = load_iris(return_X_y=True)
-    plain = cross_val_predictions(LogisticRegression(max_iter=1000), X, y, n_repeats=1)
-    other = cross_val_predictions(LogisticRegression(max_iter=1000), container(X), y, n_repeats=1)
-    assert_allclose(other.proba, plain.proba, atol=1e-3)
+    X = scale(X)
+    plain = cross_val_predictions(LogisticRegression(), X, y, n_repeats=1)
+    other = cross_val_predictions(LogisticRegression(), container(X), y, n_repeats=1)
+    assert_allclose(other.proba, plain.proba, atol=100 * OPTIMUM)  # lbfgs stops at 1e-4
 
 
 def test_every_fit_has_a_seed_of_its_own_and_runs_repeat():
@@ -190,7 +211,7 @@ def test_warnings_of_fits_are_kept():
 @pytest.mark.parametrize(
     ("y", "options", "message"),
     [
-        (["a"] * 5, {}, "one class only"),
+        (["a"] * 5, {}, "only one class"),
         (["a", "b"] * 5, {"groups": [1] * 5 + [2] * 5, "n_splits": 3}, "2 groups for 3 folds"),
         (["a", "a", "b", "b"], {"n_splits": 3}, "use fewer folds"),
     ],
@@ -203,10 +224,10 @@ def test_cross_validation_refuses(y, options, message):
 @pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
 def test_folds_are_shared_whatever_the_source_of_randomness(random_state):
     X, y = load_iris(return_X_y=True)
-    model = LogisticRegression(max_iter=1000)
+    model = GaussianNB()
     options = {"n_splits": 2, "n_repeats": 2, "random_state": random_state}
     result = compare_classifiers({"a": model, "b": model}, X, y, **options)
-    assert (result.table_["difference"] == 0).all()
+    assert (result.table["difference"] == 0).all()
 
 
 def test_lengths_and_counts_are_checked():
@@ -223,11 +244,6 @@ def test_comparison_refuses():
         compare_classifiers({"a": DummyClassifier()}, X, y)
     with pytest.raises(ValueError, match="baseline='c' is not one of"):
         compare_classifiers({"a": DummyClassifier(), "b": DummyClassifier()}, X, y, baseline="c")
-
-
-def wine_parts():
-    X, y = load_wine(return_X_y=True)
-    return X[:, :3], np.array(["ok", "dent", "crack"])[y]
 
 
 MODELS = {
@@ -250,21 +266,21 @@ def compared(**options):
 def test_cost_by_hand():
     result = compared(cost_matrix=COSTS.loc[["dent", "crack", "ok"]])
     _, y = wine_parts()
-    out = result.predictions_["nb"]
+    out = result.predictions["nb"]
     costs = COSTS.loc[out.classes].to_numpy()
     truth = np.searchsorted(out.classes, y)
     cost = costs[truth, (out.proba @ costs).argmin(axis=2)]
     by_fold = [cost[r][out.fold[r] == f].mean() for r in range(2) for f in range(5)]
-    assert_allclose(result.scores_.loc["nb"]["cost"], 1000 * np.array(by_fold), rtol=1e-12)
+    assert_allclose(result.scores.loc["nb"]["cost"], 1000 * np.array(by_fold), rtol=IDENTITY)
     confusion = result.confusion("nb")
     assert confusion.columns.tolist() == ["pass", "rework", "scrap"]
     assert_allclose(confusion.to_numpy().sum(), 1000)
-    assert_allclose((confusion * COSTS).to_numpy().sum(), 1000 * cost.mean(), rtol=1e-12)
+    assert_allclose((confusion * COSTS).to_numpy().sum(), 1000 * cost.mean(), rtol=IDENTITY)
 
 
 def test_without_costs_the_cost_is_the_number_of_wrong_calls():
-    scores = compared().scores_
-    assert_allclose(scores["cost"], 1000 * (1 - scores["accuracy"]), atol=1e-9)
+    scores = compared().scores
+    assert_allclose(scores["cost"], 1000 * (1 - scores["accuracy"]), atol=1000 * IDENTITY)
 
 
 def test_prevalence_corrects_probabilities_and_weights():
@@ -273,15 +289,15 @@ def test_prevalence_corrects_probabilities_and_weights():
     _, y = wine_parts()
     classes, counts = np.unique(y, return_counts=True)
     ratio = np.array([line[c] for c in classes]) / (counts / len(y))
-    p = result.predictions_["nb"].proba * ratio
-    assert_allclose(result.proba("nb"), p / p.sum(axis=2, keepdims=True), rtol=1e-9)
+    p = result.predictions["nb"].proba * ratio
+    assert_allclose(result.proba("nb"), p / p.sum(axis=2, keepdims=True), rtol=ROUNDED_SUMS)
     weight = ratio[np.searchsorted(classes, y)]
-    assert_allclose(result.confusion("nb").sum(axis=1), [30, 70, 900], rtol=1e-9)
+    assert_allclose(result.confusion("nb").sum(axis=1), [30, 70, 900], rtol=ROUNDED_SUMS)
     own = np.log(result.proba("nb")[0, np.arange(len(y)), np.searchsorted(classes, y)])
-    fold = result.predictions_["nb"].fold[0] == 0
+    fold = result.predictions["nb"].fold[0] == 0
     expected = -np.average(own[fold], weights=weight[fold])
-    assert_allclose(result.scores_.loc["nb"]["log_loss"].iloc[0], expected, rtol=1e-9)
-    kpis = result.kpis_
+    assert_allclose(result.scores.loc["nb"]["log_loss"].iloc[0], expected, rtol=ROUNDED_SUMS)
+    kpis = result.kpis
     assert kpis.index[3:].tolist() == ["(pass all: pass)", "(best constant: rework)", "(perfect)"]
     assert_allclose(kpis.loc["(pass all: pass)", "cost"], 1000 * (0.07 * 20 + 0.03 * 100))
     assert kpis.loc["(perfect)", "cost"] < kpis.loc["today", "cost"]
@@ -295,8 +311,8 @@ def test_groups_are_never_divided():
         assert all(np.ptp(fold[lots == lot]) == 0 for lot in range(lots.max() + 1))
         assert set(fold) == {0, 1, 2, 3}
     assert not np.array_equal(out.fold[0], out.fold[1])
-    by_lot = compared(groups=lots).kpis_.loc["today"]
-    plain = compared().kpis_.loc["today"]
+    by_lot = compared(groups=lots).kpis.loc["today"]
+    plain = compared().kpis.loc["today"]
     assert by_lot["accuracy_low"] != plain["accuracy_low"]
 
 
@@ -312,12 +328,12 @@ def test_holm_is_that_of_statsmodels():
     rng = np.random.default_rng(0)
     for n in (1, 2, 5, 20):
         p = rng.uniform(size=n) ** 3
-        assert_allclose(stats.holm(p), multipletests(p, method="holm")[1], rtol=1e-12)
-    table = compared(candidate="nb").table_
+        assert_allclose(holm(p), multipletests(p, method="holm")[1], rtol=IDENTITY)
+    table = compared(candidate="nb").table
     for _, part in table.groupby("metric"):
-        assert_allclose(part["p_holm"], stats.holm(part["p_value"]))
+        assert_allclose(part["p_holm"], holm(part["p_value"]))
     with pytest.raises(ValueError, match="between 0 and 1"):
-        stats.holm([0.5, 1.5])
+        holm([0.5, 1.5])
 
 
 def test_posterior_is_that_of_baycomp():
@@ -329,9 +345,9 @@ def test_posterior_is_that_of_baycomp():
         # Left: the first is better.
         theirs = baycomp.two_on_single(new, old, rope=rope, runs=runs)
         better = theirs[0]
-        assert_allclose(ours.prob_better, better, atol=1e-10)
+        assert_allclose(ours.prob_better, better, atol=ROUNDED_SUMS)
         if rope:
-            assert_allclose(ours.prob_equivalent, theirs[1], atol=1e-10)
+            assert_allclose(ours.prob_equivalent, theirs[1], atol=ROUNDED_SUMS)
 
 
 def test_f_test_is_that_of_mlxtend():
@@ -348,17 +364,18 @@ def test_f_test_is_that_of_mlxtend():
                 scores = [m.fit(X[train], y[train]).score(X[test], y[test]) for m in models]
                 differences[repeat, fold] = scores[0] - scores[1]
         theirs = evaluate.combined_ftest_5x2cv(*models, X, y, random_seed=seed)
-        assert_allclose(stats.combined_ftest_5x2(differences), theirs, rtol=1e-10)
+        ours = combined_ftest_5x2(differences)
+        assert_allclose([ours.statistic, ours.p_value], theirs, rtol=ROUNDED_SUMS)
     with pytest.raises(ValueError, match="5 x 2"):
-        stats.combined_ftest_5x2(differences[:4])
-    assert stats.combined_ftest_5x2(np.zeros((5, 2))) == (0.0, 1.0)
+        combined_ftest_5x2(differences[:4])
+    assert combined_ftest_5x2(np.zeros((5, 2))).to_dict() == {"statistic": 0.0, "p_value": 1.0}
 
 
 def test_wilson_and_wald_are_those_of_statsmodels():
     proportion = pytest.importorskip("statsmodels.stats.proportion")
-    low, high = stats.wilson(np.array([0.0, 0.1, 0.97, 1.0]), 60)
+    interval = wilson(np.array([0.0, 0.1, 0.97, 1.0]), 60)
     theirs = proportion.proportion_confint(np.array([0, 6, 58.2, 60]), 60, method="wilson")
-    assert_allclose((low, high), theirs, atol=1e-12)
+    assert_allclose((interval.low, interval.high), theirs, atol=IDENTITY)
     sm = pytest.importorskip("statsmodels.api")
     values, lots = np.random.default_rng(0).gamma(1, size=120), np.arange(120) // 6
     for groups, options in (
@@ -367,51 +384,53 @@ def test_wilson_and_wald_are_those_of_statsmodels():
     ):
         fit = sm.OLS(values, np.ones(120)).fit(use_t=True, **options)
         expected = fit.conf_int()[0]
-        mean, low, high = stats.mean_interval(values, groups=groups)
-        assert_allclose([mean, low, high], [values.mean(), *expected], rtol=3e-3)
+        ours = mean_interval(values, groups=groups)
+        assert_allclose(
+            [ours.mean, ours.low, ours.high], [values.mean(), *expected], rtol=SMALL_SAMPLE
+        )
 
 
 def test_verdicts():
     X, y = wine_parts()
-    result = compare_classifiers(MODELS, X, y, candidate="today", n_splits=5, n_repeats=4)
-    table = result.table_.set_index(["baseline", "metric"])
+    result = compare_classifiers(MODELS, X, y, candidate="today", n_splits=5, n_repeats=2)
+    table = result.table.set_index(["baseline", "metric"])
     assert table.loc[("prior", "cost"), "verdict"] == "better"
     assert table.loc[("nb", "cost"), "verdict"] == "inconclusive"
-    worse = compare_classifiers(MODELS, X, y, candidate="prior", n_splits=5, n_repeats=4).table_
+    worse = compare_classifiers(MODELS, X, y, candidate="prior", n_splits=5, n_repeats=2).table
     assert set(worse["verdict"]) == {"worse"}
     same = compare_classifiers(
         {"a": MODELS["today"], "b": MODELS["today"]}, X, y, rope=5, n_splits=5, n_repeats=1
-    ).table_.set_index("metric")
+    ).table.set_index("metric")
     assert same.loc["cost", "verdict"] == "equivalent"
     assert same.loc["cost", "prob_equivalent"] == 1
-    wide = compare_classifiers(MODELS, X, y, rope=10_000, n_splits=5, n_repeats=1).table_
+    wide = compare_classifiers(MODELS, X, y, rope=10_000, n_splits=5, n_repeats=1).table
     assert (wide.query("metric == 'cost'")["verdict"] == "equivalent").all()
 
 
 def test_parts_needed():
     # Four times the parts halve the standard error.
-    df, reach = 99, spstats.t.isf(0.025, 99) + spstats.t.ppf(0.8, 99)
-    assert_allclose(stats.parts_needed(reach, 2.0, 100, df=df), 400)
-    assert stats.parts_needed(0.0, 1.0, 100, df=df) == np.inf
+    df, quantiles = 99, stats.t.isf(0.025, 99) + stats.t.ppf(0.8, 99)
+    assert_allclose(parts_needed(quantiles, 2.0, 100, df=df), 400)
+    assert parts_needed(0.0, 1.0, 100, df=df) == np.inf
 
 
 def test_sensitivity():
     result = compared(cost_matrix=COSTS, good="ok")
     table = result.sensitivity(factors=(0.5, 1.0))
-    now = result.table_.query("metric == 'cost'").reset_index(drop=True)
+    now = result.table.query("metric == 'cost'").reset_index(drop=True)
     at_one = table.query("factor == 1").drop(columns="factor").reset_index(drop=True)
     pd.testing.assert_frame_equal(at_one, now, check_like=True)
     halved = COSTS * np.array([[1], [0.5], [0.5]])
-    half = compared(cost_matrix=halved, good="ok").table_.query("metric == 'cost'")
+    half = compared(cost_matrix=halved, good="ok").table.query("metric == 'cost'")
     at_half = table.query("factor == 0.5")
-    assert_allclose(at_half["difference"], half["difference"], rtol=1e-9)
+    assert_allclose(at_half["difference"], half["difference"], rtol=ROUNDED_SUMS)
     with pytest.raises(ValueError, match="good"):
         compared().sensitivity()
 
 
 def test_settings_say_how_it_was_made():
     lots = np.arange(178) // 6
-    table = compared(groups=lots, cost_matrix=COSTS, rope={"accuracy": 0.01}, random_state=3).table_
+    table = compared(groups=lots, cost_matrix=COSTS, rope={"accuracy": 0.01}, random_state=3).table
     said = table.attrs
     assert (said["parts"], said["groups"], said["folds"], said["repeats"]) == (178, 30, 5, 2)
     assert (said["seed"], said["rope"], said["confidence"]) == (3, {"accuracy": 0.01}, 0.95)
@@ -420,7 +439,9 @@ def test_settings_say_how_it_was_made():
     X, y = wine_parts()
     options = {"groups": lots, "cost_matrix": COSTS, "n_splits": 5, "n_repeats": 2}
     options |= {"rope": {"accuracy": 0.01}, "random_state": 3}
-    pd.testing.assert_frame_equal(compare(MODELS, X, y, **options), table)
+    with pytest.warns(FutureWarning, match="use compare_classifiers") as caught:
+        pd.testing.assert_frame_equal(compare(MODELS, X, y, **options), table)
+    assert caught[0].filename == __file__
 
 
 def test_no_model_beats_perfect_knowledge():
@@ -438,29 +459,29 @@ def test_no_model_beats_perfect_knowledge():
         prevalence=line,
         n_repeats=2,
     )
-    kpis = result.kpis_
+    kpis = result.kpis
     assert kpis.loc[list(MODELS), "cost"].min() >= kpis.loc["(perfect)", "cost"]
     for name in MODELS:
         money = (result.confusion(name) * result.cost_matrix).to_numpy().sum()
-        assert_allclose(kpis.loc[name, "cost"], money, rtol=1e-9)
-    table = result.table_.query("metric == 'cost'").set_index("candidate")
+        assert_allclose(kpis.loc[name, "cost"], money, rtol=ROUNDED_SUMS)
+    table = result.table.query("metric == 'cost'").set_index("candidate")
     for name in ("nb", "prior"):
         gap = kpis.loc[name, "cost"] - kpis.loc["today", "cost"]
-        assert_allclose(table.loc[name, "difference"], gap, rtol=1e-9)
+        assert_allclose(table.loc[name, "difference"], gap, rtol=ROUNDED_SUMS)
 
 
 def test_kpis_lie_in_their_intervals_when_lots_are_unequal():
     rng = np.random.default_rng(0)
     lots = np.append(np.zeros(200, dtype=int), np.arange(1, 41))
     X, y = rng.normal(size=(240, 2)), rng.integers(0, 2, 240)
-    kpis = compare_classifiers(MODELS, X, y, groups=lots, n_splits=5, n_repeats=3).kpis_
+    kpis = compare_classifiers(MODELS, X, y, groups=lots, n_splits=5, n_repeats=3).kpis
     for metric in ("cost", "accuracy", "log_loss", "brier"):
         rows = kpis.loc[list(MODELS)]
         assert (rows[f"{metric}_low"] <= rows[metric]).all()
         assert (rows[metric] <= rows[f"{metric}_high"]).all()
 
 
-class Rounded(LogisticRegression):
+class Rounded(GaussianNB):
     """The same but for rounding."""
 
     def predict_proba(self, X):
@@ -469,16 +490,14 @@ class Rounded(LogisticRegression):
 
 def test_rounding_decides_nothing():
     X, y = wine_parts()
-    result = compare_classifiers(
-        {"a": LogisticRegression(max_iter=5000), "b": Rounded(max_iter=5000)}, X, y, n_repeats=1
-    )
-    assert (result.table_["difference"] == 0).all()
-    assert (result.table_["verdict"] == "inconclusive").all()
+    result = compare_classifiers({"a": GaussianNB(), "b": Rounded()}, X, y, n_repeats=1)
+    assert (result.table["difference"] == 0).all()
+    assert (result.table["verdict"] == "inconclusive").all()
 
 
 def test_few_folds_decide_nothing():
     X, y = wine_parts()
-    table = compare_classifiers(MODELS, X, y, baseline="prior", n_splits=2, n_repeats=2).table_
+    table = compare_classifiers(MODELS, X, y, baseline="prior", n_splits=2, n_repeats=2).table
     assert (table["verdict"] == "inconclusive").all()
 
 
@@ -489,9 +508,9 @@ def test_classes_of_one_or_two_rows_give_finite_numbers(rare):
     y = np.array(["ok"] * 40 + ["dent"] * (20 - rare) + ["crack"] * rare)
     for labels in (y, np.where(y == "dent", "ok", y)):
         result = compare_classifiers(MODELS, X, labels, good="ok", n_splits=5, n_repeats=2)
-        estimators = result.kpis_.loc[list(MODELS)]
+        estimators = result.kpis.loc[list(MODELS)]
         assert np.isfinite(estimators.to_numpy()).all()
-        assert np.isfinite(result.table_.drop(columns="parts_needed").select_dtypes("number")).all(
+        assert np.isfinite(result.table.drop(columns="parts_needed").select_dtypes("number")).all(
             axis=None
         )
 
@@ -540,6 +559,7 @@ def test_a_cluster_gives_the_same():
         ({"good": "fine"}, "good='fine' is not a class"),
         ({"confidence": 1.0}, "confidence"),
         ({"rope": -1.0}, "rope must be"),
+        ({"rope": "0.1"}, "rope must be a number .* got '0.1'"),
         ({"rope": {"auc": 0.1}}, "rope must be"),
         ({"prevalence": {"ok": 1.0}}, "prevalence"),
         ({"groups": np.zeros(178)}, "1 groups for 5 folds"),
@@ -550,3 +570,126 @@ def test_a_cluster_gives_the_same():
 def test_options_that_cannot_be_used(options, message):
     with pytest.raises(ValueError, match=message):
         compared(**options)
+
+
+# Computed once, and shown
+
+
+def test_tables_are_computed_once(monkeypatch):
+    result, calls = compared(good="ok"), Counter()
+    for name in ("fold_means", "key_figures", "difference_table"):
+        function = getattr(tables, name)
+
+        def counted(*arguments, name=name, function=function):
+            calls[name] += 1
+            return function(*arguments)
+
+        monkeypatch.setattr(f"skperturb.evaluation._comparison.{name}", counted)
+    for _ in range(2):
+        for table in (result.scores, result.kpis, result.table):
+            table.insert(0, "mine", 0)  # in a copy
+        repr(result), str(result), result._repr_html_()
+    assert calls == {"fold_means": 1, "key_figures": 1, "difference_table": 1}
+    assert "mine" not in result.table
+
+
+def test_a_comparison_is_short_as_an_object_and_a_table_as_a_text():
+    result = compared(rope=5)
+    lines = repr(result).splitlines()
+    assert lines[0] == "Comparison of today, nb, prior on 178 parts, 2 x 5 folds"
+    assert lines[1].startswith("cost: nb - today ")
+    assert len(lines) == 2
+    assert max(map(len, lines)) < 80
+    text = str(result)
+    for row in result.table.itertuples():
+        assert f"[{row.ci_low:+.4g}, {row.ci_high:+.4g}]" in text
+    assert "95% interval" in text
+    with pytest.raises(AttributeError):
+        result.good = "dent"
+
+
+def test_more_parts_would_tell():
+    row = SimpleNamespace(
+        verdict="inconclusive", metric="cost", difference=1.0, parts_needed=1290.0
+    )
+    assert _advice(row, 200) == ", about 1,100 more parts would tell"
+    for needed, words in (
+        (1e6, ", more than 100 times as many"),
+        (150.0, ""),
+        (200.4, ", about 1 "),
+    ):
+        row.parts_needed = needed
+        assert _advice(row, 200).startswith(words)
+    row.difference = 0.0
+    assert _advice(row, 200) == ", no difference seen"
+
+
+@pytest.mark.parametrize("name", ["scores", "kpis", "table", "predictions"])
+def test_old_names_of_a_comparison_warn(name):
+    result = compared()
+    with pytest.warns(FutureWarning, match=rf"{name}_ is deprecated") as caught:
+        old = getattr(result, f"{name}_")
+    assert caught[0].filename == __file__
+    assert type(old) is type(getattr(result, name))
+
+
+@pytest.mark.parametrize("old", ["costs", "stats", "calibration", "online"])
+def test_old_addresses_warn(old):
+    module = getattr(evaluation, old)
+    with pytest.warns(FutureWarning, match=r"use skperturb.evaluation.holm instead") as caught:
+        assert module.holm is holm
+    assert caught[0].filename == __file__
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        module.nonsense  # noqa: B018
+
+
+def test_results_unpack_for_one_more_release():
+    for result, length in (
+        (wilson(0.5, 10), 2),
+        (combined_ftest_5x2(np.ones((5, 2))), 2),
+        (mean_interval([1.0, 2.0]), 3),
+    ):
+        with pytest.warns(FutureWarning, match="Unpacking a"):
+            values = list(result)
+        assert values == list(result.to_dict().values())
+        assert len(values) == length
+        assert str(result).count("\n") == length - 1
+        assert result._repr_html_().startswith("<table>")
+    with pytest.warns(FutureWarning, match="weight of mean_interval"):
+        assert mean_interval([1.0, 2.0], weight=[1, 3]).mean == 1.75
+
+
+def test_intervals_of_nothing_are_refused():
+    for share, n in ((0, 0), (0.5, -1), (1.5, 10), (np.nan, 10)):
+        with pytest.raises(ValueError, match="positive number of parts"):
+            wilson(share, n)
+    with pytest.raises(ValueError, match="no rows"):
+        mean_interval([])
+    for function in (lambda: wilson(0.5, 10, 95), lambda: mean_interval([1, 2], confidence=0)):
+        with pytest.raises(ValueError, match="confidence must lie between 0 and 1"):
+            function()
+
+
+class Negative(DummyClassifier):
+    """Rows sum to one, but are no probabilities."""
+
+    def predict_proba(self, X):
+        return super().predict_proba(X) + np.array([2.0, -2.0, 0.0])
+
+
+def test_negative_probabilities_are_refused():
+    X, y = wine_parts()
+    with pytest.raises(ValueError, match="probabilities of Negative must be finite, not negative"):
+        compare_classifiers({"bad": Negative(), "prior": DummyClassifier()}, X, y, n_splits=3)
+
+
+def test_estimators_may_be_a_list_of_pairs():
+    X, y = wine_parts()
+    pairs = list(MODELS.items())
+    result = compare_classifiers(pairs, X, y, n_splits=2, n_repeats=1)
+    expected = compare_classifiers(MODELS, X, y, n_splits=2, n_repeats=1).table
+    pd.testing.assert_frame_equal(result.table, expected)
+    with pytest.raises(ValueError, match="a name more than once"):
+        compare_classifiers([*pairs, pairs[0]], X, y)
+    with pytest.raises(ValueError, match="must be a dict"):
+        compare_classifiers([GaussianNB(), DummyClassifier()], X, y)

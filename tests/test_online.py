@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from skperturb.evaluation import online
-from skperturb.evaluation.online import PairedABTest
+from skperturb.evaluation import PairedABTest
+from skperturb.evaluation import _online as online
 
 from .conftest import IDENTITY
 
@@ -84,7 +84,7 @@ def columns(parts):
 
 def assert_same(test, other, **tolerance):
     """The same numbers in both: exactly, if there is no tolerance."""
-    left, right = test.summary(), other.summary()
+    left, right = test.summary().to_dict(), other.summary().to_dict()
     if not tolerance:
         assert left == right
     for key in ("verdict", "decided_at", "n_parts", "n_disagree"):
@@ -119,8 +119,8 @@ def test_e_values_by_hand():
 
 
 def test_before_the_first_part():
-    test = PairedABTest(REWORK, alpha=0.1)
-    summary = test.summary()
+    test = PairedABTest(REWORK, confidence=0.9)
+    summary = test.summary().to_dict()
     assert math.isnan(summary.pop("mean_difference"))
     assert summary == {
         "verdict": "undecided",
@@ -130,9 +130,9 @@ def test_before_the_first_part():
         "interval": (-37.5, 37.5),
         "n_parts": 0,
         "n_disagree": 0,
-        "alpha": 0.1,
+        "confidence": 0.9,
     }
-    assert_same(PairedABTest(REWORK, alpha=0.1).update([], [], []), test, rtol=0)
+    assert_same(PairedABTest(REWORK, confidence=0.9).update([], [], []), test, rtol=0)
 
 
 def test_clear_difference_is_decided_and_stays_decided():
@@ -160,7 +160,7 @@ def test_overwhelming_evidence_is_finite():
     assert test.verdict == "a better"
     assert test.interval[0] == -1
     assert test.interval[1] < -0.99
-    json.dumps(test.summary(), allow_nan=False)
+    json.dumps(test.summary().to_dict(), allow_nan=False)
 
 
 def test_summary_has_plain_types():
@@ -168,6 +168,7 @@ def test_summary_has_plain_types():
         PairedABTest(SKEWED)
         .update(*draw(NULLS["zero one"][1], 500, np.random.default_rng(0)))
         .summary()
+        .to_dict()
     )
     for value in [*summary.values(), *summary["interval"]]:
         assert type(value) in (str, float, int, tuple, type(None))
@@ -180,12 +181,12 @@ def test_summary_has_plain_types():
 def test_one_by_one_is_one_batch(name, monkeypatch):
     cost_matrix, outcomes = NULLS[name]
     parts = draw(outcomes, 700, np.random.default_rng(1))
-    single = PairedABTest(cost_matrix, alpha=0.5)
+    single = PairedABTest(cost_matrix, confidence=0.5)
     for part in zip(*parts, strict=True):
         assert single.update(*part) is single
-    assert_same(single, PairedABTest(cost_matrix, alpha=0.5).update(*parts), rtol=IDENTITY)
-    monkeypatch.setattr(online, "_CHUNK", 7)
-    assert_same(single, PairedABTest(cost_matrix, alpha=0.5).update(*parts), rtol=IDENTITY)
+    assert_same(single, PairedABTest(cost_matrix, confidence=0.5).update(*parts), rtol=IDENTITY)
+    monkeypatch.setattr(online, "CHUNK", 7)
+    assert_same(single, PairedABTest(cost_matrix, confidence=0.5).update(*parts), rtol=IDENTITY)
 
 
 def test_order_matters_for_the_running_minimum_only():
@@ -227,8 +228,8 @@ def test_ties_change_nothing_but_the_interval():
     test = PairedABTest(cost_matrix).update(*ties)
     assert (test.e_value, test.p_value, test.verdict) == (1, 1, "undecided")
     assert (test.n_parts, test.n_disagree, test.mean_difference) == (300, 0, 0)
-    before = test.update(*columns([A_MISSES] * 4)).summary()
-    after = test.update(*ties).summary()
+    before = test.update(*columns([A_MISSES] * 4)).summary().to_dict()
+    after = test.update(*ties).summary().to_dict()
     for key in ("e_value", "p_value", "verdict", "n_disagree"):
         assert before[key] == after[key]
     assert after["interval"][1] < before["interval"][1]
@@ -259,11 +260,11 @@ def test_continuing_after_a_round_trip_is_never_having_stopped(name, cut):
     cost_matrix, outcomes = DIFFERENT[name]
     parts = draw(outcomes, 2000, np.random.default_rng(6))
     head, tail = [column[:cut] for column in parts], [column[cut:] for column in parts]
-    test = PairedABTest(cost_matrix, alpha=0.2).update(*head)
+    test = PairedABTest(cost_matrix, confidence=0.8).update(*head)
     text = test.to_json()
     again = PairedABTest.from_json(text)
     assert again.to_json() == text
-    assert again.alpha == 0.2
+    assert again.confidence == 0.8
     pd.testing.assert_frame_equal(again.cost_matrix, test.cost_matrix)
     assert_same(again.update(*tail), test.update(*tail))
     assert again.to_json() == test.to_json()
@@ -340,13 +341,13 @@ def test_other_versions_are_refused():
 @pytest.mark.parametrize(
     ("parts", "match"),
     [
-        (("ugly", "pass", "pass"), "y has a label that is not one of .*ugly"),
-        (("good", "rework", "pass"), "decision_a has a label that is not one of .*rework"),
-        ((["good"] * 2, ["pass"] * 2, ["pass", None]), "decision_b has a label .*None"),
-        ((["good"] * 2, ["scrap"] * 2, ["pass", np.nan]), "decision_b has a label"),
+        (("ugly", "pass", "pass"), "y_true has labels that are not in the cost matrix: ugly"),
+        (("good", "rework", "pass"), "decision_a has labels that are not in .*rework"),
+        ((["good"] * 2, ["pass"] * 2, ["pass", None]), "decision_b has labels that are not in"),
+        ((["good"] * 2, ["scrap"] * 2, ["pass", np.nan]), "decision_b has labels"),
         ((["good"] * 2, ["scrap"] * 2, ["pass"]), r"differ in length: \[2, 2, 1\]"),
         ((["good"] * 2, "scrap", "pass"), r"differ in length: \[2, 1, 1\]"),
-        (([["good"]], ["pass"], ["scrap"]), "y must be a label or one-dimensional"),
+        (([["good"]], ["pass"], ["scrap"]), "y_true must be a label or one-dimensional"),
         ((["good"], ZERO_ONE, ["scrap"]), "decision_a must be a label or one-dimensional"),
     ],
 )
@@ -358,16 +359,29 @@ def test_refused_parts_leave_the_state_as_it_was(parts, match):
     assert test.to_json() == before
 
 
-@pytest.mark.parametrize("alpha", [0, 1, -0.1, 5, math.nan])
-def test_refused_alpha(alpha):
-    with pytest.raises(ValueError, match="alpha must lie between 0 and 1"):
-        PairedABTest(ZERO_ONE, alpha)
+@pytest.mark.parametrize("confidence", [0, 1, -0.1, 95, math.nan])
+def test_refused_confidence(confidence):
+    with pytest.raises(ValueError, match="confidence must lie between 0 and 1"):
+        PairedABTest(ZERO_ONE, confidence=confidence)
+
+
+def test_old_names_warn():
+    with pytest.warns(FutureWarning, match="confidence = 1 - alpha") as caught:
+        test = PairedABTest(ZERO_ONE, alpha=0.1)
+    assert caught[0].filename == __file__
+    assert test.confidence == 0.9
+    with pytest.warns(FutureWarning, match="1 - confidence"):
+        assert test.alpha == 0.1
+    with pytest.warns(FutureWarning, match="y of update is deprecated .* use y_true"):
+        test.update(y=["good"], decision_a=["scrap"], decision_b=["pass"])
+    with pytest.warns(FutureWarning, match="attribute n_parts"):
+        assert test.summary()["n_parts"] == 1
 
 
 @pytest.mark.parametrize(
     ("cost_matrix", "classes", "match"),
     [
-        ([[0, 1], [1, 0]], None, "classes must label"),
+        ([[0, 1], [1, 0]], None, "pass the labels as classes"),
         ([[0, 1], [1, 0]], "abc", r"has shape \(2, 2\)"),
         ([[0, 1, 2], [1, 0, 2]], "ab", r"has shape \(2, 3\)"),
         ([[0, 1], [1, 0]], "aa", "more than once: a"),
@@ -383,7 +397,7 @@ def test_refused_alpha(alpha):
 )
 def test_refused_cost_matrices(cost_matrix, classes, match):
     with pytest.raises(ValueError, match=match):
-        PairedABTest(cost_matrix, classes=classes)
+        PairedABTest(cost_matrix, classes=classes and list(classes))
 
 
 # What is promised
@@ -417,7 +431,7 @@ def test_mean_capital_over_all_sequences_is_one(case):
     """Any decision is a false one: its probability is alpha at most."""
     cost_matrix, outcomes = SMALL_NULLS[case]
     assert abs(mean_of(cost_matrix, outcomes)) < IDENTITY
-    test = PairedABTest(cost_matrix, alpha=0.6)
+    test = PairedABTest(cost_matrix, confidence=0.4)
     e_and_false = means(
         test,
         lambda test: outcomes,
@@ -449,7 +463,7 @@ def test_the_wrong_side_is_rare_where_one_model_is_never_worse():
     """A is never worse by the past, if now better and now equal: "b better" is wrong."""
     laws = {A_SCRAPS: 0.5, B_SCRAPS: 0.5}, {A_SCRAPS: 0.2, B_SCRAPS: 0.8}
     wrong = means(
-        PairedABTest(ZERO_ONE, alpha=0.6),
+        PairedABTest(ZERO_ONE, confidence=0.4),
         lambda test: laws[test.n_parts > 0 and test.mean_difference < 0],
         10,
         lambda test: test.verdict == "b better",
@@ -486,7 +500,7 @@ def test_interval_is_what_the_bets_do_not_reject(name):
     cost_matrix, outcomes = DIFFERENT[name]
     parts = draw(outcomes, 600, np.random.default_rng(8))
     x = differences(cost_matrix, parts)
-    test, scale = PairedABTest(cost_matrix, alpha=0.1), PairedABTest(cost_matrix).interval[1]
+    test, scale = PairedABTest(cost_matrix, confidence=0.9), PairedABTest(cost_matrix).interval[1]
     low, high = test.update(*parts).interval
     for end in (low, high):
         if abs(end) < scale:

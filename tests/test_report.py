@@ -13,16 +13,10 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
-from skperturb.evaluation import compare_classifiers
-from skperturb.evaluation.calibration import calibration_error, class_counts
-from skperturb.evaluation.plots import (
-    plot_confusion,
-    plot_differences,
-    plot_reliability,
-    plot_sensitivity,
-)
-from skperturb.evaluation.report import _draw, _sentences, report_html
-from skperturb.evaluation.texts import LANGUAGES, load, number, numbers, percent
+from skperturb.evaluation import calibration_error, class_counts, compare_classifiers
+from skperturb.evaluation._report import _sentences
+from skperturb.evaluation._svg import draw
+from skperturb.evaluation._texts import LANGUAGES, load, number, numbers, percent
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -65,9 +59,9 @@ def plain():
 
 @pytest.fixture(scope="module")
 def pages(hostile, plain):
-    return {
-        ("hostile", lang): report_html(hostile, lang=lang, title=TITLE) for lang in LANGUAGES
-    } | {("plain", "en"): report_html(plain)}
+    return {("hostile", lang): hostile.to_html(lang=lang, title=TITLE) for lang in LANGUAGES} | {
+        ("plain", "en"): plain.to_html()
+    }
 
 
 class Page(HTMLParser):
@@ -141,8 +135,8 @@ def test_numbers_are_those_of_the_tables(pages, request, name):
 
     metrics = ["cost", "accuracy", "log_loss", "brier"]
     columns = [f"{m}{end}" for m in metrics for end in ("", "_low", "_high")]
-    assert_array_equal(values["table-kpis"], flat(comparison.kpis_, [*columns, "fit_seconds"]))
-    table = comparison.table_
+    assert_array_equal(values["table-kpis"], flat(comparison.kpis, [*columns, "fit_seconds"]))
+    table = comparison.table
     shown = ["candidate_mean", "baseline_mean", "difference", "ci_low", "ci_high"]
     assert_array_equal(
         values["table-differences"], flat(table, [*shown, "prob_better", "prob_equivalent"])
@@ -153,7 +147,7 @@ def test_numbers_are_those_of_the_tables(pages, request, name):
         shown = ["factor", "difference", "ci_low", "ci_high", "prob_better"]
         assert_array_equal(values["table-sensitivity"], flat(comparison.sensitivity(), shown))
     first = comparison.pairs[0][0]
-    data = comparison.y, comparison.predictions_[first].proba[0], comparison.classes
+    data = comparison.y, comparison.predictions[first].proba[0], comparison.classes
     errors = flat(
         calibration_error(*data, random_state=0), ["ece", "expected_if_perfect", "q95_if_perfect"]
     )
@@ -223,25 +217,24 @@ def test_japanese_page(pages):
 
 def test_unknown_language(plain):
     with pytest.raises(ValueError, match="en, ja"):
-        report_html(plain, lang="fr")
+        plain.to_html(lang="fr")
 
 
 @pytest.mark.parametrize("module", ["jinja2", "matplotlib"])
 def test_without_the_extra(plain, monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=r"pip install 'skperturb\[report\]'"):
-        report_html(plain)
+        plain.to_html()
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_figures_have_labels(hostile, lang):
-    texts = load(lang)
     names = ["<b>new</b>", "C_$x$"]
     figures = [
-        plot_differences(hostile, texts),
-        plot_confusion(hostile, "C_$x$", texts),
-        plot_reliability(hostile, names, texts),
-        plot_sensitivity(hostile, texts),
+        hostile.plot_differences(lang),
+        hostile.plot_confusion("C_$x$", lang),
+        hostile.plot_reliability(names, lang),
+        hostile.plot_sensitivity(lang),
     ]
     for figure in figures:
         shown = [axes for axes in figure.axes if axes.get_visible()]
@@ -263,18 +256,18 @@ def test_reliability_names_the_classes_it_leaves_out():
     comparison = compare_classifiers(
         models, rng.normal(size=(len(y), 2)), y, n_splits=2, n_repeats=1
     )
-    figure = plot_reliability(comparison, ["a"], load("en"))
+    figure = comparison.plot_reliability(["a"])
     assert "c05, c06" in figure.get_supxlabel()
     assert [axes.get_title() for axes in figure.axes][4:6] == ["c04", "c07"]
-    large = plot_confusion(comparison, "a", load("en"))
-    svg = str(_draw(large, "label", "large", load("en"))["svg"])
+    large = comparison.plot_confusion("a")
+    svg = draw(large, "label", "large", "en")
     assert "<image" in svg
     assert "http" not in svg
 
 
 def test_sensitivity_needs_the_good_class(plain):
     with pytest.raises(ValueError, match="good"):
-        plot_sensitivity(plain, load("en"))
+        plain.plot_sensitivity()
 
 
 def test_number_formats():

@@ -1,4 +1,4 @@
-"""The commands."""
+"""The ``skperturb`` command."""
 
 from ._main import main
 

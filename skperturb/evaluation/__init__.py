@@ -1,36 +1,65 @@
 """Was it worth it? Comparison of classifiers on the same folds, ours or anybody's."""
 
-from . import calibration, stats
+from . import calibration, costs, online, stats  # noqa: F401  # old addresses, which warn
+from ._calibration import calibration_error, class_counts, d2_brier, d2_log_loss, reliability
 from ._compare import compare, compare_classifiers
 from ._comparison import Comparison
 from ._cost_classifier import CostSensitiveClassifier
-from ._cross_validation import OutOfFold, cross_val_predictions
-from .costs import (
+from ._costs import (
     check_cost_matrix,
     correct_prevalence,
     cost_score,
     cost_template,
     expected_cost_decision,
+    expected_costs,
     prevalence_weights,
     trivial_policies,
 )
-from .online import PairedABTest
+from ._cross_validation import OutOfFold, cross_val_predictions
+from ._online import ABTestSummary, PairedABTest
+from ._stats import (
+    CombinedFTest,
+    CorrectedTTest,
+    Interval,
+    MeanInterval,
+    combined_ftest_5x2,
+    corrected_paired_ttest,
+    holm,
+    mean_interval,
+    parts_needed,
+    wilson,
+)
 
 __all__ = [
+    "ABTestSummary",
+    "CombinedFTest",
     "Comparison",
+    "CorrectedTTest",
     "CostSensitiveClassifier",
+    "Interval",
+    "MeanInterval",
     "OutOfFold",
     "PairedABTest",
-    "calibration",
+    "calibration_error",
     "check_cost_matrix",
+    "class_counts",
+    "combined_ftest_5x2",
     "compare",
     "compare_classifiers",
     "correct_prevalence",
+    "corrected_paired_ttest",
     "cost_score",
     "cost_template",
     "cross_val_predictions",
+    "d2_brier",
+    "d2_log_loss",
     "expected_cost_decision",
+    "expected_costs",
+    "holm",
+    "mean_interval",
+    "parts_needed",
     "prevalence_weights",
-    "stats",
+    "reliability",
     "trivial_policies",
+    "wilson",
 ]

@@ -1,82 +1,98 @@
-"""From estimators and data to a comparison: all that can be wrong is said first."""
+"""From estimators and data to a comparison: all that can be wrong is said before the fits."""
 
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
-from ._comparison import SIGNS, Comparison
-from ._cross_validation import check_labels, cross_val_predictions
-from .costs import check_cost_matrix, cost_template, line_shares
+from ._comparison import Comparison
+from ._costs import CostMatrix, check_cost_matrix, cost_template
+from ._cross_validation import Matrix, cross_val_predictions
+from ._deprecation import warn_old
+from ._input import check_confidence, check_labels
+from ._labels import Shares, find, shares_of
+from ._scores import SIGNS
 
 
 def compare_classifiers(
-    estimators,
-    X,
-    y,
+    estimators: Mapping[str, Any] | Iterable[tuple[str, Any]],
+    X: Matrix,
+    y: ArrayLike,
     *,
-    candidate=None,
-    baseline=None,
-    cost_matrix=None,
-    good=None,
-    prevalence=None,
-    groups=None,
-    rope=None,
-    confidence=0.95,
-    n_splits=10,
-    n_repeats=10,
-    random_state=0,
-    n_jobs=None,
-    progress=None,
-):
+    candidate: str | None = None,
+    baseline: str | None = None,
+    cost_matrix: CostMatrix | None = None,
+    good: Any = None,
+    prevalence: Shares | None = None,
+    groups: ArrayLike | None = None,
+    rope: float | Mapping[str, float] | None = None,
+    confidence: float = 0.95,
+    n_splits: int = 10,
+    n_repeats: int = 10,
+    random_state: int | np.random.RandomState | None = 0,
+    n_jobs: int | None = None,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> Comparison:
     """Cross-validate several classifiers on the same folds and compare them in pairs.
 
     Parameters
     ----------
-    estimators : dict of str to classifier with predict_proba
-        Two at least.
+    estimators : dict of str to classifier, or list of (str, classifier)
+        At least two classifiers with `predict_proba`, by name.
     X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+        Features, in any form that the estimators take.
     y : array-like of shape (n_samples,)
-        Labels of two classes at least.
+        Labels of at least two classes.
     candidate : str, default=None
-        The new model, compared with every other. None to compare every other with `baseline`.
+        The new model, which is compared with every other model, or with `baseline` if that is
+        given. If it is None, every other model is compared with the baseline.
     baseline : str, default=None
-        Today's model. With a candidate, the only one that it is compared with, or all others if
-        None; without, the one that all others are compared with, None for the first.
-    cost_matrix : DataFrame, dict of dict or array, default=None
-        What a decision (column) costs for each class (row), see
-        :func:`~skperturb.evaluation.check_cost_matrix`; models decide for the least expected
-        cost. None for 1 for each wrong class: the cost is the number of wrong calls.
+        Today's model. None for all models but the candidate or, without a candidate, for the
+        first model.
+    cost_matrix : DataFrame, dict of dicts or array, default=None
+        Cost of each decision (column) for each class (row), see
+        :func:`~skperturb.evaluation.check_cost_matrix`; models take the decision of least expected
+        cost. If it is None, each wrong class costs 1: the cost is the number of wrong calls.
     good : label, default=None
-        The class of parts without a defect: for the policy "pass all" and the sensitivity.
+        Class of the parts without a defect. The policy "pass all" and the sensitivity need it.
     prevalence : dict or Series of label to share, default=None
-        Shares of the classes on the line, where the study has others; probabilities and weights
-        are corrected.
+        Shares of the classes on the production line, if the study has others; probabilities and
+        weights are converted.
     groups : array-like of shape (n_samples,), default=None
-        Lots: parts of a lot are never on both sides of a split.
+        Lot of each part: the parts of a lot are never on both sides of a split.
     rope : float or dict of str to float, default=None
-        Half-width of the differences that do not matter: of the cost per 1000 parts, or by
-        metric ("cost", "log_loss", "brier", "accuracy").
+        Half-width of the region of practical equivalence, that is of the differences that do not
+        matter. A number is for the cost per 1000 parts; a dict has one for each metric of "cost",
+        "log_loss", "brier" and "accuracy".
     confidence : float, default=0.95
-        Of all intervals and verdicts.
-    n_splits, n_repeats : int, default=10
-        Folds, and how often the rows are divided anew.
+        Confidence of all intervals and verdicts, between 0 and 1.
+    n_splits : int, default=10
+        Number of folds.
+    n_repeats : int, default=10
+        How often the rows are divided into folds anew.
     random_state : int, RandomState or None, default=0
-        Source of the folds, which are the same for all estimators, and of their seeds.
+        Seed or source of the folds, which are the same for all estimators, and of the estimators'
+        seeds.
     n_jobs : int, default=None
-        Fits at a time, by joblib.
+        Number of fits at a time, by joblib.
     progress : callable, default=None
-        Called after each fit with the estimator's name and the numbers of its fits done and
-        to do.
+        Called after each fit with the estimator's name, the number of its fits that are done, and
+        the number of its fits in all.
 
     Returns
     -------
     Comparison
+        Scores, key figures, differences with verdicts, figures, and a report.
 
     Raises
     ------
     ValueError
-        If a name, the costs, the shares or the groups do not fit the data.
+        If a name, the costs, the shares or the groups do not fit the data, or if an estimator
+        gives probabilities that are negative or do not sum to one.
 
     References
     ----------
@@ -100,15 +116,16 @@ def compare_classifiers(
     ...     n_splits=5,
     ...     n_repeats=1,
     ... )
-    >>> result.table_[["candidate", "baseline", "metric", "verdict"]]
+    >>> result.table[["candidate", "baseline", "metric", "verdict"]]
       candidate baseline    metric       verdict
     0       new    today      cost  inconclusive
     1       new    today  log_loss        better
     2       new    today     brier        better
     3       new    today  accuracy  inconclusive
     """
-    pairs, ropes = _pairs(list(estimators), candidate, baseline), _ropes(rope)
-    for name, estimator in estimators.items():
+    models = _by_name(estimators)
+    pairs, ropes = _pairs(list(models), candidate, baseline), _ropes(rope)
+    for name, estimator in models.items():
         if not hasattr(estimator, "predict_proba"):
             raise ValueError(
                 f"{name!r} ({type(estimator).__name__}) has no predict_proba: give a classifier "
@@ -117,24 +134,24 @@ def compare_classifiers(
     if not isinstance(random_state, (int, np.integer)):
         # One seed for all estimators: the differences are paired by fold.
         random_state = int(check_random_state(random_state).randint(2**31))
-    y = check_labels(y, "y")
-    classes = np.unique(y)
-    # All that can be wrong is said before the fits.
+    labels = check_labels(y, "y")
+    classes = np.unique(labels)
     costs = check_cost_matrix(
         cost_template(classes) if cost_matrix is None else cost_matrix, classes
     )
-    if good is not None and good not in classes.tolist():
-        raise ValueError(f"good={good!r} is not a class of y: {classes.tolist()}.")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}.")
-    if prevalence is not None:
-        prevalence = line_shares(prevalence, classes)
+    if good is not None:
+        place = find([good], classes.tolist())[0]
+        if place < 0:
+            raise ValueError(f"good={good!r} is not a class of y: {classes.tolist()}.")
+        good = classes.tolist()[place]
+    check_confidence(confidence)
+    line = None if prevalence is None else shares_of(prevalence, classes, "prevalence")
     predictions = {}
-    for name, estimator in estimators.items():
+    for name, estimator in models.items():
         predictions[name] = cross_val_predictions(
             estimator,
             X,
-            y,
+            labels,
             groups=groups,
             n_splits=n_splits,
             n_repeats=n_repeats,
@@ -144,11 +161,11 @@ def compare_classifiers(
         )
     return Comparison(
         pairs=pairs,
-        y=y,
-        predictions_=predictions,
+        y=labels,
+        predictions=predictions,
         cost_matrix=costs,
         good=good,
-        prevalence=prevalence,
+        prevalence=line,
         groups=None if groups is None else check_labels(groups, "groups"),
         rope=ropes,
         confidence=confidence,
@@ -156,15 +173,40 @@ def compare_classifiers(
     )
 
 
-def compare(estimators, X, y, **options):
-    """The table of :func:`compare_classifiers`, which see for the options.
+def compare(estimators: Any, X: Matrix, y: ArrayLike, **options: Any) -> pd.DataFrame:
+    """Return only the table of :func:`compare_classifiers`, which is to be used instead.
+
+    Parameters
+    ----------
+    estimators : dict of str to classifier, or list of (str, classifier)
+        Classifiers to compare.
+    X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+        Features.
+    y : array-like of shape (n_samples,)
+        Labels.
+    **options : dict
+        Options of :func:`compare_classifiers`.
 
     Returns
     -------
     DataFrame
-        One row for each pair and metric; ``attrs`` say how it was made.
+        The attribute `table` of the comparison.
     """
-    return compare_classifiers(estimators, X, y, **options).table_
+    warn_old("compare", "compare_classifiers(...).table")
+    return compare_classifiers(estimators, X, y, **options).table
+
+
+def _by_name(estimators):
+    """Estimators as a dict; the pairs of a list must have different names."""
+    if isinstance(estimators, Mapping):
+        return dict(estimators)
+    pairs = list(estimators)
+    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+        raise ValueError("estimators must be a dict of classifiers by name, or (name, classifier).")
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise ValueError(f"estimators has a name more than once: {names}.")
+    return dict(pairs)
 
 
 def _pairs(names, candidate, baseline):
@@ -183,11 +225,11 @@ def _pairs(names, candidate, baseline):
 
 
 def _ropes(rope):
-    ropes = {"cost": rope} if isinstance(rope, Real) else dict(rope or {})
+    ropes = {} if rope is None else rope if isinstance(rope, Mapping) else {"cost": rope}
     unknown = set(ropes) - set(SIGNS)
     if unknown or any(not (isinstance(r, Real) and 0 <= r < np.inf) for r in ropes.values()):
         raise ValueError(
-            f"rope must be a half-width, not negative, or one for each of {list(SIGNS)}, got "
-            f"{rope!r}."
+            "rope must be a number that is not negative, or a dict of such numbers for some of "
+            f"{list(SIGNS)}, got {rope!r}."
         )
-    return ropes
+    return dict(ropes)

@@ -1,100 +1,129 @@
-"""Classifiers beside each other on the same folds."""
+"""The result of a comparison of classifiers on the same folds."""
 
+import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import sklearn
 
 from .._version import __version__
-from .costs import (
-    cheapest,
-    correct_prevalence,
-    prevalence_weights,
-    trivial_policies,
-)
-from .stats import corrected_paired_ttest, holm, mean_interval, parts_needed, wilson
-from .texts import load as load_texts
+from ._costs import cheapest_columns, correct_prevalence, prevalence_weights
+from ._cross_validation import OutOfFold
+from ._deprecation import warn_old
+from ._scores import METRICS
+from ._tables import PER, difference_table, fold_means, key_figures
+from ._text import comparison_text
+from ._texts import load as load_texts
 
-_ROUNDING = 1e-12  # of a mean
-_FEWEST_FOLDS = 5  # in all: the spread of fewer differences is too often zero
-PER = 1000  # parts that a cost is given for
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-
-def log_loss(proba, codes):
-    """-log of the true class's probability, which counts as 2e-16 if it is smaller."""
-    own = np.take_along_axis(proba, codes[:, None], axis=1)[:, 0]
-    return -np.log(np.maximum(own, np.finfo(proba.dtype).eps))
+WIDTH = 79  # characters of a line of the short form
+# Multipliers of the costs of errors on defective parts that the sensitivity shows.
+FACTORS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
-def brier(proba, codes):
-    """Squared distance to the truth: summed over the classes, halved if there are two."""
-    squares = ((proba - np.eye(proba.shape[1])[codes]) ** 2).sum(axis=1)
-    return squares / (2 if proba.shape[1] == 2 else 1)
+def _old_name(name):
+    """The property of the last release, which had an underscore at its end."""
+
+    def old(self):
+        warn_old(f"Comparison.{name}_", f"Comparison.{name}")
+        return getattr(self, name)
+
+    return property(old, doc=f"Old name of :attr:`{name}`, which is deprecated.")
 
 
-def accuracy(proba, codes):
-    """Whether the most probable class is the true one."""
-    return (proba.argmax(axis=1) == codes).astype(float)
-
-
-# Name -> (value of each row, +1 if larger is better and -1 if smaller is). The cost comes first.
-METRICS = {"log_loss": (log_loss, -1), "brier": (brier, -1), "accuracy": (accuracy, 1)}
-SIGNS = {"cost": -1, **{name: sign for name, (_, sign) in METRICS.items()}}
-
-
-@dataclass
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """Result of :func:`compare_classifiers`.
+
+    The short form says which classifiers were compared and the verdicts on the cost; ``str()``
+    and ``print`` show the tables as text.
 
     Attributes
     ----------
     pairs : list of (str, str)
-        Names of candidate and baseline of each comparison.
+        Names of the candidate and the baseline of each comparison.
     y : ndarray of shape (n_samples,)
-        Labels.
-    predictions_ : dict of str to OutOfFold
+        True classes.
+    predictions : dict of str to OutOfFold
         The out-of-fold probabilities of each estimator.
     cost_matrix : DataFrame of shape (n_classes, n_decisions)
-        Cost of each decision (columns) for each class (rows).
+        Cost of each decision (columns) for each class (rows), per part.
     good : label or None
-        The class of parts without a defect.
+        The class of the parts without a defect, if it is known.
     prevalence : Series of shape (n_classes,) or None
-        Shares of the classes on the line, if they are not those of the study.
+        Shares of the classes on the production line, if they are not those of the study.
     groups : ndarray of shape (n_samples,) or None
-        Lots.
+        Lot of each part, if there are lots.
     rope : dict of str to float
         Half-width of the differences that do not matter, by metric.
     confidence : float
-        Of all intervals and verdicts.
+        Confidence of all intervals and verdicts.
     random_state : int
         Seed of the folds.
     """
 
-    pairs: list
-    y: np.ndarray
-    predictions_: dict
+    pairs: list[tuple[str, str]]
+    y: npt.NDArray[Any]
+    predictions: dict[str, OutOfFold]
     cost_matrix: pd.DataFrame
-    good: object = None
+    good: Any = None
     prevalence: pd.Series | None = None
-    groups: np.ndarray | None = None
-    rope: dict | None = None
+    groups: npt.NDArray[Any] | None = None
+    rope: dict[str, float] | None = None
     confidence: float = 0.95
     random_state: int = 0
 
-    def __post_init__(self):
-        first = next(iter(self.predictions_.values()))
-        self.classes = first.classes
-        self.codes = np.searchsorted(self.classes, self.y)
-        self.weight = np.ones(len(self.y))
-        if self.prevalence is not None:
-            self.weight = prevalence_weights(self.y, self.prevalence)
+    scores_ = _old_name("scores")
+    kpis_ = _old_name("kpis")
+    table_ = _old_name("table")
+    predictions_ = _old_name("predictions")
 
-    def proba(self, name):
-        """Out-of-fold probabilities (n_repeats, n_samples, K) of an estimator, on the line."""
-        proba = self.predictions_[name].proba
+    @property
+    def classes(self) -> npt.NDArray[Any]:
+        """Labels of the classes, sorted."""
+        return self._first.classes
+
+    @property
+    def _first(self):
+        """Predictions of one estimator: the folds are the same for all."""
+        return next(iter(self.predictions.values()))
+
+    @cached_property
+    def codes(self) -> npt.NDArray[np.intp]:
+        """Position of each label among the classes."""
+        return np.searchsorted(self.classes, self.y)
+
+    @cached_property
+    def weight(self) -> npt.NDArray[np.float64]:
+        """Weight of each part: the line's share of its class over that of the study."""
+        if self.prevalence is None:
+            return np.ones(len(self.y))
+        return prevalence_weights(self.y, self.prevalence)
+
+    def proba(self, name: str) -> npt.NDArray[np.float64]:
+        """Return out-of-fold probabilities, converted to the shares of the line.
+
+        Parameters
+        ----------
+        name : str
+            Name of the estimator.
+
+        Returns
+        -------
+        ndarray of shape (n_repeats, n_samples, n_classes)
+            Probabilities from the models that did not see the row.
+        """
+        proba = self.predictions[name].proba
         if self.prevalence is None:
             return proba
         study = np.bincount(self.codes) / len(self.codes)
@@ -102,180 +131,121 @@ class Comparison:
             [correct_prevalence(p, self.prevalence, study, classes=self.classes) for p in proba]
         )
 
-    def decisions(self, name):
-        """Columns of the cost matrix that an estimator decides for: (n_repeats, n_samples)."""
-        return np.stack([cheapest(p, self.cost_matrix) for p in self.proba(name)])
+    def decisions(self, name: str) -> npt.NDArray[np.intp]:
+        """Return the decisions of least expected cost.
 
-    def costs(self, name):
-        """What the decision on each row costs, per 1000 parts: (n_repeats, n_samples)."""
+        Parameters
+        ----------
+        name : str
+            Name of the estimator.
+
+        Returns
+        -------
+        ndarray of shape (n_repeats, n_samples)
+            Positions of columns of the cost matrix.
+        """
+        return np.stack([cheapest_columns(p, self.cost_matrix) for p in self.proba(name)])
+
+    def costs(self, name: str) -> npt.NDArray[np.float64]:
+        """Return the cost of the decision on each row.
+
+        Parameters
+        ----------
+        name : str
+            Name of the estimator.
+
+        Returns
+        -------
+        ndarray of shape (n_repeats, n_samples)
+            Costs per 1000 parts, in the unit of the cost matrix.
+        """
         return PER * self.cost_matrix.to_numpy()[self.codes, self.decisions(name)]
 
-    def values(self, name):
-        """Each metric of each row: {metric: (n_repeats, n_samples)}, the cost per 1000 parts."""
+    def values(self, name: str) -> dict[str, npt.NDArray[np.float64]]:
+        """Return every metric of every row.
+
+        Parameters
+        ----------
+        name : str
+            Name of the estimator.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_repeats, n_samples)
+            Values by metric; the cost is per 1000 parts.
+        """
         proba = self.proba(name)
         return {
             "cost": self.costs(name),
             **{m: np.stack([f(p, self.codes) for p in proba]) for m, (f, _) in METRICS.items()},
         }
 
-    @property
-    def scores_(self):
-        """One row per estimator, repeat and fold: the metrics, and fit_seconds."""
-        return self._fold_means(self.values)
+    @cached_property
+    def _values(self):
+        """Values of every estimator, from which all tables come."""
+        return {name: self.values(name) for name in self.predictions}
 
-    def _fold_means(self, values_of):
-        """One row per estimator, repeat and fold: means of what is given of each row."""
-        rows = []
-        for name, out in self.predictions_.items():
-            values = values_of(name)
-            for repeat, fold in np.ndindex(out.fit_seconds.shape):
-                tested = out.fold[repeat] == fold
-                means = {
-                    m: np.average(v[repeat, tested], weights=self._weight_of(tested))
-                    for m, v in values.items()
-                }
-                seconds = out.fit_seconds[repeat, fold]
-                rows.append(
-                    {"estimator": name, "repeat": repeat, "fold": fold, **means}
-                    | {"fit_seconds": seconds}
-                )
-        return pd.DataFrame(rows).set_index(["estimator", "repeat", "fold"])
+    @cached_property
+    def _scores(self):
+        return fold_means(self, self._values)
 
-    def _weight_of(self, rows):
-        weight = self.weight[rows]
-        # A fold may hold only classes that do not occur on the line.
-        return weight if weight.any() else np.ones(len(weight))
+    @cached_property
+    def _kpis(self):
+        return key_figures(self, self._values)
+
+    @cached_property
+    def _table(self):
+        return difference_table(self, self._scores)
+
+    # The tables are computed once. Whoever changes one changes a copy.
 
     @property
-    def kpis_(self):
-        """Each metric of each estimator with its interval, and the cost of trivial policies.
+    def scores(self) -> pd.DataFrame:
+        """Means of every metric, and seconds of the fit, for each estimator, repeat and fold."""
+        return self._scores.copy()
 
-        Means over all parts and repeats; the intervals (``..._low``, ``..._high``) are as wide as
-        those of one repeat's predictions: Wilson's for shares, Wald's otherwise, by lot where
-        there are lots.
+    @property
+    def kpis(self) -> pd.DataFrame:
+        """Every metric of each estimator with its interval, and the cost of trivial policies.
+
+        These are means over all parts and repeats. The intervals (``..._low``, ``..._high``) are
+        as wide as those of the predictions of one repeat: Wilson's for shares, Wald's otherwise,
+        by lot if there are lots.
         """
-        table = {}
-        for name, out in self.predictions_.items():
-            row = {}
-            for metric, values in self.values(name).items():
-                row[metric] = np.average(values.mean(axis=0), weights=self.weight)
-                low, high = self._interval(metric, values)
-                row[f"{metric}_low"], row[f"{metric}_high"] = low, high
-            table[name] = row | {"fit_seconds": out.fit_seconds.mean()}
-        policies = trivial_policies(
-            self.y, self.cost_matrix, sample_weight=self.weight, good=self.good
-        )
-        for policy in policies.itertuples():
-            decision = f": {policy.decision}" if policy.decision is not None else ""
-            table[f"({policy.policy}{decision})"] = {"cost": PER * policy.mean_cost}
-        return pd.DataFrame.from_dict(table, orient="index").rename_axis("estimator")
-
-    def _interval(self, metric, values):
-        """As wide as that of one repeat, around the mean of all."""
-        if metric == "accuracy" and self.groups is None and self.prevalence is None:
-            return wilson(values.mean(), len(self.y), self.confidence)
-        mean, low, high = mean_interval(values[0], self.weight, self.groups, self.confidence)
-        shift = np.average(values.mean(axis=0), weights=self.weight) - mean
-        return low + shift, high + shift
+        return self._kpis.copy()
 
     @property
-    def table_(self):
+    def table(self) -> pd.DataFrame:
         """One row for each pair and metric: the difference, how sure it is, and a verdict.
 
-        The difference is candidate less baseline, in the metric's own direction; standard
-        error, interval and p-value are Nadeau and Bengio's. ``p_holm`` allows for all the pairs.
-        ``prob_better`` is the posterior probability that the candidate is the better one by more
-        than the rope, whichever direction that is, ``prob_equivalent`` that it is within the
-        rope. ``parts_needed`` would settle a true difference of this size (power 80 %). With fewer
-        than five folds in all every verdict is "inconclusive".
+        The difference is candidate less baseline, in the metric's own direction. Standard
+        error, interval and p-value are Nadeau and Bengio's; ``p_holm`` allows for all the pairs.
+        ``prob_better`` is the posterior probability that the candidate is better by more than the
+        rope, and ``prob_equivalent`` that the difference lies within the rope. ``parts_needed``
+        parts would settle a true difference of this size with a power of 80 %. With fewer than
+        five folds in all repeats together, every verdict is "inconclusive".
         """
-        return self.differences(self.scores_)
+        return self._table.copy()
 
-    def differences(self, scores):
-        """What :attr:`table_` is, from other scores of the same folds."""
-        by_name = {name: part.droplevel(0) for name, part in scores.groupby(level="estimator")}
-        rows = []
-        for metric in [metric for metric in SIGNS if metric in scores]:
-            tests = [
-                self._row(metric, candidate, baseline, by_name)
-                for candidate, baseline in self.pairs
-            ]
-            for row, p_holm in zip(tests, holm([row["p_value"] for row in tests]), strict=True):
-                rows.append(row | {"p_holm": p_holm})
-        table = pd.DataFrame(rows)
-        table["verdict"] = [self._verdict(row) for row in table.itertuples()]
-        order = {pair: k for k, pair in enumerate(self.pairs)}
-        place = [order[pair] for pair in zip(table["candidate"], table["baseline"], strict=True)]
-        table = table.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
-        columns = list(table.columns)
-        columns.insert(columns.index("p_value") + 1, columns.pop(columns.index("p_holm")))
-        table = table[columns]
-        table.attrs = self.settings
-        return table
+    def differences(self, scores: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of :attr:`table` for other scores of the same folds.
 
-    def _row(self, metric, candidate, baseline, by_name):
-        sign, rope = SIGNS[metric], (self.rope or {}).get(metric)
-        # Folds count by the weight that they test: their mean is that over the parts.
-        share = self._fold_shares()
-        new, old = (share * by_name[name][metric].to_numpy() for name in (candidate, baseline))
-        # Equal models differ by rounding.
-        gain = np.where(
-            np.abs(new - old) > _ROUNDING * np.maximum(abs(new), abs(old)), new - old, 0
-        )
-        test = corrected_paired_ttest(
-            sign * gain,
-            test_train_ratio=self._test_train_ratio,
-            rope=rope,
-            confidence=self.confidence,
-        )
-        low, high = sorted((sign * test.ci_low, sign * test.ci_high))
-        return {
-            "candidate": candidate,
-            "baseline": baseline,
-            "metric": metric,
-            "candidate_mean": new.mean(),
-            "baseline_mean": old.mean(),
-            "difference": sign * test.mean + 0.0,
-            "se": test.se,
-            "df": test.df,
-            "ci_low": low + 0.0,
-            "ci_high": high + 0.0,
-            "p_value": test.p_value,
-            "prob_better": test.prob_better,
-            "prob_equivalent": test.prob_equivalent,
-            # As sure as Holm's correction asks the first of the pairs to be.
-            "parts_needed": parts_needed(
-                test.mean,
-                test.se,
-                len(self.y),
-                df=test.df,
-                confidence=1 - (1 - self.confidence) / len(self.pairs),
-            ),
-        }
+        Parameters
+        ----------
+        scores : DataFrame
+            Scores of all estimators, as in :attr:`scores`; metrics may be missing.
 
-    def _verdict(self, row):
-        if row.prob_equivalent >= self.confidence and row.df + 1 >= _FEWEST_FOLDS:
-            return "equivalent"
-        if row.p_holm > 1 - self.confidence or row.difference == 0 or row.df + 1 < _FEWEST_FOLDS:
-            return "inconclusive"
-        return "better" if SIGNS[row.metric] * row.difference > 0 else "worse"
-
-    def _fold_shares(self):
-        """Weight tested in each fold of each repeat, over its mean."""
-        fold = next(iter(self.predictions_.values())).fold
-        tested = np.stack([np.bincount(row, self.weight) for row in fold])
-        return (tested / tested.mean()).ravel()
+        Returns
+        -------
+        DataFrame
+            One row for each pair and metric.
+        """
+        return difference_table(self, scores)
 
     @property
-    def _test_train_ratio(self):
-        fold = next(iter(self.predictions_.values())).fold
-        tested = np.stack([np.bincount(row) for row in fold])
-        return float(np.mean(tested / (len(self.y) - tested)))
-
-    @property
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """How the comparison was made, in plain Python types."""
-        repeats, folds = next(iter(self.predictions_.values())).fit_seconds.shape
+        repeats, folds = self._first.fit_seconds.shape
         return {
             "parts": len(self.y),
             "classes": [str(label) for label in self.classes],
@@ -296,8 +266,19 @@ class Comparison:
             },
         }
 
-    def confusion(self, name):
-        """Decisions (columns) for each class (rows) per 1000 parts, mean over the repeats."""
+    def confusion(self, name: str) -> pd.DataFrame:
+        """Count the decisions for each class, per 1000 parts.
+
+        Parameters
+        ----------
+        name : str
+            Name of the estimator.
+
+        Returns
+        -------
+        DataFrame of shape (n_classes, n_decisions)
+            Mean over the repeats; classes are rows, decisions are columns.
+        """
         decided = self.decisions(name)
         table = np.zeros(self.cost_matrix.shape)
         for repeat in decided:
@@ -305,36 +286,121 @@ class Comparison:
         table *= PER / (len(decided) * self.weight.sum())
         return pd.DataFrame(table, self.cost_matrix.index, self.cost_matrix.columns)
 
-    def plot_differences(self, lang="en"):
-        """Figure of the differences with their intervals, a panel for each metric."""
+    def plot_differences(self, lang: str = "en") -> "Figure":
+        """Draw the differences with their intervals, in a panel for each metric.
+
+        Parameters
+        ----------
+        lang : {"en", "ja"}, default="en"
+            Language of the labels.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A figure that is tied to no window.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed: install ``skperturb[report]``.
+        """
         return self._plot("plot_differences", lang)
 
-    def plot_confusion(self, name, lang="en"):
-        """Figure of the decisions for each class per 1000 parts, and of what they cost."""
+    def plot_confusion(self, name: str, lang: str = "en") -> "Figure":
+        """Draw the decisions for each class per 1000 parts, and what they cost.
+
+        Parameters
+        ----------
+        name : str
+            Name of the estimator.
+        lang : {"en", "ja"}, default="en"
+            Language of the labels.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A figure that is tied to no window.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed: install ``skperturb[report]``.
+        """
         return self._plot("plot_confusion", lang, name)
 
-    def plot_reliability(self, names=None, lang="en"):
-        """Figure of observed shares against predicted ones, by class."""
-        return self._plot("plot_reliability", lang, list(names or self.predictions_))
+    def plot_reliability(self, names: Sequence[str] | None = None, lang: str = "en") -> "Figure":
+        """Draw observed shares against predicted probabilities, for each class.
 
-    def plot_sensitivity(self, lang="en"):
-        """Figure of the difference in cost if errors on defective parts cost more, or less."""
+        The predictions are those of the first repeat, with the class shares of the study. At most
+        nine classes are drawn, the most frequent ones; the figure names the others.
+
+        Parameters
+        ----------
+        names : sequence of str, default=None
+            Names of the estimators; None for all.
+        lang : {"en", "ja"}, default="en"
+            Language of the labels.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A figure that is tied to no window.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed: install ``skperturb[report]``.
+        """
+        return self._plot("plot_reliability", lang, list(names or self.predictions))
+
+    def plot_sensitivity(self, lang: str = "en") -> "Figure":
+        """Draw the difference in cost if errors on defective parts cost more, or less.
+
+        Parameters
+        ----------
+        lang : {"en", "ja"}, default="en"
+            Language of the labels.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A figure that is tied to no window.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed: install ``skperturb[report]``.
+        ValueError
+            If it is not known which class is the good one.
+        """
         return self._plot("plot_sensitivity", lang)
 
     def _plot(self, function, lang, *arguments):
-        from . import plots  # needs the extra "report"
+        from . import _plots  # needs the extra "report"
 
-        return getattr(plots, function)(self, *arguments, load_texts(lang))
+        return getattr(_plots, function)(self, *arguments, load_texts(lang))
 
-    def to_html(self, path=None, *, lang="en", title=None):
-        """The comparison as one self-contained HTML page.
+    def to_html(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        lang: str = "en",
+        title: str | None = None,
+    ) -> str:
+        """Write the comparison as one self-contained HTML page.
+
+        The page shows verdicts, key figures, pictures and the method. Its style and pictures are
+        inside; it has no script and no outside address, and prints on A4. The full precision of
+        each number is in the ``data-value`` of its cell.
 
         Parameters
         ----------
         path : str or path, default=None
             File to write; None to return the page only.
         lang : {"en", "ja"}, default="en"
+            Language of the page.
         title : str, default=None
+            Heading of the page; None for a standard one.
 
         Returns
         -------
@@ -344,31 +410,47 @@ class Comparison:
         Raises
         ------
         ImportError
-            Without matplotlib and jinja2: install ``skperturb[report]``.
+            If matplotlib or jinja2 is not installed: install ``skperturb[report]``.
+        ValueError
+            If there are no texts in that language.
         """
-        from .report import report_html
+        from ._report import report_html
 
         page = report_html(self, lang=lang, title=title)
         if path is not None:
             Path(path).write_text(page, encoding="utf-8")
         return page
 
+    def __str__(self):
+        return comparison_text(self)
+
+    def __repr__(self):
+        repeats, folds = self._first.fit_seconds.shape
+        rows = self._table[self._table["metric"] == "cost"].itertuples()
+        verdicts = [f"{row.candidate} - {row.baseline} {row.verdict}" for row in rows]
+        first = (
+            f"Comparison of {', '.join(self.predictions)} on {len(self.y)} parts, "
+            f"{repeats} x {folds} folds"
+        )
+        lines = (first, f"cost: {', '.join(verdicts)}")
+        return "\n".join(shorten(line, WIDTH, placeholder=" ...") for line in lines)
+
     def _repr_html_(self):
         columns = ["candidate", "baseline", "metric", "difference", "ci_low", "ci_high", "verdict"]
-        return self.table_[columns].to_html(index=False)
+        return self._table[columns].to_html(index=False)
 
-    def sensitivity(self, factors=(0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)):
-        """The verdict on cost if the errors on defective parts cost more, or less.
+    def sensitivity(self, factors: Sequence[float] = FACTORS) -> pd.DataFrame:
+        """Compute the verdict on cost if the errors on defective parts cost more, or less.
 
         Parameters
         ----------
         factors : sequence of float
-            Each multiplies the rows of the cost matrix of all classes but the good one.
+            Each factor multiplies the rows of the cost matrix of all classes but the good one.
 
         Returns
         -------
         DataFrame
-            The rows of :attr:`table_` for the cost, with the factor in front.
+            The rows of :attr:`table` for the cost, with the factor in the first column.
 
         Raises
         ------
@@ -376,14 +458,16 @@ class Comparison:
             If it is not known which class is the good one.
         """
         if self.good is None:
-            raise ValueError("Say which class is that of good parts (good=...).")
+            raise ValueError(
+                "The sensitivity needs the class of good parts: pass good= to compare_classifiers."
+            )
         rows = []
         for factor in factors:
             costs = self.cost_matrix.copy().astype(float)
             costs.loc[costs.index != self.good] *= factor
             other = replace(self, cost_matrix=costs)
-            scores = other._fold_means(lambda name, other=other: {"cost": other.costs(name)})
-            table = other.differences(scores)
+            costs_of = {name: {"cost": other.costs(name)} for name in self.predictions}
+            table = difference_table(other, fold_means(other, costs_of))
             rows.append(table.assign(factor=factor))
         table = pd.concat(rows, ignore_index=True)
         return table[["factor", *table.columns.drop("factor")]]

@@ -1,52 +1,59 @@
 """A meta-estimator that decides by cost."""
 
+from typing import Any, Self
+
 import numpy as np
+import numpy.typing as npt
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import column_or_1d, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from .costs import (
+from ._costs import (
+    CostMatrix,
     check_cost_matrix,
-    class_codes,
     correct_prevalence,
     cost_score,
     expected_cost_decision,
-    line_shares,
 )
+from ._cross_validation import Matrix
+from ._labels import Shares, codes_of, shares_of
 
 
 class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
-    """Takes, for each part, the decision of least expected cost.
+    """Classifier that takes the decision of least expected cost for each part.
 
     Parameters
     ----------
     estimator : classifier with predict_proba
-        Cloned, then fitted. Its probabilities should be calibrated: ``class_weight`` would make
-        defects seem more frequent than they are.
+        Classifier, which is cloned and then fitted. Its probabilities should be calibrated:
+        ``class_weight`` would make defects seem more frequent than they are.
     cost_matrix : DataFrame, dict of dicts or array of shape (n_classes, n_classes), default=None
-        Rows are the classes, columns the decisions; see :func:`check_cost_matrix`. None for 0/1
-        costs: the most probable class.
+        Cost of each decision (columns) for each class (rows), see :func:`check_cost_matrix`. If
+        it is None, the most probable class is predicted.
     prevalence : dict or Series, default=None
-        Share, count or rate of each class on the line, if the data to fit have others: see
-        :func:`correct_prevalence`.
+        Share, count or rate of each class on the production line, if the training data have
+        other shares, see :func:`correct_prevalence`.
 
     Attributes
     ----------
     estimator_ : classifier
         The fitted estimator.
     classes_ : ndarray of shape (n_classes,)
+        Labels of the classes, sorted.
     decisions_ : ndarray of shape (n_decisions,)
-        What `predict` chooses from: labels of columns, or `classes_` without a cost matrix.
+        Labels that `predict` chooses from: the columns of the cost matrix, or `classes_` if there
+        is no cost matrix.
     cost_matrix_ : DataFrame of shape (n_classes, n_decisions) or None
-        Rows in the order of `classes_`.
+        The cost matrix, with rows in the order of `classes_`.
     prevalence_ : Series or None
-        The line's shares, in the order of `classes_`.
+        Shares of the classes on the line, in the order of `classes_`.
     study_ : ndarray of shape (n_classes,) or None
-        Sum of the weights of each class in the data to fit, if there is a `prevalence`.
+        Sum of the weights of each class in the training data, if there is a `prevalence`.
     n_features_in_ : int
-        Number of features, if the estimator tells.
+        Number of features, if the estimator has this attribute.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, if the estimator tells.
+        Names of the features, if the estimator has this attribute.
 
     Examples
     --------
@@ -65,7 +72,13 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
     ['pass', 'rework', 'pass']
     """
 
-    def __init__(self, estimator, cost_matrix=None, *, prevalence=None):
+    def __init__(
+        self,
+        estimator: Any,
+        cost_matrix: CostMatrix | None = None,
+        *,
+        prevalence: Shares | None = None,
+    ) -> None:
         self.estimator = estimator
         self.cost_matrix = cost_matrix
         self.prevalence = prevalence
@@ -77,17 +90,17 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
             tags.classifier_tags.multi_class = inner.classifier_tags.multi_class
         return tags
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: Matrix, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the estimator.
 
         Parameters
         ----------
         X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
-            Whatever the estimator takes.
+            Features, in any form that the estimator takes.
         y : array-like of shape (n_samples,)
-            True classes, which are not the decisions.
+            True classes, not decisions.
         sample_weight : array-like of shape (n_samples,), default=None
-            Passed on if it is not None.
+            Weights of the rows, which are passed to the estimator if they are given.
 
         Returns
         -------
@@ -105,16 +118,16 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
                 f"{self.estimator!r} has no predict_proba, and expected costs need probabilities: "
                 "use another classifier, or CalibratedClassifierCV around this one."
             )
-        y = column_or_1d(y, warn=True)
+        truth = column_or_1d(y, warn=True)
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
-        estimator = clone(self.estimator).fit(X, y, **weight)
+        estimator = clone(self.estimator).fit(X, truth, **weight)
         classes, table, line, study = estimator.classes_, None, None, None
         if self.cost_matrix is not None:
             table = check_cost_matrix(self.cost_matrix, classes)
         if self.prevalence is not None:
-            rows = np.broadcast_to(1.0 if sample_weight is None else sample_weight, y.shape)
-            study = np.bincount(class_codes(y, classes, "y"), rows, len(classes))
-            line = line_shares(self.prevalence, classes)
+            rows = np.broadcast_to(1.0 if sample_weight is None else sample_weight, truth.shape)
+            study = np.bincount(codes_of(truth, classes, "y", "classes_"), rows, len(classes))
+            line = shares_of(self.prevalence, classes, "prevalence")
             # What is wrong with them should be said now, and not at the first prediction.
             correct_prevalence(np.eye(len(classes)), line, study, classes=classes)
         # All at once, so that a fit that fails leaves the last one as it was.
@@ -124,39 +137,41 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         return self
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         """Number of features that the estimator saw."""
         return self.estimator_.n_features_in_
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> npt.NDArray[Any]:
         """Names of the features that the estimator saw."""
         return self.estimator_.feature_names_in_
 
-    def predict_proba(self, X):
-        """Class probabilities, on the line if there is a `prevalence`.
+    def predict_proba(self, X: Matrix) -> npt.NDArray[np.float64]:
+        """Predict class probabilities, converted to the line if there is a `prevalence`.
 
         Parameters
         ----------
         X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+            Features, in any form that the estimator takes.
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``, which are the truth, not the decisions.
+            Probabilities of the classes (not of the decisions), in the order of ``classes_``.
         """
         check_is_fitted(self)
         proba = self.estimator_.predict_proba(X)
-        if self.prevalence_ is None:
+        if self.prevalence_ is None or self.study_ is None:
             return proba
         return correct_prevalence(proba, self.prevalence_, self.study_, classes=self.classes_)
 
-    def predict(self, X):
-        """The decision of least expected cost; without a cost matrix the most probable class.
+    def predict(self, X: Matrix) -> npt.NDArray[Any]:
+        """Predict the decision of least expected cost or, without costs, the most probable class.
 
         Parameters
         ----------
         X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+            Features, in any form that the estimator takes.
 
         Returns
         -------
@@ -168,21 +183,23 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
             return self.classes_[proba.argmax(axis=1)]
         return expected_cost_decision(proba, self.cost_matrix_, self.classes_)
 
-    def score(self, X, y, sample_weight=None):
-        """Minus the mean cost per part, so that higher is better; accuracy without a cost matrix.
+    def score(self, X: Matrix, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Compute minus the mean cost per part; without a cost matrix, the accuracy.
 
         Parameters
         ----------
         X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+            Features, in any form that the estimator takes.
         y : array-like of shape (n_samples,)
             True classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            Not even with a `prevalence` are there weights by default: give those of
-            :func:`prevalence_weights` if these parts are not the line's mix.
+            Weights of the parts. They are not derived from `prevalence`: pass
+            ``prevalence_weights(y, prevalence)`` if these parts do not have the shares of the line.
 
         Returns
         -------
         float
+            Larger is better.
         """
         if self.cost_matrix_ is None:
             return super().score(X, y, sample_weight)

@@ -2,94 +2,104 @@
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.sparse import sparray, spmatrix
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d, indexable
+from sklearn.utils import check_consistent_length, check_random_state, indexable
 from sklearn.utils.parallel import Parallel, delayed
 
-_SUM_TOL = 1e-2  # of probabilities: what half precision leaves
+from ._input import HALF_PRECISION, check_labels, check_rows
+
+Matrix: TypeAlias = ArrayLike | pd.DataFrame | sparray | spmatrix
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class OutOfFold:
     """Out-of-fold probabilities of one estimator.
 
     Attributes
     ----------
     classes : ndarray of shape (n_classes,)
-        The labels, sorted.
+        Labels of the classes, sorted.
     proba : ndarray of shape (n_repeats, n_samples, n_classes)
-        Probabilities from the model that did not see the row; a class that was not in the
+        Probabilities from the model that did not see the row. A class that does not occur in the
         training rows has probability 0.
-    fold : ndarray of shape (n_repeats, n_samples), int
-        The fold in which each row was tested.
+    fold : ndarray of shape (n_repeats, n_samples)
+        Number of the fold in which each row was tested.
     fit_seconds : ndarray of shape (n_repeats, n_splits)
         Wall time of each fit.
     messages : list of str
-        Warnings raised by the fits and predictions, in order.
+        Warnings of the fits and predictions, in order.
     """
 
-    classes: np.ndarray
-    proba: np.ndarray
-    fold: np.ndarray
-    fit_seconds: np.ndarray
-    messages: list = field(default_factory=list)
+    classes: npt.NDArray[Any]
+    proba: npt.NDArray[np.float64]
+    fold: npt.NDArray[np.intp]
+    fit_seconds: npt.NDArray[np.float64]
+    messages: list[str] = field(default_factory=list)
 
 
 def cross_val_predictions(
-    estimator,
-    X,
-    y,
+    estimator: Any,
+    X: Matrix,
+    y: ArrayLike,
     *,
-    groups=None,
-    n_splits=2,
-    n_repeats=5,
-    random_state=0,
-    n_jobs=None,
-    progress=None,
-):
-    """Out-of-fold probabilities from repeated stratified K-fold cross-validation.
+    groups: ArrayLike | None = None,
+    n_splits: int = 2,
+    n_repeats: int = 5,
+    random_state: int | np.random.RandomState | None = 0,
+    n_jobs: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> OutOfFold:
+    """Predict every row by models that have not seen it, in a repeated stratified K-fold.
 
-    The folds depend on `y`, `groups`, `n_splits`, `n_repeats` and `random_state` alone, so that
-    estimators can be compared split by split. Without groups they are those of
+    The folds depend on `y`, `groups`, `n_splits`, `n_repeats` and `random_state` alone.
+    Therefore estimators can be compared split by split. Without groups, the folds are those of
     ``RepeatedStratifiedKFold(n_splits=..., n_repeats=..., random_state=...)``. Each fit gets a
     random state of its own.
 
     Parameters
     ----------
     estimator : classifier with predict_proba
-        Cloned for each fit.
+        Classifier, which is cloned for each fit.
     X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+        Features, in any form that the estimator takes.
     y : array-like of shape (n_samples,)
-        Labels of two classes at least, one of which has at least `n_splits` rows.
+        Labels of at least two classes; at least one class has `n_splits` rows or more.
     groups : array-like of shape (n_samples,), default=None
-        Lots: rows of one group are never on both sides of a split. None if the parts are
+        Lot of each row: rows of one lot are never on both sides of a split. None if the parts are
         independent.
     n_splits : int, default=2
-        Folds, at least 2.
+        Number of folds, at least 2.
     n_repeats : int, default=5
-        How often the rows are divided anew, at least 1.
+        How often the rows are divided into folds anew, at least 1.
     random_state : int, RandomState or None, default=0
-        Source of the folds and of the estimators' seeds.
+        Seed or source of the folds and of the estimators' seeds.
     n_jobs : int, default=None
-        Fits at a time. They run by joblib, so that ``joblib.parallel_config("dask")`` carries
+        Number of fits at a time. They run by joblib: ``joblib.parallel_config("dask")`` carries
         them to a cluster.
     progress : callable, default=None
-        Called after each fit with the number of fits done and to do.
+        Called after each fit with the number of fits that are done and the number in all.
 
     Returns
     -------
     OutOfFold
+        Probabilities, folds, times and warnings.
 
     Raises
     ------
     ValueError
-        If X, y and groups differ in length, there is one class only, or there are too few rows
-        or groups for the folds.
+        If X, y and groups differ in length, if there is only one class, if there are too few rows
+        or groups for the folds, or if the estimator gives probabilities that are negative or do
+        not sum to one.
 
     Examples
     --------
@@ -104,12 +114,12 @@ def cross_val_predictions(
     check_consistent_length(X, y, groups)
     if n_splits < 2 or n_repeats < 1:
         raise ValueError(
-            f"n_splits={n_splits} must be 2 at least, n_repeats={n_repeats} 1 at least."
+            f"n_splits={n_splits} must be at least 2, and n_repeats={n_repeats} at least 1."
         )
     classes, codes = np.unique(check_labels(y, "y"), return_inverse=True)
     counts = np.bincount(codes)
     if len(classes) < 2:
-        raise ValueError(f"y has one class only, {classes[0]!s}; at least two are needed.")
+        raise ValueError(f"y has only one class, {classes[0]!s}; at least two are needed.")
     if counts.max() < n_splits:
         raise ValueError(f"No class has {n_splits} rows, one for each fold: use fewer folds.")
     if groups is not None:
@@ -117,7 +127,7 @@ def cross_val_predictions(
         if groups.max() + 1 < n_splits:
             raise ValueError(
                 f"There are {groups.max() + 1} groups for {n_splits} folds: a group is never "
-                "divided, so that at least as many groups as folds are needed. Use fewer folds."
+                "divided, so at least as many groups as folds are needed. Use fewer folds."
             )
     out = OutOfFold(
         classes=classes,
@@ -139,23 +149,10 @@ def cross_val_predictions(
         out.proba[repeat, test] = proba
         out.fold[repeat, test] = fold
         out.fit_seconds[repeat, fold] = seconds
-        out.messages += messages
+        out.messages.extend(messages)
         if progress is not None:
             progress(number + 1, n_repeats * n_splits)
     return out
-
-
-def check_labels(values, name):
-    """Labels as a one-dimensional array, none of them missing."""
-    values = column_or_1d(values)
-    missing = pd.isna(values)
-    if missing.any():
-        raise ValueError(
-            f"{name} is missing for {missing.sum()} rows: fill it in or leave them out."
-        )
-    if pd.api.types.is_extension_array_dtype(values):
-        values = np.asarray(values.to_numpy())
-    return values
 
 
 def _fit_and_predict(model, X, classes, codes, train, test):
@@ -166,7 +163,7 @@ def _fit_and_predict(model, X, classes, codes, train, test):
     if len(known) == 1:
         # Nothing to learn from: most classifiers refuse. It happens to a class of one row.
         proba[:, known] = 1.0
-        return proba, 0.0, ["A fold has one class to learn from, which it predicts for all rows."]
+        return proba, 0.0, ["The training rows of a fold have only one class: it is predicted."]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         start = time.perf_counter()
@@ -174,19 +171,16 @@ def _fit_and_predict(model, X, classes, codes, train, test):
         seconds = time.perf_counter() - start
         columns = np.searchsorted(classes, model.classes_)
         proba[:, columns] = model.predict_proba(rows_of(test))
-    total = proba.sum(axis=1, keepdims=True)
-    if not np.all(np.abs(total - 1) <= _SUM_TOL):
-        raise ValueError(
-            f"{type(model).__name__} gives probabilities that do not sum to one or are not finite."
-        )
-    proba /= total
+    check_rows(proba, f"the probabilities of {type(model).__name__}", HALF_PRECISION)
+    proba /= proba.sum(axis=1, keepdims=True)
     return proba, seconds, [f"{w.category.__name__}: {w.message}" for w in caught]
 
 
 def _splits(codes, groups, n_splits, n_repeats, random_state):
     """Repeated stratified splits, without scikit-learn's warning about classes of few rows.
 
-    Groups are never divided; without any, the splits are those of RepeatedStratifiedKFold.
+    Groups are never divided. If there are no groups, the splits are those of
+    RepeatedStratifiedKFold.
     """
     rng = check_random_state(random_state)
     rows = np.zeros(len(codes))
@@ -198,7 +192,7 @@ def _splits(codes, groups, n_splits, n_repeats, random_state):
             splits = list(folds.split(rows, codes, groups))
         if any(len(test) == 0 for _, test in splits):
             raise ValueError(
-                "A fold has no group at all: the groups are too few or too unequal for "
+                "A fold has no group: the groups are too few or too unequal for "
                 f"{n_splits} folds. Use fewer folds."
             )
         yield from splits

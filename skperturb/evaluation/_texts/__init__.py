@@ -1,11 +1,11 @@
 """Words and numbers of the report: all texts by language, and how numbers are written."""
 
 import math
-from importlib import import_module
+import tomllib
+from importlib.resources import files
 
-__all__ = ["LANGUAGES", "given", "load", "number", "numbers", "percent"]
-
-LANGUAGES = ("en", "ja")
+LANGUAGES = ("en", "ja")  # each has a file of texts
+MOST_DECIMALS = 12  # of a number in the page
 
 
 def load(lang):
@@ -27,15 +27,15 @@ def load(lang):
     """
     if lang not in LANGUAGES:
         raise ValueError(f"lang must be one of {', '.join(LANGUAGES)}, got {lang!r}.")
-    return dict(import_module(f".{lang}", __name__).TEXTS)
+    return tomllib.loads(files(__name__).joinpath(f"{lang}.toml").read_text(encoding="utf-8"))
 
 
 def number(value, digits=3):
-    """A number with as many significant digits, and all digits before the point.
+    """A number with the given count of significant digits, and all digits before the point.
 
     Examples
     --------
-    >>> from skperturb.evaluation.texts import number
+    >>> from skperturb.evaluation._texts import number
     >>> number(0.01234), number(12345.6), number(float("nan")), number(-1)
     ('0.0123', '12,346', '–', '−1.00')
     """
@@ -47,7 +47,7 @@ def numbers(values, digits=3):
 
     Examples
     --------
-    >>> from skperturb.evaluation.texts import numbers
+    >>> from skperturb.evaluation._texts import numbers
     >>> numbers([-0.01, 1.25, 0])
     ['−0.01', '1.25', '0.00']
     """
@@ -56,12 +56,12 @@ def numbers(values, digits=3):
     decimals = 0
     if largest > 0:
         largest = float(f"{largest:.{digits - 1}e}")
-        decimals = min(max(digits - 1 - math.floor(math.log10(largest)), 0), 12)
+        decimals = min(max(digits - 1 - math.floor(math.log10(largest)), 0), MOST_DECIMALS)
     return [_fixed(value, decimals) for value in values]
 
 
 def percent(share):
-    """A share in percent, never 0 or 100 unless it is."""
+    """A share in percent, which is 0 or 100 only if the share is exactly so."""
     if not math.isfinite(share):
         return _fixed(share, 0)
     if 0 < share < 0.001:

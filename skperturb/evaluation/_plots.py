@@ -1,13 +1,12 @@
 """Figures of a comparison: differences, decisions, reliability, sensitivity.
 
-Each function takes a :class:`~skperturb.evaluation.Comparison` and the texts of a language, see
-:func:`skperturb.evaluation.texts.load`, and returns a :class:`matplotlib.figure.Figure`, which is
-tied to no window. They need matplotlib, and raise an ImportError without it.
+Each function takes a :class:`~skperturb.evaluation.Comparison` and the texts of a language, and
+returns a :class:`matplotlib.figure.Figure`, which is tied to no window. The functions need
+matplotlib, and raise an ImportError without it.
 """
 
 import functools
 import logging
-import re
 import textwrap
 import unicodedata
 import warnings
@@ -15,10 +14,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .calibration import reliability
-from .texts import number
-
-__all__ = ["plot_confusion", "plot_differences", "plot_reliability", "plot_sensitivity"]
+from ._calibration import reliability
+from ._text import printable
+from ._texts import number
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 BLUE, ORANGE, GREEN, VERMILION = "#0072b2", "#e69f00", "#009e73", "#d55e00"
@@ -31,7 +29,9 @@ VERDICTS = {
     "equivalent": (GREEN, "D"),
     "inconclusive": (GREY, "s"),
 }
-MAX_CLASSES = 9
+MAX_CLASSES = 9  # reliability diagrams in a figure: three rows of three can be read
+MAX_MESH = 64  # cells of a heat map that are drawn one by one; an image of more takes less space
+MAX_NUMBERED = 14  # columns of a heat map whose cells can hold numbers
 WIDTH = 5.4  # inches: at 390 pixels a point of the font is about a pixel
 FONTS = {
     "ja": ["Noto Sans CJK JP", "IPAexGothic", "Yu Gothic", "Hiragino Sans", "MS Gothic"],
@@ -72,33 +72,20 @@ def style(lang):
 
 
 def _styled(plot):
-    """`plot`, which has the texts as its last argument but options, in our style."""
+    """A function whose last positional argument are the texts, drawing in our style."""
 
     @functools.wraps(plot)
     def styled(*args, **options):
-        texts = next(arg for arg in reversed([*args, *options.values()]) if isinstance(arg, dict))
-        with style(texts["lang"]):
+        with style(args[-1]["lang"]):
             return plot(*args, **options)
 
     return styled
 
 
 @_styled
-def plot_differences(comparison, texts, *, table=None):
-    """Forest plot: each metric's differences with their intervals, the cost first.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    texts : dict of str to str
-    table : DataFrame, default=None
-        ``comparison.table_``, if it is there already.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    table = comparison.table_ if table is None else table
+def plot_differences(comparison, texts):
+    """Forest plot: each metric's differences with their intervals, the cost first."""
+    table = comparison.table
     metrics = list(dict.fromkeys(table["metric"]))
     names = [
         short(candidate, 16, 2) + " \N{MINUS SIGN}" + "\n" + short(baseline, 16, 2)
@@ -128,19 +115,7 @@ def plot_differences(comparison, texts, *, table=None):
 
 @_styled
 def plot_confusion(comparison, name, texts):
-    """Heat maps of the decisions for each class per 1000 parts, and of what they cost.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    name : str
-        Of the estimator.
-    texts : dict of str to str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Heat maps of the decisions for each class per 1000 parts, and of what they cost."""
     counts = comparison.confusion(name)
     rows = [short(label, 14, 2) for label in counts.index]
     columns = [short(label, 12, 2) for label in counts.columns]
@@ -169,17 +144,6 @@ def plot_reliability(comparison, names, texts):
 
     These are the first repeat's predictions, in the study's mix of parts. At most nine
     classes are drawn, the most frequent ones; the others are named below.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    names : list of str
-        Estimators.
-    texts : dict of str to str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     shown, left_out = shown_classes(comparison)
     n_columns = min(3, len(shown))
@@ -188,7 +152,7 @@ def plot_reliability(comparison, names, texts):
     figure = _figure(n_rows * (cell + 0.15) + 0.6 + 0.2 * len(names), [])
     grid = figure.subplots(n_rows, n_columns, squeeze=False)
     tables = {
-        name: reliability(comparison.y, comparison.predictions_[name].proba[0], comparison.classes)
+        name: reliability(comparison.y, comparison.predictions[name].proba[0], comparison.classes)
         for name in names
     }
     for k, axes in enumerate(grid.flat):
@@ -234,25 +198,7 @@ def plot_reliability(comparison, names, texts):
 
 @_styled
 def plot_sensitivity(comparison, texts, *, table=None):
-    """Difference in cost if the errors on defective parts cost more, or less.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        One that knows the class of good parts.
-    texts : dict of str to str
-    table : DataFrame, default=None
-        ``comparison.sensitivity()``, if it is there already.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If it is not known which class is the good one.
-    """
+    """Difference in cost if the errors on defective parts cost more, or less."""
     table = comparison.sensitivity() if table is None else table
     figure = _figure(3.0 + 0.2 * len(comparison.pairs), [])
     axes = figure.subplots()
@@ -302,26 +248,21 @@ def shown_classes(comparison):
 
 def short(label, width, lines):
     """A label in at most so many lines, cut in the middle where it is longer."""
-    text = plain(label)
-    room = width * lines
+    text = whole = printable(label)
+    kept = width * lines
     while True:
         wrapped = textwrap.wrap(text, width, break_on_hyphens=False) or [""]
         if len(wrapped) <= lines:
             return "\n".join(wrapped)
-        room -= 1
-        text = plain(label)[: room - room // 2] + "…" + plain(label)[-(room // 2) :]
-
-
-def plain(label):
-    """Text without what no SVG may hold."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "\ufffd", str(label))
+        kept -= 1
+        text = whole[: kept - kept // 2] + "…" + whole[-(kept // 2) :]
 
 
 def _figure(height, labels):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    # Where a font for them is missing, wide letters count as too narrow: leave them room.
+    # Where a font for them is missing, wide letters count as too narrow: leave a margin for them.
     lines = "\n".join(labels).split("\n")
     wide = max(sum(unicodedata.east_asian_width(letter) in "WF" for letter in t) for t in lines)
     margin = min(0.45 * wide * 10 / 72 / WIDTH, 0.2)
@@ -330,22 +271,22 @@ def _figure(height, labels):
 
 
 def _heat_map(axes, values, cmap):
-    """Cells with their numbers; the root of the values is what is coloured."""
+    """Cells with their numbers; the colour shows the square root of the value."""
     from matplotlib.colors import PowerNorm
 
     low, high = min(values.min(), 0), max(values.max(), 0)
     norm = PowerNorm(0.5, low, high if high > low else low + 1)
-    if values.size < 64:
+    if values.size < MAX_MESH:
         mesh = axes.pcolormesh(
             values, cmap=cmap, norm=norm, edgecolors="white", linewidth=1, clip_on=False
         )
-    else:  # an image is smaller
+    else:
         extent = (0, values.shape[1], values.shape[0], 0)
         mesh = axes.imshow(
             values, cmap=cmap, norm=norm, extent=extent, aspect="auto", interpolation="none"
         )
-    if values.shape[1] > 14:
-        return  # no room for numbers
+    if values.shape[1] > MAX_NUMBERED:
+        return
     size = 10 if values.shape[1] < 7 else 6
     colors = mesh.cmap(mesh.norm(values))[..., :3] @ [0.299, 0.587, 0.114]
     for (row, column), value in np.ndenumerate(values):

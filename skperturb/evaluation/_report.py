@@ -1,47 +1,22 @@
 """The comparison as one page that needs nothing but a browser."""
 
-import io
 import math
-import re
-from xml.etree import ElementTree
+from importlib.resources import files
 
 import numpy as np
 
-from . import plots
-from .calibration import calibration_error, class_counts
-from .texts import given, load, number, numbers, percent
+from . import _plots as plots
+from ._calibration import calibration_error, class_counts
+from ._svg import draw
+from ._text import more_parts, printable
+from ._texts import given, load, number, numbers, percent
 
-__all__ = ["report_html"]
-
-MAX_ESTIMATORS = 4  # of which there are pictures
+MAX_ESTIMATORS = 4  # with pictures of their own: more make a page that nobody reads
+SMALLEST_P = 1e-4  # smaller p-values are shown as less than this
 
 
 def report_html(comparison, *, lang="en", title=None):
-    """One self-contained HTML page: verdicts, key figures, pictures and method.
-
-    It has its style and pictures inside, no script and no outside address, and prints on A4.
-    Each number's full precision is in the ``data-value`` of its cell.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        Result of :func:`~skperturb.evaluation.compare_classifiers`.
-    lang : {"en", "ja"}, default="en"
-        Language of the page.
-    title : str, default=None
-        Heading; None for a standard one.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ImportError
-        If jinja2 or matplotlib is not installed.
-    ValueError
-        If there are no texts in that language.
-    """
+    """What :meth:`~skperturb.evaluation.Comparison.to_html` returns."""
     try:
         import jinja2
         import matplotlib  # noqa: F401
@@ -53,18 +28,18 @@ def report_html(comparison, *, lang="en", title=None):
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    page = environment.from_string(_PAGE).render(
+    template = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    page = environment.from_string(template).render(
         t=texts,
         title=texts["title"] if title is None else title,
         sections=_sections(comparison, texts),
     )
-    # Characters that no page may hold.
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "\ufffd", page)
+    return printable(page, allowed="\t\n")
 
 
 def _sections(comparison, texts):
     """What the page shows, in order: dicts of headings, paragraphs, tables and figures."""
-    table = comparison.table_
+    table = comparison.table
     names = list(dict.fromkeys(name for pair in comparison.pairs for name in pair))
     few = len(comparison.classes) <= plots.MAX_CLASSES
     n_drawn = MAX_ESTIMATORS if few else MAX_ESTIMATORS // 2
@@ -83,8 +58,8 @@ def _sections(comparison, texts):
             "heading": texts["section_differences"],
             "notes": [texts["note_differences"].format(confidence=confidence)],
             "figures": [
-                _draw(
-                    plots.plot_differences(comparison, texts, table=table),
+                _figure(
+                    plots.plot_differences(comparison, texts),
                     texts["figure_differences"].format(confidence=confidence),
                     "differences",
                     texts,
@@ -97,7 +72,7 @@ def _sections(comparison, texts):
             "heading": texts["section_confusion"],
             "notes": [texts["note_confusion"], *_left_out(names[n_drawn:], texts)],
             "figures": [
-                _draw(
+                _figure(
                     plots.plot_confusion(comparison, name, texts),
                     texts["figure_confusion"].format(name=name),
                     f"confusion{place}",
@@ -115,7 +90,7 @@ def _sections(comparison, texts):
                 texts["note_ece"],
             ],
             "figures": [
-                _draw(
+                _figure(
                     plots.plot_reliability(comparison, drawn, texts),
                     texts["figure_reliability"],
                     "reliability",
@@ -195,12 +170,11 @@ def _sentences(row, comparison, texts):
         words["probability"] = percent(prob[side])
         sentences.append(texts[sure + ("_rope" if rope else "")].format(**words))
     if row.verdict == "inconclusive":
-        more = row.parts_needed - len(comparison.y)
-        if row.parts_needed > 101 * len(comparison.y):
+        more = more_parts(row.parts_needed, len(comparison.y))
+        if math.isinf(more):
             sentences.append(texts["more_parts_cap"])
-        elif more > 0:
-            rounded = max(round(float(f"{more:.1e}")), 1)
-            sentences.append(texts["more_parts"].format(more=f"{rounded:,}"))
+        elif more:
+            sentences.append(texts["more_parts"].format(more=f"{more:,}"))
         elif len(comparison.pairs) > 1:
             sentences.append(texts["more_parts_holm"].format(**words))
     return sentences
@@ -233,11 +207,11 @@ def _word(text, *, head=False, kind="word"):
 
 
 def _kpi_table(comparison, texts):
-    kpis = comparison.kpis_
+    kpis = comparison.kpis
     metrics = ["cost", "accuracy", "log_loss", "brier"]
     rows = []
     for place, (name, row) in enumerate(kpis.iterrows()):
-        policy = place >= len(comparison.predictions_)
+        policy = place >= len(comparison.predictions)
         cells = [_word(_policy(name, texts) if policy else name, head=True)]
         for metric in metrics:
             cells.append(_cell(row[metric], 4, row[f"{metric}_low"], row[f"{metric}_high"]))
@@ -284,7 +258,7 @@ def _calibration_tables(comparison, names, texts):
     errors, counts = [], []
     for name in names:
         # As in the study, where the counts are known, not as converted to the line.
-        proba = comparison.predictions_[name].proba[0]
+        proba = comparison.predictions[name].proba[0]
         table = calibration_error(
             comparison.y, proba, comparison.classes, random_state=comparison.random_state
         )
@@ -333,7 +307,7 @@ def _sensitivity(comparison, texts):
     figure = plots.plot_sensitivity(comparison, texts, table=table)
     return section | {
         "notes": [texts["note_sensitivity"].format(good=comparison.good)],
-        "figures": [_draw(figure, texts["figure_sensitivity"], "sensitivity", texts)],
+        "figures": [_figure(figure, texts["figure_sensitivity"], "sensitivity", texts)],
         "tables": [
             {
                 "id": "table-sensitivity",
@@ -360,7 +334,7 @@ def _method(comparison, table, texts):
     words = {**settings, "parts": f"{settings['parts']:,}", "pairs": len(comparison.pairs)}
     words["confidence"] = given(100 * comparison.confidence) + "\u00a0%"
     messages = {
-        name: len(out.messages) for name, out in comparison.predictions_.items() if out.messages
+        name: len(out.messages) for name, out in comparison.predictions.items() if out.messages
     }
     ropes = {texts[metric]: f"±{given(rope)}" for metric, rope in settings["rope"].items()}
     shares = {label: f"{share:.4g}" for label, share in (settings["prevalence"] or {}).items()}
@@ -408,224 +382,10 @@ def _listed(items, between=": "):
 
 
 def _p_value(p):
-    return _shown("< 0.0001" if p < 1e-4 else f"{p:.4f}", p)
+    return _shown(f"< {SMALLEST_P:.4f}" if p < SMALLEST_P else f"{p:.4f}", p)
 
 
-# --- Figures
-
-
-def _draw(figure, label, prefix, texts):
-    """A figure as SVG for the page, with its description."""
+def _figure(figure, label, prefix, texts):
     from markupsafe import Markup
-    from matplotlib import rc_context
 
-    file = io.StringIO()
-    with (
-        plots.style(texts["lang"]),
-        rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix, "savefig.transparent": True}),
-    ):
-        figure.savefig(file, format="svg", metadata={"Date": None})
-    svg = _inline(ElementTree.fromstring(file.getvalue()), prefix, label)
-    return {"label": label, "svg": Markup(svg)}
-
-
-def _inline(svg, prefix, label):
-    """An SVG for use in HTML: no namespaces, metadata, styles for the page or needless ids."""
-    for parent in list(svg.iter()):
-        for child in list(parent):
-            if _local(child.tag) in ("metadata", "style"):
-                parent.remove(child)
-    used = set()
-    for element in svg.iter():
-        element.tag = _local(element.tag)
-        attributes = {_local(key): value for key, value in element.attrib.items()}
-        for key, value in attributes.items():
-            if key == "href" and value.startswith("#"):
-                used.add(value[1:])
-            used.update(re.findall(r"url\(#([^)]+)\)", value))
-            if key in ("d", "x", "y", "width", "height", "transform", "points"):
-                attributes[key] = re.sub(r"\d+\.\d{3,}", _rounded, " ".join(value.split()))
-            elif key == "style":  # the page has its fonts
-                value = re.sub(r"font: .*?([\d.]+)px [^;]*", r"font-size: \1px", value)
-                attributes[key] = re.sub(r"font-family: [^;]*;? ?", "", value)
-        if attributes.get("transform", "").startswith("rotate(-0 "):
-            del attributes["transform"]
-        if element.tag != "text":
-            element.text = None
-        element.tail = None
-        element.attrib.clear()
-        element.attrib.update(attributes)
-    for element in svg.iter():
-        name = element.attrib.pop("id", None)
-        if name in used:
-            element.set("id", f"{prefix}-{name}")
-        for key, value in element.attrib.items():
-            if key == "href" and value.startswith("#"):
-                element.set(key, f"#{prefix}-{value[1:]}")
-            elif "url(#" in value:
-                element.set(key, value.replace("url(#", f"url(#{prefix}-"))
-    for key in ("width", "height", "version"):
-        svg.attrib.pop(key, None)
-    svg.set("role", "img")
-    svg.set("aria-label", plots.plain(label))
-    return ElementTree.tostring(svg, encoding="unicode")
-
-
-def _local(name):
-    return name.rpartition("}")[2]
-
-
-def _rounded(match):
-    return f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
-
-
-_PAGE = """\
-<!DOCTYPE html>
-<html lang="{{ t.lang }}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }}</title>
-<style>
-:root { color-scheme: light; }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem 1.25rem 3rem; max-width: 72rem; color: #1a1a1a;
-  background: #fff; line-height: 1.5; overflow-wrap: anywhere;
-  font-family: system-ui, "Segoe UI", "Helvetica Neue", Arial, "Hiragino Sans",
-    "Yu Gothic", Meiryo, "Noto Sans CJK JP", "Noto Sans JP", IPAexGothic, sans-serif; }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: 0.5rem 0 1rem; }
-h2 { font-size: 1.2rem; margin: 2.2rem 0 0.6rem; padding-bottom: 0.2rem;
-  border-bottom: 2px solid #d0d0d0; break-after: avoid; }
-p { margin: 0.4rem 0; max-width: 48rem; }
-.note { color: #4a4a4a; font-size: 0.9rem; }
-.verdict { border-left: 0.45rem solid #595959; background: #f4f4f4; padding: 0.6rem 1rem;
-  margin: 0.6rem 0; break-inside: avoid; }
-.verdict p { max-width: none; font-size: 1.08rem; }
-.verdict .word { font-weight: 700; font-size: 0.95rem; color: #595959; }
-.better { border-color: #0072b2; } .better .word { color: #0072b2; }
-.worse { border-color: #d55e00; } .worse .word { color: #a84a00; }
-.equivalent { border-color: #009e73; } .equivalent .word { color: #00714f; }
-.box { overflow-x: auto; margin: 0.8rem 0; }
-table { border-collapse: collapse; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: 600; padding: 0.3rem 0; }
-th, td { padding: 0.3rem 0.7rem; text-align: right; vertical-align: top;
-  border-bottom: 1px solid #ddd; overflow-wrap: normal; white-space: nowrap; }
-thead th { white-space: normal; vertical-align: bottom; border-bottom: 2px solid #999;
-  min-width: 4.5rem; }
-tbody th, td.word, thead th.word { text-align: left; font-weight: inherit; white-space: normal;
-  overflow-wrap: break-word; max-width: 18rem; }
-tbody th { min-width: 7rem; }
-tbody td.whole { white-space: nowrap; }
-thead th, thead th.word { font-weight: 600; }
-tbody th { font-weight: 600; }
-.ci { display: block; color: #4a4a4a; font-size: 0.85em; }
-.figures { display: flex; flex-wrap: wrap; gap: 1rem; }
-figure { margin: 0.5rem 0; flex: 1 1 27rem; max-width: 34rem; min-width: 0;
-  break-inside: avoid; }
-svg { display: block; width: 100%; height: auto; overflow: visible;
-  stroke-linejoin: round; stroke-linecap: butt; }
-svg text { font-family: inherit; white-space: pre; }
-figcaption { font-size: 0.85rem; color: #4a4a4a; }
-#method { background: #f4f4f4; padding: 0.2rem 1rem 0.8rem; margin-top: 2.2rem; }
-#method h2 { margin-top: 0.6rem; }
-dl { display: grid; grid-template-columns: minmax(7rem, 14rem) 1fr; gap: 0.35rem 1rem;
-  font-size: 0.92rem; }
-dt { font-weight: 600; } dd { margin: 0; }
-@media (max-width: 40rem) {
-  body { padding: 0.5rem 0.75rem 2rem; }
-  h1 { font-size: 1.35rem; }
-  dl { display: block; } dd { margin-bottom: 0.5rem; }
-  th, td { padding: 0.25rem 0.45rem; }
-}
-@page { size: A4; margin: 14mm 12mm; }
-@media print {
-  body { padding: 0; max-width: none; font-size: 10pt;
-    print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  .box { overflow: visible; }
-  table { font-size: 8.5pt; }
-  th, td { padding: 0.2rem 0.35rem; white-space: normal; }
-  tbody th, td.word { min-width: 15mm; overflow-wrap: anywhere; }
-  thead th, thead th.word { min-width: 0; overflow-wrap: normal; }
-  p { break-inside: avoid; } .note { break-after: avoid; }
-  .ci { white-space: nowrap; }
-  tr { break-inside: avoid; } thead { display: table-header-group; }
-  figure { flex-basis: 40%; max-width: 90mm; }
-}
-</style>
-</head>
-<body>
-<h1>{{ title }}</h1>
-{% for section in sections %}
-<section id="{{ section.id }}">
-<h2>{{ section.heading }}</h2>
-{% for verdict in section.verdicts %}
-<div class="verdict {{ verdict.kind }}"{% if verdict.value %} data-value="{{ verdict.value }}"
-  {%- endif %}>
-<div class="word">{{ verdict.word }}</div>
-{% for sentence in verdict.sentences %}
-<p>{{ sentence }}</p>
-{% endfor %}
-</div>
-{% endfor %}
-{% for note in section.notes %}
-<p class="note">{{ note }}</p>
-{% endfor %}
-{% if section.entries %}
-<dl>
-{% for term, text in section.entries %}
-<dt>{{ term }}</dt><dd>{{ text }}</dd>
-{% endfor %}
-</dl>
-{% endif %}
-{% if section.figures %}
-<div class="figures">
-{% for figure in section.figures %}
-<figure>
-{{ figure.svg }}
-<figcaption>{{ figure.label }}</figcaption>
-</figure>
-{% endfor %}
-</div>
-{% endif %}
-{% for table in section.tables %}
-<div class="box">
-<table id="{{ table.id }}">
-{% if table.caption %}
-<caption>{{ table.caption }}</caption>
-{% endif %}
-<thead><tr>
-{% for text in table.head %}
-<th scope="col"{% if table.rows and table.rows[0][loop.index0].kind %} class="word"{% endif %}>
-{{- text }}</th>
-{% endfor %}
-</tr></thead>
-<tbody>
-{% for row in table.rows %}
-<tr>
-{% for cell in row %}
-{% if cell.head %}
-<th scope="row">{{ cell.text }}</th>
-{% else %}
-<td{% if cell.kind %} class="{{ cell.kind }}"{% endif %}
-  {%- if cell.value %} data-value="{{ cell.value }}"{% endif %}>{{ cell.text }}
-{%- if cell.ci %}
-<span class="ci">[
-  {%- for text, exact in cell.ci -%}
-  <span{% if exact %} data-value="{{ exact }}"{% endif %}>{{ text }}</span>
-  {%- if not loop.last %}, {% endif %}
-  {%- endfor -%}
-]</span>
-{%- endif %}</td>
-{% endif %}
-{% endfor %}
-</tr>
-{% endfor %}
-</tbody>
-</table>
-</div>
-{% endfor %}
-</section>
-{% endfor %}
-</body>
-</html>
-"""
+    return {"label": label, "svg": Markup(draw(figure, label, prefix, texts["lang"]))}

@@ -1,0 +1,33 @@
+"""Types of arguments: what a string on the command line stands for."""
+
+import argparse
+import math
+import re
+
+LARGEST_SEED = 2**32 - 1  # of NumPy's RandomState
+
+
+def rope(text):
+    """A half-width, not negative."""
+    try:
+        width = float(text)
+    except ValueError:
+        width = math.nan
+    if not 0 <= width < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
+    return width
+
+
+def repeats_and_folds(text):
+    """The numbers of repeats and of folds, such as 10x10."""
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not match or int(match[1]) < 1 or int(match[2]) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not REPEATSxFOLDS such as 5x2 or 10x10")
+    return int(match[1]), int(match[2])
+
+
+def seed(text):
+    """A seed of NumPy's."""
+    if not text.isdecimal() or int(text) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2**32 - 1")
+    return int(text)
