@@ -191,8 +191,11 @@ def check_classes(found: Iterable[str], classes: Iterable[str], source: str, opt
     missing = [name for name in classes if name not in found]
     more = [name for name in found if name not in classes]
     if missing:
-        near = did_you_mean(missing[0], more).rstrip("?").replace("; did you mean", "; it has")
-        raise ValueError(f"{option} {source} lacks the classes {listed(missing)}{near}.")
+        others = f"; it has {listed(more)}, which no part has" if more else ""
+        near = did_you_mean(missing[0], more)
+        raise ValueError(
+            f"{option} {source} lacks the classes {listed(missing)}{others}{near or '.'}"
+        )
     if more:
         raise ValueError(
             f"{option} {source} has the classes {listed(more)}, which no part has; the classes are "
