@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._callbacks import CallbackSupportMixin, FitMonitor, with_callbacks
+from ._labels import plain_labels
 from ._linear._constraints import make_constraint
 from ._linear._identifiability import MOST_PARAMETERS
 from ._linear._losses import LOSSES
@@ -129,6 +130,33 @@ class PerturbClassifier(
         return {key: value for key, value in state.items() if key not in ("_objective", "_labels")}
 
     @with_callbacks
+    def set_params(self, **params):
+        """Set parameters of this estimator, or of its noise by names such as ``noise__df``.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by the names of the parameters.
+
+        Returns
+        -------
+        self : object
+            The classifier.
+
+        Raises
+        ------
+        ValueError
+            If a name is not known, or if the noise is a name, which has no parameters.
+        """
+        noise = params.get("noise", self.noise)
+        nested = [name for name in params if name.startswith("noise__")]
+        if nested and isinstance(noise, str):
+            raise ValueError(
+                f"{nested[0]} sets a parameter of a noise, but noise={noise!r} is a name; give the "
+                "noise itself, such as noise=StudentT() from skperturb.noise."
+            )
+        return super().set_params(**params)
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
         """Fit the coefficients.
@@ -162,7 +190,7 @@ class PerturbClassifier(
             unique.
         """
         X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=_DTYPES, accept_large_sparse=False
+            self, X, plain_labels(y), accept_sparse="csr", dtype=_DTYPES, accept_large_sparse=False
         )
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
