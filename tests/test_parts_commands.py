@@ -15,6 +15,9 @@ from skperturb.cli import main
 from skperturb.evaluation import compare_classifiers
 from skperturb.parts import read_costs
 
+from .conftest import data_file
+from .test_parts_dialects import dialects
+
 N = 60
 FAST = ["--cv", "1x2", "--estimators", "logistic_regression", "class_frequencies"]
 
@@ -219,6 +222,18 @@ def test_names_of_files_that_are_no_utf8(run, tmp_path):
     assert code == 0
     assert out.startswith("\\udc95\\udc94\\udc95i.csv: 60 parts")
     assert json.loads((tmp_path / "x.json").read_text())["summary"].startswith("\\udc95")
+
+
+def test_dialects_give_the_same_comparison(run, tmp_path):
+    parts = pd.read_csv(data_file("glass.csv")).rename(columns={"target": "defect"})
+    found = set()
+    for content in dialects(parts):
+        assert run("--json", "r.json", parts=content)[0] == 0
+        said = json.loads((tmp_path / "r.json").read_text())
+        for row in said["estimators"]:
+            del row["fit_seconds"]
+        found.add(json.dumps([said["estimators"], said["differences"]]))
+    assert len(found) == 1
 
 
 def test_the_report_says_how_the_file_was_read(run, tmp_path):

@@ -139,7 +139,7 @@ def check_dialects(table, path):
 @pytest.mark.parametrize("name", SHARED)
 def test_shared_data_read_alike_in_eight_dialects(name, tmp_path):
     table = pd.read_csv(data_file(f"{name}.csv"))
-    some = [*table.columns[:15], *table.columns[-2:]]
+    some = [*table.columns[:15].drop("target", errors="ignore"), "target"]
     check_dialects(table.loc[:: max(1, len(table) // 120), some], tmp_path / "parts.csv")
 
 

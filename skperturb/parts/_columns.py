@@ -17,6 +17,8 @@ _LARGEST = 1e100
 _ID_SHARE = 0.9
 # Fewer values than this say nothing of order or of being distinct.
 _FEWEST = 10
+# Different cells by which it is seen that a column has no dates.
+_SOME = 50
 # More categories than this are said.
 _MANY_CATEGORIES = 50
 # A category of fewer parts than this is grouped with others (see ``preprocessor``).
@@ -94,6 +96,8 @@ class ColumnReader:
         return self._from_texts(name, texts, as_numbers)
 
     def _booleans(self, name, texts):
+        if any(len(piece.cells) > _FEWEST for piece in texts):
+            return None
         different = {cell.lower() for piece in texts for cell in piece.cells if cell}
         if not different or not different <= {"true", "false"}:
             return None
@@ -104,6 +108,9 @@ class ColumnReader:
         return Column(name, "number", pd.Series(np.concatenate(pieces)))
 
     def _dates(self, name, texts):
+        # A column of dates shows some among its first cells.
+        if not any(when(cell) for piece in texts for cell in piece.cells[:_SOME]):
+            return None
         moments = [[when(cell) for cell in piece.cells] for piece in texts]
         filled = dated = 0
         for piece, found in zip(texts, moments, strict=True):
@@ -120,7 +127,9 @@ class ColumnReader:
         start = 0
         for table, piece in zip(self.tables, texts, strict=True):
             values = piece.values(table.own.get(name, table.decimal))
-            empty = np.array([is_empty_word(cell) for cell in piece.cells] + [True])
+            empty = np.isnan(values)
+            for i in np.flatnonzero(empty[:-1]):
+                empty[i] = is_empty_word(piece.cells[i])
             is_word = np.isnan(values) & ~empty
             counts = piece.counts
             filled += counts[~empty].sum()
@@ -250,6 +259,8 @@ class ColumnReader:
         filled = values.dropna()
         if len(filled) < _FEWEST:
             return unnamed and column.kind == "number"
+        if unnamed and self.is_distinct(column):
+            return True
         if column.kind == "category":
             return len(filled) >= len(values) / 2 and _differ(filled)
         if column.kind == "number" and filled.abs().max() >= 2**53:
@@ -283,13 +294,9 @@ def _differ(cells):
     return cells.nunique() >= _ID_SHARE * cells.notna().sum()
 
 
-def _is_text(cell):
-    return isinstance(cell, str) or cell != cell
-
-
 def _textual(table, name):
     column = table.frame[name]
-    if is_numeric_dtype(column) or not column.map(_is_text).all():
+    if pd.api.types.infer_dtype(column, skipna=True) not in ("string", "empty"):
         return table.texts([name])[name]
     return column
 

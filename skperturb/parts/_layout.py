@@ -81,7 +81,10 @@ def lay_out(source, target=None, tidy=True):
         if not text.strip() or separator in '"\n':
             raise ValueError(f"{source.name} has a line 'sep=' but no table below it.")
     separator = separator or _separator(text, target)
-    return _Reader(source, text, skipped, separator, target, tidy).layout()
+    try:
+        return _Reader(source, text, skipped, separator, target, tidy).layout()
+    except csv.Error as error:
+        raise ValueError(f"{source.name} is not a CSV file: {str(error).rstrip('.')}.") from None
 
 
 def _records(text, separator, by_record=False):
@@ -145,7 +148,10 @@ class _Reader:
     def layout(self):
         entries = _head(self.text, self.separator, self.source.sheet)
         if not entries:
-            raise ValueError(f"{self.name} is empty.")
+            raise ValueError(
+                f"{self.name} is not a CSV file: its first cell has more than "
+                f"{csv.field_size_limit()} characters."
+            )
         head = [row for _, row in entries]
         self.width = _usual_width(head)[0]
         self.header, self.header_index = self._header(head)
@@ -384,8 +390,14 @@ class _Reader:
 
     def _classes(self, lines):
         kept = set(lines.tolist())
-        records = _records(self.text, self.separator, self.source.sheet)
-        return {row[self.place] for line, row in records if line in kept and len(row) > self.place}
+        return {row[self.place] for line, row in self._all() if line in kept}
+
+    def _all(self):
+        """(line, cells) of all records."""
+        if self.by_lines:
+            lines = enumerate(self.text.split("\n"), 1)
+            return ((line, text.split(self.separator)) for line, text in lines)
+        return _records(self.text, self.separator, self.source.sheet)
 
     def _judge_wrong(self, wrong, n_good):
         """Leave out a few rows that do not fit; refuse the file if they are many."""
@@ -436,7 +448,7 @@ class _Reader:
         written = StringIO()
         writer = csv.writer(written, delimiter=self.separator, lineterminator="\n")
         kept = set(lines.tolist())
-        for line, row in _records(self.text, self.separator, self.source.sheet):
+        for line, row in self._all():
             if line in kept:
                 writer.writerow(self.changed.get(line, row))
         return written.getvalue().encode()

@@ -39,23 +39,23 @@ class Texts:
     def values(self, decimal):
         """Return the number of each different cell, NaN for what is none."""
         numbers = np.full(len(self.raw) + 1, np.nan)
+        self.unusual = []  # places of cells with other marks than a decimal point, or a unit
         for i, cell in enumerate(self.cells):
             if PLAIN.fullmatch(cell) and (decimal == "." or "." not in cell):
                 numbers[i] = float(cell)
-            else:
-                parsed = number(cell)
-                found = None if parsed is None else value(parsed, decimal)
-                if found is not None:
-                    numbers[i] = found
+                continue
+            self.unusual.append(i)
+            parsed = number(cell)
+            found = None if parsed is None else value(parsed, decimal)
+            if found is not None:
+                numbers[i] = found
         return numbers
 
     def add_units(self, units, numbers):
         """Add the units to a dictionary: unit to (number of cells, an example, whether known)."""
-        for i, cell in enumerate(self.cells):
-            if np.isnan(numbers[i]) or PLAIN.fullmatch(cell):
-                continue
-            parsed = number(cell)
-            if parsed.unit:
+        for i in self.unusual:
+            parsed = number(self.cells[i])
+            if parsed is not None and parsed.unit and not np.isnan(numbers[i]):
                 count, example, _ = units.get(parsed.unit, (0, self.raw[i], True))
                 units[parsed.unit] = (count + self.counts[i], example, parsed.known)
 
