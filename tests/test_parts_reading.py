@@ -62,7 +62,10 @@ def test_all_line_ends(read, clean, end):
     pd.testing.assert_frame_equal(parts.features, read(clean).features)
 
 
-@pytest.mark.parametrize("units", ["mm,bar,", "[mm],[bar],[-]", "(mm),(bar),-", ",bar,"])
+@pytest.mark.parametrize(
+    "units",
+    ["mm,bar,text", "Wert,Druck,Fehler", "mm,bar,", "[mm],[bar],[-]", "(mm),(bar),-", ",bar,"],
+)
 def test_a_row_of_units_is_left_out(read, clean, units):
     parts = read(clean.replace("defect\n", f"defect\n{units}\n", 1))
     note = only_note(parts, "units row")
@@ -566,6 +569,28 @@ def test_many_notes_of_a_kind_are_one_line(read, drawn):
     assert len(account) == 2
     assert account[0].startswith("300 columns, such as 'c0', are read as numbers with decimal")
     assert account[1].startswith("300 columns have cells that are no numbers, 360 in all")
+
+
+def test_leading_zeros_and_spaces_around_classes_are_said(read, drawn):
+    v, _, classes = drawn
+    rows = [
+        (a, f"{i % 12:02d}", f"{c}{' ' * (i % 2)}")
+        for i, (a, c) in enumerate(zip(v, classes, strict=True))
+    ]
+    parts = read(lines("v,machine,defect", rows))
+    assert "leading zeros ('00')" in str(only_note(parts, "codes"))
+    assert "spaces around 100 class names" in str(only_note(parts, "spaces"))
+    parts = read(lines("v,machine,defect", rows), categories=["machine"])
+    assert kinds(parts) == ["spaces"]
+    assert parts.features["machine"][1] == "01"
+
+
+@pytest.mark.parametrize("texts", [["1.2.3", "1.2.4"], ["10.0.0.1", "10.0.0.2"], ["3A", "3B"]])
+def test_texts_of_digits_are_no_numbers(read, drawn, texts):
+    rows = [(a, texts[i % 2], c) for i, (a, _, c) in enumerate(zip(*drawn, strict=True))]
+    parts = read(lines("v,x,defect", rows))
+    assert parts.notes == ()
+    assert set(parts.features["x"]) == set(texts)
 
 
 def test_true_and_false_are_numbers(read, drawn):

@@ -17,7 +17,7 @@ _NUMBER = re.compile(
 )
 # Units that may follow a number without a space, after normalisation (so mu for micro).
 _UNIT_NAMES = (
-    "% \u2030 \u00b0 \u00a5 $ \u20ac \u00a3 \u00b0c \u00b0f mm cm dm km \u03bcm um nm mil "
+    '% " \u2030 \u00b0 \u00a5 $ \u20ac \u00a3 \u00b0c \u00b0f mm cm dm km \u03bcm um nm mil '
     "inch in ft kg mg \u03bcg ug ms \u03bcs us ns min sec hr kn mn nm mpa kpa gpa hpa pa bar "
     "mbar psi mv kv \u03bcv ma \u03bca ua kw mw hz khz mhz ghz ohm \u03c9 k\u03c9 m\u03c9 ppm ppb "
     "rpm ml \u03bcl cl db dba hrc hv hb mol lx lm cd kj kwh wh ah mah deg rad pcs stk stck "
@@ -126,16 +126,15 @@ def evidence(parsed: Number) -> str:
 
     "." or "," if that mark surely separates decimals; "?." or "?," if it may separate decimals
     or thousands; "0" for a whole number of four digits or more without a mark; "" for a shorter
-    one.
+    one; "no" if it is a number under neither mark, such as 1.2.3.
     """
     digits = parsed.digits.replace(" ", "").replace("'", "")
     marks = [character for character in digits if character in ".,"]
     if not marks:
         return "0" if len(digits) > 3 and digits == parsed.digits else ""
-    if len(set(marks)) == 2:
-        return marks[-1]
     if len(marks) > 1:
-        return "," if marks[0] == "." else "."
+        decimal = marks[-1] if len(set(marks)) == 2 else {".": ",", ",": "."}[marks[0]]
+        return "no" if value(parsed, decimal) is None else decimal
     whole, mark, fraction = digits.partition(marks[0])
     sure = len(fraction) != 3 or not 1 <= len(whole) <= 3 or whole[0] == "0" or parsed.exponent
     return mark if sure else f"?{mark}"

@@ -63,11 +63,15 @@ class ColumnReader:
     def note(self, kind, name, rows, text):
         return Note(kind, name, tuple(int(self.lines[row]) for row in rows), text)
 
-    def text(self, name):
-        """Return a column as it stands in the files, stripped; NaN where it is empty."""
+    def raw(self, name):
+        """Return a column as it stands in the files."""
         pieces = [table.texts([name])[name] for table in self.tables]
         column = pd.concat(pieces, ignore_index=True) if self.many else pieces[0]
-        column = column.reset_index(drop=True).astype(object).str.strip()
+        return column.reset_index(drop=True).astype(object)
+
+    def text(self, name):
+        """Return a column as it stands in the files, stripped; NaN where it is empty."""
+        column = self.raw(name).str.strip()
         return column.where(column.notna() & (column != ""), np.nan)
 
     def read(self, name, as_numbers=False, as_categories=False):

@@ -46,13 +46,17 @@ def check_target(labels: pd.Series, target: str, source: str) -> list[Note]:
     return []
 
 
-def label_notes(labels: pd.Series, target: str) -> list[Note]:
-    """Name classes whose names differ in nothing but case, width or spaces."""
+def label_notes(labels: pd.Series, target: str, raw: pd.Series) -> list[Note]:
+    """Name classes that differ in nothing but case, width or spaces, or did so in the file."""
     counts = labels.value_counts()
     alike = {}
     for name in counts.index:
         alike.setdefault(same_name(name), []).append(name)
     notes = []
+    if raw.nunique() > len(counts):
+        spaced = int((raw != labels).sum())
+        text = f"spaces around {counted(spaced, 'class name')} of {target!r} were taken off"
+        notes.append(Note("spaces", target, (), text))
     for names in alike.values():
         if len(names) > 1:
             shown = ", ".join(f"{name!r} ({counts[name]})" for name in sorted(names))

@@ -9,7 +9,7 @@ from io import StringIO
 import numpy as np
 
 from ._cells import is_number_like
-from ._notes import Note, at_lines, counted
+from ._notes import Note, at_lines, counted, did_you_mean, listed
 
 # In this order where two explain the text equally well.
 _SEPARATORS = "\t;|,"
@@ -158,6 +158,11 @@ class _Reader:
         self.first_line = entries[self.header_index][0]
         self.header_line = self.first_line + self.skipped
         self._check_header(head)
+        if self.tidy and self.target is not None and self.target not in self.header:
+            raise ValueError(
+                f"{self.name} has no column {self.target!r}; its columns are "
+                f"{listed(self.header)}{did_you_mean(self.target, self.header) or '.'}"
+            )
         place = self.header.index(self.target) if self.target in self.header else None
         self.place = place if self.tidy else None
         sample = [row for row in head[self.header_index + 1 :] if len(row) == self.width]
@@ -167,7 +172,7 @@ class _Reader:
         # A text without quotes has one record a line, and most lines need no second look.
         self.by_lines = '"' not in self.text and not self.source.sheet and self.separator.isascii()
         lines = self._parts_by_lines() if self.by_lines else self._parts_by_records()
-        lines = self._units(entries[self.header_index + 1 :][:3], lines)
+        lines = self._units(entries[self.header_index + 1 :][:3], lines, sample)
         lines = self._odd_rows(lines)
         self._say()
         if not len(lines):
@@ -252,16 +257,17 @@ class _Reader:
     def _parts_by_lines(self):
         """The same, where only lines with a wrong count of cells or an empty one are looked at."""
         split, mark, usual = self.text.split("\n"), self.separator, self.width - 1
-        empty, edges = (mark * 2, f"{mark} ", f" {mark}"), (mark, " ", "")
-        header, lines = split[self.first_line - 1], []
+        double, after, before, edges = mark * 2, f"{mark} ", f" {mark}", (mark, " ", "")
+        header, lines, spaced = split[self.first_line - 1], [], " " in self.text
         for line, text in enumerate(split, 1):
             plain = (
                 text.count(mark) == usual
-                and text != header
-                and line > self.first_line
+                and double not in text
                 and text[:1] not in edges
                 and text[-1:] not in edges
-                and not any(double in text for double in empty)
+                and not (spaced and (after in text or before in text))
+                and text != header
+                and line > self.first_line
             )
             if plain or self._is_part(line, text.split(mark)):
                 lines.append(line)
@@ -318,16 +324,20 @@ class _Reader:
                 f"{at_lines(places)}",
             )
 
-    def _units(self, below, lines):
+    def _units(self, below, lines, sample):
         """Leave out rows of units below the header: no number where all other rows have one."""
         without_class = {line for line, _ in self.unlabelled}
         unit_lines, examples = [], []
+        classes = Counter(row[self.place].strip() for row in sample if self.place is not None)
         for line, row in below if self.tidy else ():
             filled = [row[j].strip() for j in self.numeric if j < len(row) and row[j].strip()]
             no_part = line in without_class or (
                 self.place is not None
                 and len(row) == self.width
-                and re.fullmatch(r"\W*|\[.*\]|\(.*\)", row[self.place].strip())
+                and (
+                    re.fullmatch(r"\W*|\[.*\]|\(.*\)", row[self.place].strip())
+                    or classes[row[self.place].strip()] <= 1
+                )
             )
             if not filled or not no_part or any(map(is_number_like, filled)):
                 break

@@ -26,7 +26,9 @@ _TOGETHER = {
     "categories": "{n} columns have many categories: {names}; categories of few parts are grouped",
     "empty": "{n} columns are empty: {names}",
     "boolean": "{n} columns hold true and false, read as 1 and 0: {names}",
-    "labels": "{n} groups of class names differ only in case, width or spaces",
+    "codes": "{n} columns have leading zeros, which numbers do not keep: {names} (--categories "
+    "reads them as codes)",
+    "labels": "{notes} groups of class names differ only in case, width or spaces",
 }
 
 
@@ -93,6 +95,7 @@ def account(notes: Iterable[Note]) -> list[str]:
             lines.append(
                 _TOGETHER[kind].format(
                     n=len({note.column for note in alike}),
+                    notes=len(alike),
                     cells=sum(len(note.rows) for note in alike),
                     names=listed(dict.fromkeys(note.column for note in alike), 6),
                 )

@@ -141,7 +141,8 @@ def read_parts(
     tables = _tables(path, target, encoding, sheet, [n for n in (target, groups) if n])
     reader = ColumnReader(tables)
     source = ", ".join(table.name for table in tables)
-    notes = _notes_of(tables)
+    # How a column's numbers are written is nothing to say if it is no column of numbers.
+    notes = [note for note in _notes_of(tables) if note.column not in (*categories, *drop)]
     names = tables[0].names
     asked = [*(name for name in roles.values() if name), *keep, *numeric, *categories, *drop]
     for name in asked:
@@ -151,7 +152,8 @@ def read_parts(
                 f"{did_you_mean(name, names) or '.'}"
             )
     labels = reader.text(target)
-    notes += check_target(labels, target, source) + label_notes(labels, target)
+    notes += check_target(labels, target, source)
+    notes += label_notes(labels, target, reader.raw(target))
     if not any(name not in (*roles.values(), *drop) for name in names):
         raise ValueError(f"{source} has no feature column beside {target!r}.")
     lots = None if groups is None else _lots(reader, groups, source)

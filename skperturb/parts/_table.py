@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from ._cells import PLAIN, evidence, is_empty_word, normal, number, value
+from ._cells import PLAIN, evidence, is_empty_word, is_number_like, normal, number, value
 from ._layout import FEW, lay_out
 from ._notes import Note, counted
 
@@ -74,7 +74,7 @@ class Texts:
         """Whether half of the filled cells are numbers, whatever their marks."""
         if not self.cells:
             return False
-        sure = np.array([number(cell) is not None for cell in self.cells[:_SOME_CELLS]])
+        sure = np.array([is_number_like(cell) for cell in self.cells[:_SOME_CELLS]])
         counts = self.counts[: len(sure)]
         empty = np.array([is_empty_word(cell) for cell in self.cells[:_SOME_CELLS]])
         return counts[sure].sum() >= MOST * max(counts[~empty].sum(), 1) and sure.any()
@@ -142,6 +142,7 @@ class Table:
         self.names = [name for name in layout.names if name not in empty]
         self.frame = frame[self.names]
         self._decide_marks(guess, as_text)
+        self._say_codes(as_text)
 
     def _leave_out_unlabelled(self, target):
         """Rows without a class that the layout has not seen."""
@@ -167,6 +168,18 @@ class Table:
                 self.unnamed.add(name)
             names.append(name)
         self._layout.names = names
+
+    def _say_codes(self, as_text):
+        """Whole numbers with leading zeros may be codes."""
+        for place, name in enumerate(self._layout.names):
+            cells = [row[place].strip() for row in self._layout.sample[:FEW]]
+            codes = [cell for cell in cells if cell[:1] == "0" and len(cell) > 1 and cell.isdigit()]
+            if codes and name not in as_text and is_numeric_dtype(self.frame.get(name)):
+                text = (
+                    f"column {name!r} has leading zeros ({codes[0]!r}), which numbers do not keep; "
+                    f"--categories {name!r} reads it as codes"
+                )
+                self.notes.append(Note("codes", name, (), text))
 
     def _check_names(self, names):
         seen = set()
