@@ -683,6 +683,15 @@ def test_negative_probabilities_are_refused():
         compare_classifiers({"bad": Negative(), "prior": DummyClassifier()}, X, y, n_splits=3)
 
 
+def test_the_good_class_is_matched_by_name():
+    X, y = wine_parts()
+    numbers = (y == "ok").astype(int)
+    result = compare_classifiers(MODELS, X, numbers, good="1", n_splits=2, n_repeats=1)
+    assert result.good == 1
+    assert "(pass all: 1)" in result.kpis.index
+    assert result.sensitivity([1.0])["factor"].tolist() == [1.0, 1.0]
+
+
 def test_estimators_may_be_a_list_of_pairs():
     X, y = wine_parts()
     pairs = list(MODELS.items())

@@ -251,6 +251,12 @@ def test_forms_of_the_cost_matrix(cost_matrix):
         assert_same(PairedABTest(cost_matrix, classes=["good", "bad"]).update(*forms), expected)
 
 
+def test_labels_of_a_file_are_matched_by_name():
+    costs = pd.DataFrame([[0, 1], [1, 0]], index=[0, 1], columns=["pass", 7])
+    test = PairedABTest(costs).update(["1", "0"], ["pass", "7"], ["7", "pass"])
+    assert_same(test, PairedABTest(costs).update([1, 0], ["pass", 7], [7, "pass"]))
+
+
 # The state
 
 

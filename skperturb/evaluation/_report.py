@@ -234,7 +234,7 @@ def _kpi_table(comparison, texts):
 
 
 def _policy(name, texts):
-    """Name of a policy that needs no classifier, as in ``kpis_``."""
+    """Name of a policy that needs no classifier, as in ``kpis``."""
     for policy in ("pass all", "best constant"):
         if name.startswith(f"({policy}: "):
             decision = name.removeprefix(f"({policy}: ").removesuffix(")")
