@@ -155,10 +155,13 @@ def test_shared_data_are_read_without_a_wrong_note(name):
     parts = read_parts(path, "target")
     kinds = [note.kind for note in parts.notes]
     assert {kind: kinds.count(kind) for kind in kinds} == SHARED[name]
-    table = pd.read_csv(path, keep_default_na=False, na_values=[""])
-    assert parts.target.tolist() == table["target"].astype(str).tolist()
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    assert parts.target.tolist() == table["target"].tolist()
     for column in parts.features:
-        np.testing.assert_array_equal(parts.features[column], table[column])
+        cells = table[column]
+        if parts.features[column].dtype == float:
+            cells = [float(cell) if cell else np.nan for cell in cells]
+        np.testing.assert_array_equal(parts.features[column], cells)
 
 
 SEEDS = [

@@ -75,4 +75,5 @@ def refuse_unknown_class(option, name, classes):
 def say(notes):
     """Print how files were read: a few lines on standard error."""
     for line in account(notes):
-        print(f"note: {line}", file=sys.stderr)
+        text = line.removeprefix("WARNING: ")
+        print(f"{'note' if text == line else 'warning'}: {text}", file=sys.stderr)

@@ -71,8 +71,8 @@ class ColumnReader:
 
     def text(self, name):
         """Return a column as it stands in the files, stripped; NaN where it is empty."""
-        column = self.raw(name).str.strip()
-        return column.where(column.notna() & (column != ""), np.nan)
+        cells = [cell.strip() if isinstance(cell, str) else "" for cell in self.raw(name)]
+        return pd.Series([cell or np.nan for cell in cells], dtype=object)
 
     def read(self, name, as_numbers=False, as_categories=False):
         """Decide what a column is, and read it.

@@ -353,8 +353,8 @@ def _has_fractions(values):
 
 def _as_text(column):
     """A column of a frame with types of its own as text, NaN where there is no value."""
-    cells = [np.nan if pd.api.types.is_scalar(c) and pd.isna(c) else _cell(c) for c in column]
-    return pd.Series(cells, dtype=object).replace("", np.nan)
+    cells = ["" if pd.api.types.is_scalar(c) and pd.isna(c) else _cell(c) for c in column]
+    return pd.Series([cell or np.nan for cell in cells], dtype=object)
 
 
 def cells_of_frame(frame):
