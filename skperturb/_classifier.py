@@ -9,6 +9,7 @@ from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import compute_class_weight
@@ -17,7 +18,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._callbacks import CallbackSupportMixin, FitMonitor, with_callbacks
-from ._labels import plain_labels
 from ._linear._constraints import make_constraint
 from ._linear._identifiability import MOST_PARAMETERS
 from ._linear._losses import LOSSES
@@ -190,7 +190,7 @@ class PerturbClassifier(
             unique.
         """
         X, y = validate_data(
-            self, X, plain_labels(y), accept_sparse="csr", dtype=_DTYPES, accept_large_sparse=False
+            self, X, _plain_labels(y), accept_sparse="csr", dtype=_DTYPES, accept_large_sparse=False
         )
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
@@ -482,3 +482,23 @@ def _all_scores(decision):
 def _seal(X):
     """A few numbers (n_features,) by which the rows of X, in their order, are known again."""
     return X.T @ np.cos(np.arange(X.shape[0]), dtype=X.dtype)
+
+
+def _plain_labels(y):
+    """Return labels in a type of NumPy's that keeps each of them as it is; refuse missing ones.
+
+    scikit-learn turns pandas' nullable integers and truth values into floats, which makes one
+    class of two large integers. What is no labels at all is left for scikit-learn to refuse.
+    """
+    dtype = getattr(y, "dtype", None)
+    extended = isinstance(dtype, pd.api.extensions.ExtensionDtype)
+    if getattr(y, "ndim", 1) != 1 or not (extended or getattr(dtype, "kind", "") == "O"):
+        return y
+    missing = int(np.sum(pd.isna(y)))
+    if missing:
+        raise ValueError(f"y is missing for {missing} rows: fill it in or leave those rows out.")
+    if not extended:
+        return y
+    if hasattr(dtype, "numpy_dtype") and hasattr(y, "to_numpy"):
+        return y.to_numpy(dtype=dtype.numpy_dtype)
+    return np.asarray(y)

@@ -10,15 +10,10 @@ import numpy as np
 
 from ._cells import is_number_like
 from ._notes import Note, at_lines, counted, did_you_mean, listed
+from ._records import find_separator, first_records, records_of, usual_width
 
-# In this order where two explain the text equally well.
-_SEPARATORS = "\t;|,"
-# Records by which separator, header and kinds of columns are judged.
-_SAMPLE = 300
 # Parts by which the kinds of columns are judged, before all of them are read.
 FEW = 60
-# Characters of the text in which they are looked for.
-_HEAD = 2_000_000
 _MOST_COLUMNS = 20_000
 # Rows that do not fit the header may be left out up to this share, or this number, of all rows.
 _MOST_ODD_SHARE, _MOST_ODD = 0.02, 1
@@ -80,58 +75,11 @@ def lay_out(source, target=None, tidy=True):
         separator, text, skipped = honoured[1], rest, 1
         if not text.strip() or separator in '"\n':
             raise ValueError(f"{source.name} has a line 'sep=' but no table below it.")
-    separator = separator or _separator(text, target)
+    separator = separator or find_separator(text, target)
     try:
         return _Reader(source, text, skipped, separator, target, tidy).layout()
     except csv.Error as error:
         raise ValueError(f"{source.name} is not a CSV file: {str(error).rstrip('.')}.") from None
-
-
-def _records(text, separator, by_record=False):
-    """Yield (line, cells) for each record, blank ones too."""
-    reader = csv.reader(StringIO(text), delimiter=separator)
-    line = 1
-    for number, row in enumerate(reader, 1):
-        yield (number if by_record else line), row
-        line = reader.line_num + 1
-
-
-def _head(text, separator, by_record=False, most=_SAMPLE):
-    """(line, cells) of the first records that are not blank."""
-    found = []
-    try:
-        for line, row in _records(text[:_HEAD], separator, by_record):
-            if any(cell.strip() for cell in row):
-                found.append((line, row))
-            if len(found) > most:
-                break
-    except csv.Error:
-        pass
-    # The last one may have been cut off.
-    return found[:most] if len(found) > most or len(text) <= _HEAD else found[:-1]
-
-
-def _separator(text, target):
-    """The separator by which most records have the same number of cells, two at least."""
-    best, chosen = (False, 0.0, 0), ","
-    for separator in _SEPARATORS:
-        rows = [row for _, row in _head(text, separator)]
-        if not rows:
-            continue
-        width, count = _usual_width(rows)
-        if width < 2:
-            continue
-        named = target is not None and any(target in map(str.strip, row) for row in rows)
-        score = (named, round(count / len(rows), 3), 0)
-        if score > best:
-            best, chosen = score, separator
-    return chosen
-
-
-def _usual_width(rows):
-    """(number of cells of most records, how many records have it); the larger of two."""
-    counts = Counter(len(row) for row in rows)
-    return max(counts.items(), key=lambda entry: (entry[1], entry[0]))
 
 
 class _Reader:
@@ -146,14 +94,14 @@ class _Reader:
         self.notes.append(Note(kind, None, tuple(lines), text))
 
     def layout(self):
-        entries = _head(self.text, self.separator, self.source.sheet)
+        entries = first_records(self.text, self.separator, self.source.sheet)
         if not entries:
             raise ValueError(
                 f"{self.name} is not a CSV file: its first cell has more than "
                 f"{csv.field_size_limit()} characters."
             )
         head = [row for _, row in entries]
-        self.width = _usual_width(head)[0]
+        self.width = usual_width(head)[0]
         self.header, self.header_index = self._header(head)
         self.first_line = entries[self.header_index][0]
         self.header_line = self.first_line + self.skipped
@@ -237,7 +185,7 @@ class _Reader:
         """Lines of the records that are parts; the others are sorted into their lists."""
         lines, previous = [], 0
         try:
-            for line, row in _records(self.text, self.separator, self.source.sheet):
+            for line, row in records_of(self.text, self.separator, self.source.sheet):
                 if not self.source.sheet and line - previous > _MOST_LINES_OF_A_CELL:
                     self._refuse_quote(previous)
                 previous = line
@@ -407,7 +355,7 @@ class _Reader:
         if self.by_lines:
             lines = enumerate(self.text.split("\n"), 1)
             return ((line, text.split(self.separator)) for line, text in lines)
-        return _records(self.text, self.separator, self.source.sheet)
+        return records_of(self.text, self.separator, self.source.sheet)
 
     def _judge_wrong(self, wrong, n_good):
         """Leave out a few rows that do not fit; refuse the file if they are many."""

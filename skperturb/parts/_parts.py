@@ -44,6 +44,12 @@ class Parts:
         What was decided, changed or left out while the file was read.
     source : str
         Where the table comes from.
+
+    Examples
+    --------
+    >>> from skperturb.parts import shipped_parts
+    >>> shipped_parts().target.nunique()
+    3
     """
 
     features: pd.DataFrame
@@ -115,6 +121,7 @@ def read_parts(
     Returns
     -------
     Parts
+        The features, the classes, and how they were read.
 
     Raises
     ------
@@ -187,6 +194,12 @@ def shipped_parts() -> Parts:
     -------
     Parts
         With 13 chemical measurements.
+
+    Examples
+    --------
+    >>> from skperturb.parts import shipped_parts
+    >>> shipped_parts().features.shape
+    (178, 13)
     """
     wine = load_wine(as_frame=True)
     growers = pd.Series(wine.target_names)[wine.target].set_axis(wine.data.index)

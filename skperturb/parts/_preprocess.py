@@ -28,6 +28,7 @@ def preprocessor(sparse: bool = True) -> ColumnTransformer:
     Returns
     -------
     ColumnTransformer
+        Not fitted yet.
 
     Examples
     --------

@@ -70,12 +70,15 @@ def read_costs(
     path : str or path
         A file as ``read_parts`` reads it. Numbers may have decimal commas, marks between
         thousands and a sign of currency.
-    encoding, sheet
-        As in ``read_parts``.
+    encoding : str, default=None
+        Encoding of a CSV file; by default the one that makes valid, plausible text.
+    sheet : str or int, default=None
+        Name or number of the Excel sheet; by default the first one.
 
     Returns
     -------
     Costs
+        The costs as numbers, and notes.
 
     Raises
     ------
@@ -136,12 +139,15 @@ def read_shares(
     ----------
     path : str or path
         A file as ``read_parts`` reads it. Shares may be fractions, percents ("90 %"), or counts.
-    encoding, sheet
-        As in ``read_parts``.
+    encoding : str, default=None
+        Encoding of a CSV file; by default the one that makes valid, plausible text.
+    sheet : str or int, default=None
+        Name or number of the Excel sheet; by default the first one.
 
     Returns
     -------
     Shares
+        The shares as numbers, and notes.
 
     Raises
     ------
