@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 # More notes of one kind than this become one line of the account.
 _MOST_OF_A_KIND = 2
+_LONGEST_NAME = 80  # characters
 # How several notes of one kind, each of one column, are said in one sentence.
 _TOGETHER = {
     "missing": "{n} columns have cells that are no numbers, {cells} in all, which are read as "
@@ -105,8 +106,13 @@ def account(notes: Iterable[Note]) -> list[str]:
 
 def listed(names: Iterable[str], most: int = 12) -> str:
     """Return names in quotes, separated by commas; only the first ones of many."""
-    names = [repr(name) for name in names]
+    names = [repr(shortened(name)) for name in names]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def shortened(name: str) -> str:
+    """Return the beginning of a name that is too long for a sentence."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
 
 
 def at_lines(lines: Sequence[int], most: int = 5) -> str:
@@ -133,4 +139,4 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the name that resembles most, or nothing."""
     by_key = {same_name(other): other for other in reversed(list(names))}
     close = difflib.get_close_matches(same_name(name), list(by_key), n=1, cutoff=0.7)
-    return f"; did you mean {by_key[close[0]]!r}?" if close else ""
+    return f"; did you mean {shortened(by_key[close[0]])!r}?" if close else ""
