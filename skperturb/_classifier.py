@@ -115,6 +115,33 @@ class PerturbClassifier(
             state["_fit_record"] = FitRecord(state.pop("_fit_params"), state.pop("_problem"))
         super().__setstate__(state)
 
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of this estimator, or of its noise by names such as ``noise__df``.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by the names of the parameters.
+
+        Returns
+        -------
+        self : object
+            The classifier.
+
+        Raises
+        ------
+        ValueError
+            If a name is not known, or if the noise is a name, which has no parameters.
+        """
+        noise = params.get("noise", self.noise)
+        nested = [name for name in params if name.startswith("noise__")]
+        if nested and isinstance(noise, str):
+            raise ValueError(
+                f"{nested[0]} sets a parameter of a noise, but noise={noise!r} is a name; give the "
+                "noise itself, such as noise=StudentT() from skperturb.noise."
+            )
+        return super().set_params(**params)
+
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Features, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:

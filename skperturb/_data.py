@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils import compute_class_weight
 from sklearn.utils.validation import validate_data
@@ -16,7 +17,28 @@ _DTYPES = [np.float64, np.float32]
 def check_features(clf, X, *y, reset=False, accept_large_sparse=False):
     """X as an array or CSR matrix of float32 or float64, and y as an array if it is given."""
     options = {"reset": reset, "accept_large_sparse": accept_large_sparse}
-    return validate_data(clf, X, *y, accept_sparse="csr", dtype=_DTYPES, **options)
+    labels = map(_plain_labels, y)
+    return validate_data(clf, X, *labels, accept_sparse="csr", dtype=_DTYPES, **options)
+
+
+def _plain_labels(y):
+    """Labels in a type of NumPy's that keeps each of them as it is; missing ones are refused.
+
+    scikit-learn turns pandas' nullable integers and truth values into floats, which makes one
+    class of two large integers. What is no labels at all is left for scikit-learn to refuse.
+    """
+    dtype = getattr(y, "dtype", None)
+    extended = isinstance(dtype, pd.api.extensions.ExtensionDtype)
+    if getattr(y, "ndim", 1) != 1 or not (extended or getattr(dtype, "kind", "") == "O"):
+        return y
+    missing = int(np.sum(pd.isna(y)))
+    if missing:
+        raise ValueError(f"y is missing for {missing} rows: fill it in or leave those rows out.")
+    if not extended:
+        return y
+    if hasattr(dtype, "numpy_dtype") and hasattr(y, "to_numpy"):
+        return y.to_numpy(dtype=dtype.numpy_dtype)
+    return np.asarray(y)
 
 
 def codes_of(y, classes):

@@ -313,7 +313,9 @@ def _summary(clf, objective, *, cov, confidence):
     names = feature_names(clf)
     order = np.arange(len(names))
     if clf.fit_intercept:
-        names, order = ["intercept", *names], np.append(len(names), order)
+        # A feature may be called like the intercept.
+        one = "(intercept)" if "intercept" in names else "intercept"
+        names, order = [one, *names], np.append(len(names), order)
     determined = objective.constraint.rows
     coef, std_err = (part[determined][:, order].ravel() for part in (coef, std_err))
     z = coef / std_err

@@ -42,12 +42,16 @@ def softmax_probabilities(law, scores, temperature=1.0, points=(), step=1 / 16):
     points = np.append(points, law.median())
     near = np.subtract.outer(points, -scores).ravel()
     steps = temperature * np.concatenate([np.arange(0, 8, 1.0), 8 * 1.6 ** np.arange(0, 75)])
-    edges = np.unique(np.concatenate([near, *(np.add.outer(near, s * steps).ravel() for s in (-1, 1))]))
+    edges = np.unique(
+        np.concatenate([near, *(np.add.outer(near, s * steps).ravel() for s in (-1, 1))])
+    )
     edges = edges[(edges > scores.min() + law.ppf(1e-14) - 6 * temperature)]
     nodes, node_weights = np.polynomial.legendre.leggauss(12)
     half = np.diff(edges)[:, None] / 2
     z = (edges[:-1, None] + half * (nodes + 1)).ravel()
-    cdf, pdf = np.array([_noisy(law, z - s, temperature, points, step) for s in scores]).swapaxes(0, 1)
+    cdf, pdf = np.array([_noisy(law, z - s, temperature, points, step) for s in scores]).swapaxes(
+        0, 1
+    )
     rest = np.array([np.delete(cdf, i, axis=0).prod(axis=0) for i in range(len(scores))])
     return (pdf * rest) @ (half * node_weights).ravel()
 

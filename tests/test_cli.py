@@ -264,7 +264,7 @@ def test_files_that_cannot_be_used(tmp_path, capsys, content, message):
         (["--baseline", "perturb_argmax", *QUICK], "not both"),
         (["--baseline", "perturb_argmax", "--candidate", "perturb_argmax"], "is both"),
         (["--candidate", "svm"], "'svm' is no estimator"),
-        (["--good", "fine", *QUICK], "good='fine' is not a class"),
+        (["--good", "fine", *QUICK], "--good 'fine' is not a class"),
         (["--cost", "nowhere.csv", *QUICK], "There is no file nowhere.csv"),
     ],
 )

@@ -31,3 +31,10 @@ def seed(text):
     if not text.isdecimal() or int(text) > LARGEST_SEED:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2**32 - 1")
     return int(text)
+
+
+def jobs(text):
+    """A number of fits at a time, -1 for all cores."""
+    if not re.fullmatch(r"-1|[1-9]\d*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more, nor -1 for all cores")
+    return int(text)

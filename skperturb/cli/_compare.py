@@ -1,5 +1,7 @@
 """``skperturb compare``: classifiers compared on a CSV of parts."""
 
+import datetime
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -11,13 +13,25 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from .. import PerturbArgmaxClassifier, PerturbSoftmaxClassifier
+from .. import PerturbArgmaxClassifier, PerturbSoftmaxClassifier, __version__
 from ..evaluation import compare_classifiers
 from ..noise import as_noise
-from ..parts._tabular import preprocessor, read_costs, read_parts, read_shares, shipped_parts
-from ._arguments import repeats_and_folds, rope, seed
-from ._output import check_outputs, comparison_json, write_text
+from ..parts import (
+    account,
+    check_classes,
+    check_outputs,
+    did_you_mean,
+    preprocessor,
+    rare_class_notes,
+    read_costs,
+    read_shares,
+    shipped_parts,
+    write_text,
+)
+from ._arguments import jobs, repeats_and_folds, rope, seed
+from ._output import comparison_json
 from ._progress import Progress
+from ._reading import add_options, read, refuse_few, refuse_unknown_class, refuse_without_file, say
 
 LANGUAGES = ("en", "ja")  # of the report
 # Repeats and folds: on the user's own parts, and on the data that ship with scikit-learn.
@@ -43,14 +57,9 @@ def add_to(commands):
         "standard error.",
     )
     parser.set_defaults(run=run)
-    parser.add_argument("parts", nargs="?", metavar="parts.csv", help="one row per part")
-    parser.add_argument("--target", metavar="COLUMN", help="the column that holds the class")
+    add_options(parser)
     parser.add_argument(
-        "--keep",
-        nargs="+",
-        default=[],
-        metavar="COLUMN",
-        help="use these columns although they look like identifiers",
+        "--time", metavar="COLUMN", help="when each part was made; it is no feature"
     )
     parser.add_argument(
         "--groups",
@@ -94,12 +103,10 @@ def add_to(commands):
     )
     parser.add_argument("--seed", type=seed, default=0, help="seed of the folds (0)")
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="fits at a time (1; -1 for all cores)"
+        "--jobs", type=jobs, metavar="N", help="fits at a time (1; -1 for all cores)"
     )
     parser.add_argument("--out", metavar="report.html", help="write a report there")
-    parser.add_argument(
-        "--lang", default="en", choices=LANGUAGES, help="language of the report (en)"
-    )
+    parser.add_argument("--lang", choices=LANGUAGES, help="language of the report (en)")
     parser.add_argument("--json", metavar="FILE", help="write the results there, too")
 
 
@@ -111,25 +118,23 @@ def run(options):
         raise ValueError("--estimators needs two different names, the baseline first.")
     check_outputs(
         {"--json": options.json, "--out": options.out},
-        (options.parts, options.cost, options.prevalence),
+        [*options.parts, options.cost, options.prevalence],
     )
     if options.out and not all(map(find_spec, ("jinja2", "matplotlib"))):
         raise ValueError("--out needs jinja2 and matplotlib: pip install 'skperturb[report]'.")
-    parts = _parts(options)
-    costs = None if options.cost is None else read_costs(options.cost)
-    shares = None if options.prevalence is None else read_shares(options.prevalence)
-    for note in parts.notes:
-        print(f"note: {note}", file=sys.stderr)
-    repeats, folds = options.cv or (QUICK_CV if options.parts is None else USUAL_CV)
+    if options.lang and not options.out:
+        raise ValueError("--lang is the language of the report; name its file with --out.")
+    parts, tables, notes = _read(options)
+    say(notes)
+    repeats, folds = _cv(options)
     progress = Progress(sys.stderr, len(estimators))
     result = compare_classifiers(
-        {name: make_pipeline(preprocessor(), model) for name, model in estimators.items()},
+        estimators,
         parts.features,
         parts.target.to_numpy(dtype=object).astype(str),
         **pairing,
-        cost_matrix=costs,
+        **tables,
         good=options.good,
-        prevalence=shares,
         groups=parts.groups,
         rope=options.rope,
         n_splits=folds,
@@ -143,16 +148,54 @@ def run(options):
             print(f"note: {name}, {count} of {repeats * folds} fits: {message}", file=sys.stderr)
     lots = "" if parts.groups is None else f" in {parts.groups.nunique()} lots"
     summary = (
-        f"{parts.name}: {len(parts.target)} parts{lots}, {parts.features.shape[1]} features, "
+        f"{parts.source}: {len(parts.target)} parts{lots}, {parts.features.shape[1]} features, "
         f"{parts.target.nunique()} classes; {repeats} x {folds}-fold cross-validation, "
         f"seed {options.seed}"
     )
     # Files first: what standard output cannot show is not lost.
     if options.json:
-        write_text(options.json, comparison_json(summary, result))
+        write_text(options.json, comparison_json(summary, result, notes))
     if options.out:
-        write_text(options.out, result.to_html(lang=options.lang, title=parts.name))
+        reading = {
+            "command": options.command,
+            "date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
+            "version": f"skperturb {__version__}",
+            "notes": account(notes),
+        }
+        title = ", ".join(map(os.path.basename, parts.source.split(", ")))
+        page = result.to_html(lang=options.lang or "en", title=title, reading=reading)
+        write_text(options.out, page)
     print(summary, result, sep="\n\n", flush=True)
+
+
+def _cv(options):
+    return options.cv or (USUAL_CV if options.parts else QUICK_CV)
+
+
+def _read(options):
+    """The parts, the tables of costs and shares by the names of their parameters, and notes."""
+    if not options.parts:
+        names = ["target", "keep", "drop", "numeric", "categories", "groups", "time"]
+        refuse_without_file(options, [*names, "encoding", "sheet"])
+        parts = shipped_parts()
+    else:
+        parts = read(options, groups=options.groups, time=options.time)
+        refuse_few(parts)
+    classes = set(parts.target)
+    refuse_unknown_class("--good", options.good, classes)
+    notes = [*parts.notes, *rare_class_notes(parts.target, _cv(options)[1])]
+    tables = {}
+    if options.cost is not None:
+        costs = read_costs(options.cost)
+        check_classes(costs.matrix.index, classes, costs.source, "--cost")
+        tables["cost_matrix"] = costs.matrix
+        notes += costs.notes
+    if options.prevalence is not None:
+        shares = read_shares(options.prevalence)
+        check_classes(shares.shares.index, classes, shares.source, "--prevalence")
+        tables["prevalence"] = shares.shares
+        notes += shares.notes
+    return parts, tables, notes
 
 
 def _pairing(options):
@@ -168,24 +211,24 @@ def _pairing(options):
     return [*baselines, candidate], {"candidate": candidate}
 
 
-def _parts(options):
-    if options.parts is None:
-        for option in ("target", "keep", "groups"):
-            if getattr(options, option):
-                raise ValueError(f"--{option} names a column of a CSV file, but no file is given.")
-        return shipped_parts()
-    if options.target is None:
-        raise ValueError("Name the column that holds the class with --target COLUMN.")
-    return read_parts(options.parts, options.target, options.keep, options.groups)
-
-
 def _estimator(name):
+    """A pipeline by its name; what cannot be fitted is refused here, before any fit."""
     kind, colon, noise = name.partition(":")
     if kind not in ESTIMATORS or (colon and not (noise and kind.startswith("perturb_"))):
         raise ValueError(
-            f"{name!r} is no estimator; use some of {', '.join(ESTIMATORS)}, the perturb ones also "
-            "as perturb_argmax:logistic with the name of a noise."
+            f"{name!r} is no estimator{did_you_mean(kind, ESTIMATORS)[:-1]}; use some of "
+            f"{', '.join(ESTIMATORS)}, the perturb ones also as perturb_argmax:logistic with the "
+            "name of a noise."
         )
-    if not noise:
-        return ESTIMATORS[kind]()
-    return ESTIMATORS[kind](as_noise(noise))
+    if noise:
+        law = as_noise(noise)
+        if law.bounded and kind == "perturb_argmax":
+            raise ValueError(
+                f"{name!r} cannot be fitted: its noise is bounded, so that a class may have "
+                f"probability zero; use 'perturb_softmax:{noise}' instead."
+            )
+        model = ESTIMATORS[kind](law)
+    else:
+        model = ESTIMATORS[kind]()
+    # Trees take no sparse features.
+    return make_pipeline(preprocessor(sparse=kind != "gradient_boosting"), model)

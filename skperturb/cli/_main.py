@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A name that the terminal cannot show is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
+    options.command = shlex.join(["skperturb", *(sys.argv[1:] if arguments is None else arguments)])
     try:
         options.run(options)
     except ValueError as error:
@@ -44,8 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that refuses with one sentence."""
+
+    def error(self, message):
+        sentence = message.removeprefix("argument ")
+        self.exit(UNUSABLE, f"skperturb: {sentence} ('{self.prog} --help' lists the options)\n")
+
+
 def _parser():
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="skperturb",
         description="Classifiers whose probabilities come from noise on the scores.",
     )

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -386,6 +386,7 @@ class Comparison:
         *,
         lang: str = "en",
         title: str | None = None,
+        reading: Mapping[str, Any] | None = None,
     ) -> str:
         """Write the comparison as one self-contained HTML page.
 
@@ -401,6 +402,9 @@ class Comparison:
             Language of the page.
         title : str, default=None
             Heading of the page; None for a standard one.
+        reading : dict, default=None
+            How the data were read, shown at the end of the page: the texts "command", "date" and
+            "version", and "notes", a list of texts.
 
         Returns
         -------
@@ -416,7 +420,7 @@ class Comparison:
         """
         from ._report import report_html
 
-        page = report_html(self, lang=lang, title=title)
+        page = report_html(self, lang=lang, title=title, reading=reading)
         if path is not None:
             Path(path).write_text(page, encoding="utf-8")
         return page

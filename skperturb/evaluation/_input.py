@@ -1,5 +1,7 @@
 """Labels, probabilities and weights that a user gave: checked before anything is computed."""
 
+from numbers import Number
+
 import numpy as np
 import pandas as pd
 from sklearn.utils import column_or_1d
@@ -12,15 +14,27 @@ HALF_PRECISION = 1e-2  # the rounding of numbers with 16 bits, summed over many 
 
 
 def check_labels(values, name):
-    """Labels as a one-dimensional array, none of them missing."""
+    """Labels as a one-dimensional array that keeps each of them, none of them missing."""
+    if getattr(values, "ndim", 1) == 1:
+        missing = pd.isna(pd.Series(values)) if not hasattr(values, "dtype") else pd.isna(values)
+        if missing.any():
+            raise ValueError(
+                f"{name} is missing for {missing.sum()} rows: fill it in or leave those rows out."
+            )
+        # scikit-learn makes floats of pandas' nullable integers and truth values.
+        dtype = getattr(values, "dtype", None)
+        if hasattr(dtype, "numpy_dtype") and hasattr(values, "to_numpy"):
+            values = values.to_numpy(dtype=dtype.numpy_dtype)
+        elif isinstance(dtype, pd.api.extensions.ExtensionDtype):
+            values = np.asarray(values)
     values = column_or_1d(values)
-    missing = pd.isna(values)
-    if missing.any():
-        raise ValueError(
-            f"{name} is missing for {missing.sum()} rows: fill it in or leave those rows out."
-        )
-    if pd.api.types.is_extension_array_dtype(values):
-        values = np.asarray(values.to_numpy())
+    if values.dtype == object:
+        kinds = {"a number" if isinstance(label, Number) else "text" for label in values}
+        if len(kinds) > 1:
+            raise ValueError(
+                f"{name} mixes numbers and texts as labels: make all of them texts, as in "
+                "y.astype(str)."
+            )
     return values
 
 

@@ -15,7 +15,7 @@ MAX_ESTIMATORS = 4  # with pictures of their own: more make a page that nobody r
 SMALLEST_P = 1e-4  # smaller p-values are shown as less than this
 
 
-def report_html(comparison, *, lang="en", title=None):
+def report_html(comparison, *, lang="en", title=None, reading=None):
     """What :meth:`~skperturb.evaluation.Comparison.to_html` returns."""
     try:
         import jinja2
@@ -32,12 +32,12 @@ def report_html(comparison, *, lang="en", title=None):
     page = environment.from_string(template).render(
         t=texts,
         title=texts["title"] if title is None else title,
-        sections=_sections(comparison, texts),
+        sections=_sections(comparison, texts, reading),
     )
     return printable(page, allowed="\t\n")
 
 
-def _sections(comparison, texts):
+def _sections(comparison, texts, reading=None):
     """What the page shows, in order: dicts of headings, paragraphs, tables and figures."""
     table = comparison.table
     names = list(dict.fromkeys(name for pair in comparison.pairs for name in pair))
@@ -108,8 +108,21 @@ def _sections(comparison, texts):
         },
         _method(comparison, table, texts),
     ]
+    if reading is not None:
+        sections.append(_reading(reading, texts))
     parts = ("verdicts", "notes", "entries", "figures", "tables")
     return [dict.fromkeys(parts, ()) | section for section in sections]
+
+
+def _reading(reading, texts):
+    """How the file was read, and by which command."""
+    facts = ("command", "date", "version")
+    return {
+        "id": "reading",
+        "heading": texts["section_reading"],
+        "entries": [(texts[f"reading_{fact}"], reading[fact]) for fact in facts if fact in reading],
+        "notes": list(reading.get("notes", ())) or [texts["reading_nothing"]],
+    }
 
 
 def _left_out(names, texts):

@@ -1,0 +1,82 @@
+"""The classes of the parts: whether a column can be the class, and names to look at."""
+
+import re
+
+import pandas as pd
+
+from ._notes import Note, counted, listed, same_name
+
+_BROKEN = re.compile(r"[+-]?\d*[.,]\d*[1-9]\d*([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d*)?([eE][+-]?\d+)?|[+-]?[.,]\d+")
+# More different numbers than this are taken for a measurement.
+_MOST_NUMBERS = 50
+# Numbers as classes are said from this count on.
+_MANY_NUMBERS = 10
+# Different names than half of the parts, of 20 at least, are taken for an identifier.
+_FEWEST_NAMES = 20
+
+
+def check_target(labels: pd.Series, target: str, source: str) -> list[Note]:
+    """Refuse a column that cannot be the class, with a sentence that says why."""
+    counts = labels.value_counts()
+    if len(counts) < 2:
+        found = f"only the class {counts.index[0]!r}" if len(counts) else "no value at all"
+        raise ValueError(f"Column {target!r} of {source} has {found}; a comparison needs two.")
+    numbers = [name for name in counts.index if _NUMBER.fullmatch(name)]
+    all_numbers = len(numbers) == len(counts)
+    broken = all_numbers and any(map(_BROKEN.fullmatch, numbers))
+    if broken and len(counts) > min(_MANY_NUMBERS, len(labels) / 4):
+        raise ValueError(
+            f"Column {target!r} of {source} holds {len(counts)} different decimal numbers; the "
+            "target must be a class, such as a defect's name."
+        )
+    if len(counts) > len(labels) / 2 and len(counts) >= _FEWEST_NAMES:
+        raise ValueError(
+            f"Column {target!r} of {source} has {len(counts)} different values in {len(labels)} "
+            "rows: it looks like an identifier, not a class."
+        )
+    if all_numbers and len(counts) > _MOST_NUMBERS:
+        raise ValueError(
+            f"Column {target!r} of {source} holds {len(counts)} different numbers: it looks like a "
+            "measurement, not a class."
+        )
+    if all_numbers and len(counts) > _MANY_NUMBERS:
+        text = f"the class {target!r} is a number with {len(counts)} different values; is it right?"
+        return [Note("target", target, (), text)]
+    return []
+
+
+def label_notes(labels: pd.Series, target: str, raw: pd.Series) -> list[Note]:
+    """Name classes that differ in nothing but case, width or spaces, or did so in the file."""
+    counts = labels.value_counts()
+    alike = {}
+    for name in counts.index:
+        alike.setdefault(same_name(name), []).append(name)
+    notes = []
+    if raw.nunique() > len(counts):
+        spaced = int((raw != labels).sum())
+        text = f"spaces around {counted(spaced, 'class name')} of {target!r} were taken off"
+        notes.append(Note("spaces", target, (), text))
+    for names in alike.values():
+        if len(names) > 1:
+            shown = ", ".join(f"{name!r} ({counts[name]})" for name in sorted(names))
+            text = (
+                f"the classes {shown} of {target!r} differ only in case, width or spaces; they are "
+                "kept apart"
+            )
+            notes.append(Note("labels", target, (), text))
+    return notes
+
+
+def rare_class_notes(labels: pd.Series, n_folds: int) -> list[Note]:
+    """Name classes of which not every fold can have a part."""
+    counts = labels.value_counts()
+    rare = [name for name in counts.index if counts[name] < n_folds]
+    if not rare:
+        return []
+    shown = listed([f"{name} ({counts[name]})" for name in rare])
+    text = (
+        f"{counted(len(rare), 'class')[:-1] + 'es' if len(rare) > 1 else '1 class'} "
+        f"with fewer parts than folds ({n_folds}): {shown}; some folds have none to test"
+    )
+    return [Note("rare classes", None, (), text)]
