@@ -1,6 +1,6 @@
 """What the probabilities are worth: accuracy, consistency and cost, each beside its bar.
 
-Published 30-digit probabilities are compared where their file is at hand:
+Published 30-digit probabilities are compared, those of the tests or of another file:
 
     python benchmarks/accuracy.py [probabilities.json]
 
@@ -9,7 +9,6 @@ off by up to 2e-8 themselves; the closed integral for two classes, below them, i
 """
 
 import json
-import os
 import sys
 import time
 import tracemalloc
@@ -20,13 +19,11 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit
 
-from skperturb import PerturbArgmax, PerturbSoftmax
-from skperturb._engine._interpolant import interpolant
-from skperturb._engine._kernels import make_kernel
-from skperturb._engine._thin_table import build_table
+from skperturb import PerturbArgmax, PerturbSoftmax, cache
+from skperturb._engine import make_kernel
 from skperturb.noise import StudentT, as_noise
 
-DATA = Path(os.environ.get("SKPERTURB_DATA", Path(__file__).parents[2] / "shared" / "data"))
+REFERENCE = Path(__file__).parents[1] / "tests" / "reference_probabilities.json"
 NOISES = (
     *("gaussian", "gumbel", "gumbel_min", "logistic", "laplace", "exponential", "uniform"),
     *("student_t", StudentT(1.5), "cauchy", stats.norm()),
@@ -36,7 +33,7 @@ MODELS += [PerturbSoftmax(noise, temperature=tau) for noise in NOISES for tau in
 
 
 def main():
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA.parent / "reference/probabilities.json"
+    path = Path(sys.argv[1]) if sys.argv[1:] else REFERENCE
     if path.exists():
         references(json.loads(path.read_text())["cases"])
     else:
@@ -142,8 +139,7 @@ def cost():
     )
     rng = np.random.default_rng(0)
     for noise in ("gaussian", "logistic", "gumbel_min", "laplace", "student_t"):
-        build_table.cache_clear()
-        interpolant.cache_clear()
+        cache.clear()
         start = time.perf_counter()
         make_kernel(as_noise(noise), 3)
         built = time.perf_counter() - start
