@@ -31,6 +31,7 @@ _FURTHEST = 1e25  # or here, in units of the scale
 _BESIDE = np.array([-0.9998, 0.9998])
 _LOOKS = np.append(NODES, _BESIDE)
 _AT_ENDS = np.polynomial.chebyshev.chebvander(_BESIDE, POINTS - 1).T
+_AT_POINT = -1e5  # log distance of a point from itself
 _ACCURATE = 1e-8  # error of p that is worth a warning
 _GAUSS, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _PATIENCE = 5.0  # seconds of processor time before a preparation says that it is slow
@@ -169,7 +170,7 @@ class Interpolant:
             where |= exact & (log_step <= np.log(chart.width))
             if where.any():
                 with np.errstate(divide="ignore"):
-                    t = np.where(exact, log_step, np.log(np.abs(distance)))
+                    t = np.where(exact, np.maximum(log_step, _AT_POINT), np.log(np.abs(distance)))
                 yield chart, where, t[where]
 
     def log_hazard_slope(self, origin, lag, step, log_step):
