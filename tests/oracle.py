@@ -33,43 +33,45 @@ def argmax_probabilities(law, scores, points=(), step=1 / 32):
     return out
 
 
-def softmax_probabilities(law, scores, temperature=1.0, points=(), step=1 / 16):
-    """E softmax((scores + noise) / temperature), by the law of noise + temperature * Gumbel.
+def softmax_of_two(law, difference, temperature=1.0, points=()):
+    """E expit((difference + noise - noise') / temperature).
 
-    Its CDF is E F(x - temperature * G): smooth in G but where F passes one of the points.
+    The difference of two Gumbel variables is logistic: so it is the mean over a logistic variable
+    of P(noise + difference + temperature * logistic > noise'), which is smooth but at 0.
     """
-    scores = np.asarray(scores, dtype=float)
-    points = np.append(points, law.median())
-    near = np.subtract.outer(points, -scores).ravel()
-    steps = temperature * np.concatenate([np.arange(0, 8, 1.0), 8 * 1.6 ** np.arange(0, 75)])
-    edges = np.unique(
-        np.concatenate([near, *(np.add.outer(near, s * steps).ravel() for s in (-1, 1))])
-    )
-    edges = edges[(edges > scores.min() + law.ppf(1e-14) - 6 * temperature)]
-    nodes, node_weights = np.polynomial.legendre.leggauss(12)
-    half = np.diff(edges)[:, None] / 2
-    z = (edges[:-1, None] + half * (nodes + 1)).ravel()
-    cdf, pdf = np.array([_noisy(law, z - s, temperature, points, step) for s in scores]).swapaxes(
-        0, 1
-    )
-    rest = np.array([np.delete(cdf, i, axis=0).prod(axis=0) for i in range(len(scores))])
-    return (pdf * rest) @ (half * node_weights).ravel()
+    abscissae, _, weights = tanh_sinh(1 / 8)
+    middle = -difference / temperature
+    total = 0.0
+    for low, high in ((min(middle, 0) - 40, middle), (middle, max(middle, 0) + 40)):
+        at = low + (high - low) * abscissae
+        density = 0.25 / np.cosh(at / 2) ** 2
+        for x, weight in zip(at, (high - low) * weights * density, strict=True):
+            if weight > 1e-14:
+                shift = difference + temperature * x
+                total += weight * argmax_probabilities(law, [shift, 0.0], points, 1 / 16)[0]
+    return total
 
 
-def _noisy(law, x, temperature, points, step):
-    """CDF and density of noise + temperature * Gumbel."""
+def softmax_probabilities(law, scores, temperature=1.0, points=(), step=1 / 32):
+    """E softmax((scores + noise) / temperature) for noise that spans few temperatures.
+
+    By the law of noise + temperature * Gumbel, a mean over u = F(noise).
+    """
     abscissae, distances, weights = tanh_sinh(step)
-    lowest, highest = -4.0, 36.0
-    cuts = np.clip((x[:, None] - points) / temperature, lowest, highest)
-    inner = np.tile([lowest, 0.0, 4.0, highest], (len(x), 1))
-    cuts = np.sort(np.column_stack([cuts, inner]), axis=1)
-    cdf, pdf = np.zeros(len(x)), np.zeros(len(x))
-    for low, high in zip(cuts.T[:-1], cuts.T[1:], strict=True):
-        wide = high > low
-        low, width = low[wide, None], (high - low)[wide, None]
-        # Counted from the nearer end, so that it does not lose its digits there.
-        g = np.where(abscissae < 0.5, low + width * abscissae, low + width - width * distances)
-        mass = width * weights * np.exp(-g - np.exp(-g)) * law.cdf(x[wide, None] - temperature * g)
-        cdf[wide] += mass.sum(axis=1)
-        pdf[wide] += (mass * np.expm1(-g)).sum(axis=1) / temperature
-    return cdf, pdf
+    cuts = np.unique(np.concatenate([[0.0], law.cdf(np.asarray(points)), [0.5, 1.0]]))
+    noise, mass = [], []
+    for low, high in zip(cuts[:-1], cuts[1:], strict=True):
+        width = high - low
+        lower = law.ppf(np.minimum(low + width * abscissae, high))
+        upper = law.isf((1 - high) + width * distances)
+        noise.append(lower if low < 0.5 else upper)
+        mass.append(width * weights)
+    noise, mass = np.concatenate(noise), np.concatenate(mass)
+    scores = np.asarray(scores, dtype=float)
+    z = scores.min() + law.median() + temperature * np.arange(-8, 60, 0.05)
+    cdf, pdf = np.empty((len(scores), len(z))), np.empty((len(scores), len(z)))
+    for i, score in enumerate(scores):
+        g = np.exp(-np.clip((z[:, None] - score - noise) / temperature, -700, 700))
+        cdf[i], pdf[i] = np.exp(-g) @ mass, (g * np.exp(-g)) @ mass / temperature
+    rest = np.array([np.delete(cdf, i, axis=0).prod(axis=0) for i in range(len(scores))])
+    return (pdf * rest).sum(axis=1) * 0.05 * temperature

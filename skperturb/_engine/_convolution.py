@@ -15,7 +15,7 @@ import numpy as np
 from .._cache import remembered
 from ..noise import Gumbel, Law, has_thin_tails, interquartile_range
 from ._interpolant import interpolant
-from ._panels import Panels, joined, pieces_between, plain_pieces, resolve, steep_pieces, taken
+from ._panels import Panels, joined, pieces_between, plain_pieces, points_of, resolve, steep_pieces, taken
 
 # Spacing of the trapezoid rule in units of the smoother variable's scale. The integrands are
 # analytic in a strip, where the rule converges exponentially: 1e-15 at this spacing.
@@ -263,12 +263,16 @@ class RoughConvolution(_Convolution):
 
     def _integrate(self, x):
         """log E F(x - temperature * g), and log of E f(..) over that, f the noise's density."""
-        nodes = resolve(
-            self._panels(x),
-            len(x),
-            lambda points: self._evaluated(x, points),
-            lambda nodes: [np.column_stack(nodes[1:])],
-        )
+        panels = self._panels(x)
+        if self._noise.steep:
+            nodes = resolve(
+                panels,
+                len(x),
+                lambda points: self._evaluated(x, points),
+                lambda nodes: [np.column_stack(nodes[1:])],
+            )
+        else:
+            nodes = self._evaluated(x, points_of(panels))
         row, start = nodes.row, np.searchsorted(nodes.row, np.arange(len(x)))
         below, above, density = (_log_sums(terms, start, row) for terms in nodes[1:])
         # Near 1 the average has lost what matters, how far it is from 1.

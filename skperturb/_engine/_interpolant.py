@@ -23,14 +23,16 @@ _SMALLEST = 1e-15  # panel, in units of the scale
 _KINK = 1e-7  # a smaller panel than this has a kink
 _BEFORE_CHART = 3  # times a panel next to a kink is halved before it is held to be not smooth
 # Halving a panel is of no use if both halves have more than this share of its misfit, once if that
-# is less than so many tolerances, and twice in a row otherwise.
-_STALLED, _SMALL_NOISE = 0.6, 100.0
+# is less than so many tolerances, or where the log CDF is so near to 0 that 1 - CDF has lost digits,
+# and twice in a row otherwise.
+_STALLED, _SMALL_NOISE, _NEAR_ONE = 0.6, 100.0, -1e-6
 _TAIL = 1e-300  # the panels end at this quantile,
 _FURTHEST = 1e25  # or here, in units of the scale
 # Where a panel is looked at: its nodes, and between the outermost of them and the ends.
 _BESIDE = np.array([-0.9998, 0.9998])
 _LOOKS = np.append(NODES, _BESIDE)
 _AT_ENDS = np.polynomial.chebyshev.chebvander(_BESIDE, POINTS - 1).T
+_AT_POINT = -1e5  # log distance of a point from itself
 _ACCURATE = 1e-8  # error of p that is worth a warning
 _SMOOTH_BY_THEN = 5  # halvings
 _ROUNDING = 1e-15  # of a CDF, and a bit more
@@ -164,7 +166,7 @@ class Interpolant(Law):
             where |= exact & (log_step <= np.log(chart.width))
             if where.any():
                 with np.errstate(divide="ignore"):
-                    t = np.where(exact, log_step, np.log(np.abs(distance)))
+                    t = np.where(exact, np.maximum(log_step, _AT_POINT), np.log(np.abs(distance)))
                 yield chart, where, t[where]
 
     def log_hazard_slope(self, origin, lag, step, log_step):
@@ -232,7 +234,8 @@ class Interpolant(Law):
             stalled = misfit > _STALLED * before
             stalled &= np.roll(stalled, len(stalled) // 2)
             stalls = np.where(stalled, stalls + 1, 0)
-            fits = (misfit <= 1) | (stalls >= np.where(misfit < _SMALL_NOISE, 1, 2))
+            expected = (misfit < _SMALL_NOISE) | (largest > _NEAR_ONE)
+            fits = (misfit <= 1) | (stalls >= np.where(expected, 1, 2))
             middle = (left + right) / 2
             smallest = np.maximum(_SMALLEST * self.scale, 4 * np.spacing(np.abs(middle)))
             rough = ~fits & ((right - left < smallest) | np.isnan(largest))

@@ -39,9 +39,9 @@ def taken(arrays, which):
 
 
 def joined(parts):
-    """A namedtuple of arrays, from several of them."""
+    """A namedtuple of arrays, from several of them; None where any has None."""
     columns = zip(*parts, strict=True)
-    return type(parts[0])(*(None if c[0] is None else np.concatenate(c) for c in columns))
+    return type(parts[0])(*(None if any(a is None for a in c) else np.concatenate(c) for c in columns))
 
 
 def points_of(panels):

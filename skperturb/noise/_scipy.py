@@ -96,12 +96,24 @@ class ScipyNoise(Noise):
 
     def _logcdf(self, z):
         # Where scipy has only the log of the CDF, its digits are gone near 1.
-        log_cdf = self._call("logcdf", z)
-        return np.where(log_cdf < -0.5, log_cdf, log_complement(self._call("logsf", z)))
+        return self._of_either_side("logcdf", "logsf", z)
 
     def _logsf(self, z):
-        log_sf = self._call("logsf", z)
-        return np.where(log_sf < -0.5, log_sf, log_complement(self._call("logcdf", z)))
+        return self._of_either_side("logsf", "logcdf", z)
+
+    def _of_either_side(self, name, other, z):
+        """A log probability, by that of the other side where it is near 1."""
+        z = np.asarray(z, dtype=float)
+        out = np.array(self._call(name, z))
+        near_one = ~(out < -0.5)
+        out[near_one] = log_complement(self._call(other, z[near_one]))
+        return out
+
+    def logcdf_and_hazard(self, x):
+        """Both at once: some distributions of scipy take milliseconds for a CDF."""
+        log_cdf, log_pdf = self.logcdf(x), self.logpdf(x)
+        impossible = np.isneginf(log_pdf)
+        return log_cdf, np.where(impossible, -np.inf, log_pdf - np.where(impossible, 0.0, log_cdf))
 
     def _ppf(self, q):
         return self._call("ppf", q)
