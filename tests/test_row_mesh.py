@@ -44,7 +44,7 @@ def test_closed_forms_of_two_classes(law, closed_form):
     assert_allclose(of_two(law), closed_form(GAPS), atol=ABSOLUTE, rtol=RELATIVE)
 
 
-@pytest.mark.parametrize("n_classes", [3, 5, 12, 20, 100])
+@pytest.mark.parametrize("n_classes", [3, 5, 12, 20])
 @pytest.mark.parametrize("law", [*SMOOTH, *ROUGH], ids=repr)
 def test_log_p_is_the_same_on_the_mesh_of_one_class_and_of_all(law, n_classes):
     rng = np.random.default_rng(n_classes)

@@ -15,13 +15,23 @@ import numpy as np
 from .._cache import remembered
 from ..noise import Gumbel, Law, has_thin_tails, interquartile_range
 from ._interpolant import interpolant
-from ._panels import Panels, joined, pieces_between, plain_pieces, points_of, resolve, steep_pieces, taken
+from ._panels import (
+    Panels,
+    joined,
+    pieces_between,
+    plain_pieces,
+    points_of,
+    resolve,
+    steep_pieces,
+    taken,
+)
 
 # Spacing of the trapezoid rule in units of the smoother variable's scale. The integrands are
 # analytic in a strip, where the rule converges exponentially: 1e-15 at this spacing.
 _SPACING = 0.2
 # The nodes stop where the smoother variable's tail falls below this probability.
 _TAIL = 1e-300
+_LEFT_TAIL = 1e-290  # the same for a noise that is averaged to the left of that, too
 # Points evaluated at once. Neighbours share the nodes that matter to them, so few are best.
 _BLOCK = 256
 _IMPOSSIBLE = -1e5
@@ -242,7 +252,8 @@ class RoughConvolution(_Convolution):
             self._breaks = np.arange(noise.ppf(_TAIL), noise.isf(_TAIL) + spacing, spacing)
         if thin:
             # Beyond, the right tail is log-linear, and the left one too improbable to matter.
-            low = self.ppf(_TAIL)
+            # To the left of that the noise's CDF itself has no digits any more.
+            low = max(self.ppf(_TAIL), float(noise.ppf(_LEFT_TAIL)))
             high = noise.isf(_TAIL) + _HIGHEST * temperature
         else:
             # Beyond, the convolution moves the noise by the mean of the Gumbel variable.

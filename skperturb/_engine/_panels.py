@@ -41,7 +41,9 @@ def taken(arrays, which):
 def joined(parts):
     """A namedtuple of arrays, from several of them; None where any has None."""
     columns = zip(*parts, strict=True)
-    return type(parts[0])(*(None if any(a is None for a in c) else np.concatenate(c) for c in columns))
+    return type(parts[0])(
+        *(None if any(a is None for a in c) else np.concatenate(c) for c in columns)
+    )
 
 
 def points_of(panels):
@@ -126,27 +128,26 @@ def _halved(panels):
 
 def _unresolved(row, n_rows, blocks, before):
     """Which panels are to be halved, and the rows' integrals over those that are not, in logs."""
-    bad, after = np.zeros(len(row), dtype=bool), []
-    details = []
-    for k, exponent in enumerate(blocks):
-        values = exponent.reshape(len(row), POINTS, -1) - np.log(_WEIGHTS / 2)[:, None]
-        peak = values.max(axis=1)
-        peak = np.where(np.isfinite(peak), peak, -np.inf)
-        values = np.exp(values - np.where(np.isfinite(peak), peak, 0.0)[:, None])
-        tail = np.abs(np.matmul(_LAST_TWO, values)).sum(axis=1)
-        with np.errstate(divide="ignore"):
-            integral = peak + np.log(np.matmul(_WEIGHTS / 2, values))
-            error = peak + 2 * np.log(tail)
-        whole = _row_log_sums(integral, row, n_rows)
-        if before is not None:
-            whole = np.logaddexp(whole, before[k])
-        allowed = np.maximum(whole, -1e300)[row] + np.log(_SHARE)
-        bad |= np.any(error > allowed, axis=1)
-        details.append(integral)
-    for k, integral in enumerate(details):
-        kept = _row_log_sums(np.where(bad[:, None], -np.inf, integral), row, n_rows)
-        after.append(kept if before is None else np.logaddexp(kept, before[k]))
-    return bad, after
+    integrals, errors = zip(
+        *(_integrals(block.reshape(len(row), POINTS, -1)) for block in blocks), strict=True
+    )
+    integral, error = np.concatenate(integrals, axis=1), np.concatenate(errors, axis=1)
+    if before is None:
+        before = np.full((n_rows, integral.shape[1]), -np.inf)
+    whole = np.logaddexp(_row_log_sums(integral, row, n_rows), before)
+    bad = np.any(error > np.maximum(whole, -1e300)[row] + np.log(_SHARE), axis=1)
+    kept = np.where(bad[:, None], -np.inf, integral)
+    return bad, np.logaddexp(_row_log_sums(kept, row, n_rows), before)
+
+
+def _integrals(exponent):
+    """Logs of the integrals over panels, and of their errors: (n_panels, m) each."""
+    values = exponent - np.log(_WEIGHTS / 2)[:, None]
+    peak = values.max(axis=1)
+    values = np.exp(values - np.where(np.isfinite(peak), peak, 0.0)[:, None])
+    tail = np.abs(np.matmul(_LAST_TWO, values)).sum(axis=1)
+    with np.errstate(divide="ignore"):
+        return peak + np.log(np.matmul(_WEIGHTS / 2, values)), peak + 2 * np.log(tail)
 
 
 def _row_log_sums(terms, row, n_rows):
