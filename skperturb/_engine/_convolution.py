@@ -250,15 +250,17 @@ class RoughConvolution(_Convolution):
             # No feature says where the integrand has its peak.
             spacing = 3 * self._noise.scale
             self._breaks = np.arange(noise.ppf(_TAIL), noise.isf(_TAIL) + spacing, spacing)
+        # To the left of that the noise's own CDF has no digits any more.
+        lowest = float(noise.ppf(_LEFT_TAIL)) if np.isinf(noise.support[0]) else -np.inf
         if thin:
             # Beyond, the right tail is log-linear, and the left one too improbable to matter.
-            # To the left of that the noise's CDF itself has no digits any more.
-            low = max(self.ppf(_TAIL), float(noise.ppf(_LEFT_TAIL)))
+            low = self.ppf(_TAIL)
             high = noise.isf(_TAIL) + _HIGHEST * temperature
         else:
             # Beyond, the convolution moves the noise by the mean of the Gumbel variable.
             high = _FURTHEST * max(self._noise.scale, temperature)
             low = -high if np.isinf(noise.support[0]) else self.ppf(_TAIL)
+        low = max(low, lowest)
         # Whether the left tail is the Gumbel's.
         self._steep_left = thin or bool(np.isfinite(noise.support[0]))
         self._thin, self.interior = thin, (low, high)

@@ -11,11 +11,11 @@ import numpy as np
 from ..noise import interquartile_range
 from ._panels import graded_mesh
 from ._row_mesh import DirectKernel, target_integral
-from ._translation import below_best, furthest, with_zero_sum
+from ._translation import LARGEST_SCORE, below_best, furthest, with_zero_sum
 
 # Tail probabilities from which on a heavy tail is a power of the distance to all digits, and down
-# to which it is integrated, at distances that do not overflow.
-_FAR_TAILS, _FAR = np.array([1e-150, 1e-250]), np.array([1e50, 1e100])
+# to which it is integrated, and the largest distances for that.
+_FAR_TAILS, _FAR = np.array([1e-200, 1e-250]), np.array([1e60, 1e90])
 _BLOCK_ELEMENTS = 1 << 17  # numbers in one work array
 _MOST_SINGLE = 8  # classes of a row that are integrated one by one; more share a mesh
 _POINTS, _ZOOMS = 33, 60  # at which the integrand is looked at, and how often at most
@@ -65,16 +65,18 @@ class Deep:
     def _within_range(self, delta):
         """Distances at which no tail probability underflows, and by how much log p is too large.
 
-        So far out a tail is a power of the distance, and the probability of a far class one too.
+        So far out a tail is a power of the distance, and the probability of a far class that power
+        of its own distance, whatever the distances of other far classes are.
         """
-        ends = np.minimum(self._law.isf(_FAR_TAILS), _FAR)
-        factor = np.maximum(delta.max(axis=1, keepdims=True) / ends[1], 1.0)
-        if np.all(factor == 1):
+        low, high = np.minimum(self._law.isf(_FAR_TAILS), _FAR)
+        if delta.max() <= low:
             return delta, np.zeros(delta.shape)
-        log_pdf = self._law.logpdf(ends)
-        power = (log_pdf[0] - log_pdf[1]) / np.log(ends[1] / ends[0]) - 1
-        moved = (delta > ends[0]) & (factor > 1)
-        return np.where(moved, delta / factor, delta), np.where(moved, power * np.log(factor), 0.0)
+        log_pdf = self._law.logpdf(np.array([low, high]))
+        power = (log_pdf[0] - log_pdf[1]) / np.log(high / low) - 1
+        share = np.log(high / low) / np.log(2 * LARGEST_SCORE / low)
+        steps = np.log(np.maximum(delta, low) / low)
+        near = np.where(steps > 0, low * np.exp(share * steps), delta)
+        return near, power * (1 - share) * steps
 
     def complete(self, log_p, delta, outside):
         """Put in log p (n, K) of the classes that are outside of a table, in place."""

@@ -35,6 +35,7 @@ _LOWEST = -1e6  # log of the smallest probability that a mesh is made for
 _BISECTIONS = 24
 # Log CDFs of the winning value: its median, and two between which it lies most of the time.
 _LEVELS = np.array([-3.0, -0.7, -0.05])
+_FAR = 2.0**40  # details from which on breaks are not rounded
 _CURVED = 2.0  # spacing of breaks for a law without kinks, in units of its scale
 _MOST_CURVED = 64
 
@@ -157,8 +158,10 @@ class DirectKernel:
         lag = np.tile(delta, len(law.features))
         breaks = features - lag
         if not law.kinks:
-            # A bump needs no break to the digit; those that fall together count once.
-            breaks = law.detail * np.round(breaks / law.detail)
+            # A bump needs no break to the digit; those that fall together count once. So far out
+            # that numbers are further apart than the bump is wide, it needs one.
+            rounded = law.detail * np.round(breaks / law.detail)
+            breaks = np.where(np.abs(breaks) < _FAR * law.detail, rounded, breaks)
         steep = np.broadcast_to(np.isin(features, list(law.steep)), breaks.shape)
         if steep.any():
             # An end so near to a steep point is moved there.
