@@ -1,5 +1,7 @@
 """Probabilities by tanh-sinh quadrature over u = F(noise): right where a density is infinite."""
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -23,7 +25,7 @@ def argmax_probabilities(law, scores, points=(), step=1 / 32):
         lag = np.delete(own - np.asarray(scores, dtype=float), i)
         breaks = np.concatenate([np.subtract.outer(points, lag).ravel(), points])
         cuts = np.unique(np.concatenate([[0.0], law.cdf(breaks), [0.5, 1.0]]))
-        for low, high in zip(cuts[:-1], cuts[1:], strict=True):
+        for low, high in pairwise(cuts):
             width = high - low
             if low < 0.5:
                 x = law.ppf(np.minimum(low + width * abscissae, high))
@@ -39,14 +41,19 @@ def softmax_of_two(law, difference, temperature=1.0, points=()):
     The difference of two Gumbel variables is logistic: so it is the mean over a logistic variable
     of P(noise + difference + temperature * logistic > noise'), which is smooth but at 0.
     """
-    abscissae, _, weights = tanh_sinh(1 / 8)
+    abscissae, _, weights = tanh_sinh(1 / 16)
+    points = np.asarray(points, dtype=float)
+    # That probability is not smooth where two points meet.
+    meet = (np.subtract.outer(points, points).ravel() - difference) / temperature
     middle = -difference / temperature
+    ends = np.array([middle - 42, middle, middle + 42])
+    cuts = np.unique(np.concatenate([ends, meet[np.abs(meet - middle) < 42]]))
     total = 0.0
-    for low, high in ((min(middle, 0) - 40, middle), (middle, max(middle, 0) + 40)):
+    for low, high in pairwise(cuts):
         at = low + (high - low) * abscissae
         density = 0.25 / np.cosh(at / 2) ** 2
         for x, weight in zip(at, (high - low) * weights * density, strict=True):
-            if weight > 1e-14:
+            if weight > 1e-13:
                 shift = difference + temperature * x
                 total += weight * argmax_probabilities(law, [shift, 0.0], points, 1 / 16)[0]
     return total
@@ -60,7 +67,7 @@ def softmax_probabilities(law, scores, temperature=1.0, points=(), step=1 / 32):
     abscissae, distances, weights = tanh_sinh(step)
     cuts = np.unique(np.concatenate([[0.0], law.cdf(np.asarray(points)), [0.5, 1.0]]))
     noise, mass = [], []
-    for low, high in zip(cuts[:-1], cuts[1:], strict=True):
+    for low, high in pairwise(cuts):
         width = high - low
         lower = law.ppf(np.minimum(low + width * abscissae, high))
         upper = law.isf((1 - high) + width * distances)

@@ -9,7 +9,7 @@ from skperturb import PerturbArgmax, PerturbSoftmax
 from skperturb._engine._interpolant import interpolant
 from skperturb.noise import from_scipy
 
-from .oracle import argmax_probabilities, softmax_of_two
+from .oracle import argmax_probabilities, softmax_of_two, softmax_probabilities
 
 REACHED = 1e-9  # error of p; 1e-7 is promised
 LAWS = {
@@ -52,9 +52,17 @@ def test_perturb_argmax(law, points, n_classes):
     assert_allclose(p, argmax_probabilities(law, scores, points), atol=REACHED)
 
 
+@pytest.mark.parametrize("n_classes", [2, 7])
 @pytest.mark.parametrize("name", ["gamma(.3)", "powerlaw", "arcsine", "dgamma", "semicircular"])
-def test_perturb_softmax(name):
+def test_perturb_softmax(name, n_classes):
     law, points = LAWS[name]
+    scores = np.array([0.5, 0.0, 0.13, -0.3, 0.77, -1.1, 0.131])[:n_classes]
+    p = PerturbSoftmax(from_scipy(law)).proba([scores])[0]
+    assert_allclose(p, softmax_probabilities(law, scores, 1.0, points), atol=REACHED)
+
+
+def test_perturb_softmax_of_a_wide_law():
+    law, points = LAWS["weibull_min"]
     p = PerturbSoftmax(from_scipy(law)).proba([[0.5, 0.0]])[0, 0]
     assert_allclose(p, softmax_of_two(law, 0.5, 1.0, points), atol=REACHED)
 

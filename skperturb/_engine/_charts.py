@@ -101,11 +101,11 @@ class Chart:
         Log CDF and log hazard; away from the lower end, the log density per log distance for both.
         """
         x = self.point + self.side * np.exp(t)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             t = np.log(np.abs(x - self.point))
             log_cdf, log_hazard = self._both(x)
-        if not self._at_end:
-            log_cdf = log_hazard = log_cdf + log_hazard + t
+            if not self._at_end:
+                log_cdf = log_hazard = log_cdf + log_hazard + t
         return t, np.stack([log_cdf, log_hazard], axis=-2)
 
     def _fit(self):

@@ -15,13 +15,23 @@ import numpy as np
 
 from ..noise import Discrete, Gumbel, ScipyNoise, has_thin_tails, interquartile_range
 from ._interpolant import interpolant
-from ._panels import Panels, joined, pieces_between, plain_pieces, points_of, resolve, steep_pieces, taken
+from ._panels import (
+    Panels,
+    joined,
+    pieces_between,
+    plain_pieces,
+    points_of,
+    resolve,
+    steep_pieces,
+    taken,
+)
 
 # Spacing of the trapezoid rule in units of the smoother variable's scale. The integrands are
 # analytic in a strip, where the rule converges exponentially: 1e-15 at this spacing.
 _SPACING = 0.2
 # The nodes stop where the smoother variable's tail falls below this probability.
 _TAIL = 1e-300
+_LEFT_TAIL = 1e-290  # the same for a noise that is averaged to the left of that, too
 # Points evaluated at once. Neighbours share the nodes that matter to them, so few are best.
 _BLOCK = 256
 _IMPOSSIBLE = -1e5
@@ -246,6 +256,8 @@ class RoughConvolution(_Convolution):
             # No feature says where the integrand has its peak.
             spacing = 3 * self._noise.scale
             self._breaks = np.arange(noise.ppf(_TAIL), noise.isf(_TAIL) + spacing, spacing)
+        # To the left of that the noise's own CDF has no digits any more.
+        lowest = float(noise.ppf(_LEFT_TAIL)) if np.isinf(noise.support[0]) else -np.inf
         if thin:
             # Beyond, the right tail is log-linear, and the left one too improbable to matter.
             low = self.ppf(_TAIL)
@@ -254,6 +266,7 @@ class RoughConvolution(_Convolution):
             # Beyond, the convolution moves the noise by the mean of the Gumbel variable.
             high = _FURTHEST * max(self._noise.scale, temperature)
             low = -high if np.isinf(noise.support[0]) else self.ppf(_TAIL)
+        low = max(low, lowest)
         # Whether the left tail is the Gumbel's.
         self._steep_left = thin or bool(np.isfinite(noise.support[0]))
         self._thin, self.interior = thin, (low, high)

@@ -23,8 +23,8 @@ _SMALLEST = 1e-15  # panel, in units of the scale
 _KINK = 1e-7  # a smaller panel than this has a kink
 _BEFORE_CHART = 3  # times a panel next to a kink is halved before it is held to be not smooth
 # Halving a panel is of no use if both halves have more than this share of its misfit, once if that
-# is less than so many tolerances, or where the log CDF is so near to 0 that 1 - CDF has lost digits,
-# and twice in a row otherwise.
+# is less than so many tolerances, or where the log CDF is so near to 0 that 1 - CDF has lost
+# digits, and twice in a row otherwise.
 _STALLED, _SMALL_NOISE, _NEAR_ONE = 0.6, 100.0, -1e-6
 _TAIL = 1e-300  # the panels end at this quantile,
 _FURTHEST = 1e25  # or here, in units of the scale
@@ -100,9 +100,9 @@ class Interpolant:
         self.error = self._disagreement()
         if self.error > _ACCURATE:
             warnings.warn(
-                f"Probabilities with this noise may be wrong by {self.error:.0e} per class, because "
-                "the density and the cumulative distribution function that it gives do not agree "
-                "better with each other.",
+                f"Probabilities with this noise may be wrong by {self.error:.0e} per class, "
+                "because the density and the cumulative distribution function that it gives do not "
+                "agree better with each other.",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -262,7 +262,9 @@ class Interpolant:
     def _put_on_charts(self, left, right, candidates):
         """Make charts of the panels that begin or end at a kink, and say which those are."""
         moved = np.zeros(len(left), dtype=bool)
-        for k in np.flatnonzero(candidates & (np.isin(left, self.kinks) | np.isin(right, self.kinks))):
+        for k in np.flatnonzero(
+            candidates & (np.isin(left, self.kinks) | np.isin(right, self.kinks))
+        ):
             point, side = (left[k], 1.0) if left[k] in self.kinks else (right[k], -1.0)
             chart = Chart(self._both, point, side, right[k] - left[k], self.support)
             self._charts.append(chart)

@@ -22,6 +22,7 @@ _LOG_WIDTHS = np.concatenate([[1.5, 1.5, 2, 3, 4, 6, 8, 8, 8, 8], 8 * 1.5 ** np.
 _LOG_EDGES = np.concatenate([[0], np.cumsum(_LOG_WIDTHS)])
 NEGLIGIBLE_DEPTH = 40.0  # exp(-40) = 4e-18: so far towards a steep point, in log distance
 _ROUNDS = 40  # of halving panels that do not resolve an integrand
+_PATIENT = 6  # rounds in which the number of such panels may grow
 _SHARE = 1e-13  # of a row's integral that a panel may be wrong by
 
 # Panels: a point of panel k lies at origin - lag + side * distance(u), low <= u <= high, with
@@ -41,7 +42,9 @@ def taken(arrays, which):
 def joined(parts):
     """A namedtuple of arrays, from several of them; None where any has None."""
     columns = zip(*parts, strict=True)
-    return type(parts[0])(*(None if any(a is None for a in c) else np.concatenate(c) for c in columns))
+    return type(parts[0])(
+        *(None if any(a is None for a in c) else np.concatenate(c) for c in columns)
+    )
 
 
 def points_of(panels):
@@ -104,12 +107,14 @@ def resolve(panels, n_rows, evaluate, integrands):
     namedtuple
         What `evaluate` gives for all points, in the order of their rows.
     """
-    done, total = [], None
-    for _ in range(_ROUNDS):
+    done, total, before = [], None, np.inf
+    for number in range(_ROUNDS):
         points = evaluate(points_of(panels))
         bad, total = _unresolved(panels.row, n_rows, list(integrands(points)), total)
-        if not bad.any():
+        # Where halving makes ever more panels, the integrand itself is no smoother: that is rounding.
+        if not bad.any() or (number >= _PATIENT and bad.sum() > 1.4 * before):
             break
+        before = bad.sum()
         if not bad.all():
             done.append(taken(points, np.repeat(~bad, POINTS)))
         panels = _halved(taken(panels, bad))
@@ -126,27 +131,26 @@ def _halved(panels):
 
 def _unresolved(row, n_rows, blocks, before):
     """Which panels are to be halved, and the rows' integrals over those that are not, in logs."""
-    bad, after = np.zeros(len(row), dtype=bool), []
-    details = []
-    for k, exponent in enumerate(blocks):
-        values = exponent.reshape(len(row), POINTS, -1) - np.log(_WEIGHTS / 2)[:, None]
-        peak = values.max(axis=1)
-        peak = np.where(np.isfinite(peak), peak, -np.inf)
-        values = np.exp(values - np.where(np.isfinite(peak), peak, 0.0)[:, None])
-        tail = np.abs(np.matmul(_LAST_TWO, values)).sum(axis=1)
-        with np.errstate(divide="ignore"):
-            integral = peak + np.log(np.matmul(_WEIGHTS / 2, values))
-            error = peak + 2 * np.log(tail)
-        whole = _row_log_sums(integral, row, n_rows)
-        if before is not None:
-            whole = np.logaddexp(whole, before[k])
-        allowed = np.maximum(whole, -1e300)[row] + np.log(_SHARE)
-        bad |= np.any(error > allowed, axis=1)
-        details.append(integral)
-    for k, integral in enumerate(details):
-        kept = _row_log_sums(np.where(bad[:, None], -np.inf, integral), row, n_rows)
-        after.append(kept if before is None else np.logaddexp(kept, before[k]))
-    return bad, after
+    integrals, errors = zip(
+        *(_integrals(block.reshape(len(row), POINTS, -1)) for block in blocks), strict=True
+    )
+    integral, error = np.concatenate(integrals, axis=1), np.concatenate(errors, axis=1)
+    if before is None:
+        before = np.full((n_rows, integral.shape[1]), -np.inf)
+    whole = np.logaddexp(_row_log_sums(integral, row, n_rows), before)
+    bad = np.any(error > np.maximum(whole, -1e300)[row] + np.log(_SHARE), axis=1)
+    kept = np.where(bad[:, None], -np.inf, integral)
+    return bad, np.logaddexp(_row_log_sums(kept, row, n_rows), before)
+
+
+def _integrals(exponent):
+    """Logs of the integrals over panels, and of their errors: (n_panels, m) each."""
+    values = exponent - np.log(_WEIGHTS / 2)[:, None]
+    peak = values.max(axis=1)
+    values = np.exp(values - np.where(np.isfinite(peak), peak, 0.0)[:, None])
+    tail = np.abs(np.matmul(_LAST_TWO, values)).sum(axis=1)
+    with np.errstate(divide="ignore"):
+        return peak + np.log(np.matmul(_WEIGHTS / 2, values)), peak + 2 * np.log(tail)
 
 
 def _row_log_sums(terms, row, n_rows):

@@ -67,7 +67,10 @@ class DirectKernel:
             nodes = self._nodes(delta, delta.max(axis=1), _summands)
             start = _starts(nodes, delta)
             block = np.column_stack(
-                [_log_sums(terms, nodes.row, start)[0] for terms in _summands(self._law, delta, nodes)]
+                [
+                    _log_sums(terms, nodes.row, start)[0]
+                    for terms in _summands(self._law, delta, nodes)
+                ]
             )
             log_p[rows] = block - np.log(np.exp(block).sum(axis=1, keepdims=True))
         return log_p
@@ -148,7 +151,7 @@ class DirectKernel:
 
     def _pieces(self, delta, own):
         """Pieces that begin at a feature, those that begin at a steep point, and a row's scale."""
-        law, n_rows = self._law, len(delta)
+        law = self._law
         low, high, level = self._ends(delta, own)
         features = np.repeat(law.features, delta.shape[1])
         lag = np.tile(delta, len(law.features))
@@ -266,7 +269,7 @@ class DirectKernel:
         return with_zero_sums(out, target)
 
     def _at_steep_point(self, delta, nodes):
-        """Which classes have a node on a panel that begins where the class is steep: (n_nodes, K)."""
+        """Which classes have a node on a panel that begins where they are steep: (n_nodes, K)."""
         origin, lag, *_ = _place(delta, nodes)
         base = [origin - point + lag == 0 for point in self._law.steep]
         return np.any(base, axis=0) & nodes.steep[:, None] if base else np.zeros(lag.shape, bool)
