@@ -22,6 +22,7 @@ _LOG_WIDTHS = np.concatenate([[1.5, 1.5, 2, 3, 4, 6, 8, 8, 8, 8], 8 * 1.5 ** np.
 _LOG_EDGES = np.concatenate([[0], np.cumsum(_LOG_WIDTHS)])
 NEGLIGIBLE_DEPTH = 40.0  # exp(-40) = 4e-18: so far towards a steep point, in log distance
 _ROUNDS = 40  # of halving panels that do not resolve an integrand
+_PATIENT = 6  # rounds in which the number of such panels may grow
 _SHARE = 1e-13  # of a row's integral that a panel may be wrong by
 
 # Panels: a point of panel k lies at origin - lag + side * distance(u), low <= u <= high, with
@@ -106,12 +107,14 @@ def resolve(panels, n_rows, evaluate, integrands):
     namedtuple
         What `evaluate` gives for all points, in the order of their rows.
     """
-    done, total = [], None
-    for _ in range(_ROUNDS):
+    done, total, before = [], None, np.inf
+    for number in range(_ROUNDS):
         points = evaluate(points_of(panels))
         bad, total = _unresolved(panels.row, n_rows, list(integrands(points)), total)
-        if not bad.any():
+        # Where halving makes ever more panels, the integrand itself is no smoother: that is rounding.
+        if not bad.any() or (number >= _PATIENT and bad.sum() > 1.4 * before):
             break
+        before = bad.sum()
         if not bad.all():
             done.append(taken(points, np.repeat(~bad, POINTS)))
         panels = _halved(taken(panels, bad))
