@@ -46,10 +46,10 @@ def softmax_of_two(law, difference, temperature=1.0, points=()):
     # That probability is not smooth where two points meet.
     meet = (np.subtract.outer(points, points).ravel() - difference) / temperature
     middle = -difference / temperature
-    ends = np.array([middle - 42, middle, middle + 42])
-    cuts = np.unique(np.concatenate([ends, meet[np.abs(meet - middle) < 42]]))
+    ends = np.concatenate([[middle], np.array([-36, -12, -4, 0, 4, 12, 36])])
+    cuts = np.unique(np.concatenate([ends, meet[np.abs(meet) < 36]]))
     total = 0.0
-    for low, high in pairwise(cuts):
+    for low, high in pairwise(cuts[np.abs(cuts) <= 36]):
         at = low + (high - low) * abscissae
         density = 0.25 / np.cosh(at / 2) ** 2
         for x, weight in zip(at, (high - low) * weights * density, strict=True):

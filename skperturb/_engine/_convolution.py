@@ -9,6 +9,7 @@ CDF is H(t) = E_gamma exp(-exp(-(t - gamma) / tau)).
 """
 
 from collections import namedtuple
+from functools import cached_property
 
 import numpy as np
 
@@ -139,11 +140,16 @@ class _Convolution(Law):
             both[:, outside] = self._extrapolate(x[outside])
         return both
 
+    @cached_property
+    def _at_ends(self):
+        (low, high), tau = self.interior, self._parts[1].scale
+        return self._integrate(np.array([low, low + tau, high - tau, high]))
+
     def _extrapolate(self, x):
         """Log-linear tails, where the exact shape is too improbable to matter."""
         low, high = self.interior
         tau = self._parts[1].scale
-        near = self._integrate(np.array([low, low + tau, high - tau, high]))
+        near = self._at_ends
         left = x < low
         steps = np.where(left, low - x, x - high) / tau
         falls = near[:, [1, 2]] - near[:, [0, 3]]

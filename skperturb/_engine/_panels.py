@@ -111,7 +111,7 @@ def resolve(panels, n_rows, evaluate, integrands):
     for number in range(_ROUNDS):
         points = evaluate(points_of(panels))
         bad, total = _unresolved(panels.row, n_rows, list(integrands(points)), total)
-        # Where halving makes ever more panels, the integrand itself is no smoother: that is rounding.
+        # Where halving makes ever more panels, the integrand is no smoother: that is rounding.
         if not bad.any() or (number >= _PATIENT and bad.sum() > 1.4 * before):
             break
         before = bad.sum()

@@ -33,6 +33,7 @@ _NEGLIGIBLE = 37.0  # exp(-37) = 1e-16
 _UNDERFLOW = -690.0
 _LOWEST = -1e6  # log of the smallest probability that a mesh is made for
 _BISECTIONS = 24
+_LARGEST = 1e300  # product of two hazards, which a node's share of the integral makes small
 # Log CDFs of the winning value: its median, and two between which it lies most of the time.
 _LEVELS = np.array([-3.0, -0.7, -0.05])
 _FAR = 2.0**40  # details from which on breaks are not rounded
@@ -130,8 +131,9 @@ class DirectKernel:
             root = np.empty((len(nodes.row), n_classes))
             for part, log_hazard in _log_hazards(self._law, delta, nodes):
                 root[:, part] = np.exp(log_hazard + exponent)
-            for row, (first, last) in zip(rows, _ranges(nodes, delta), strict=True):
-                out[row] = -root[first:last].T @ root[first:last]
+            with np.errstate(over="ignore"):  # of the diagonal, which is not taken from here
+                for row, (first, last) in zip(rows, _ranges(nodes, delta), strict=True):
+                    out[row] = -root[first:last].T @ root[first:last]
         return with_zero_row_sums(out)
 
     def _nodes(self, delta, own, summands):
@@ -249,19 +251,22 @@ class DirectKernel:
         slope = law.log_hazard_slope(*_place(delta, nodes))
         # With G = log F: the second derivative of F_j over F_j is r_j (r_j + (log r_j)').
         steep = self._at_steep_point(delta, nodes)
-        curve = hazard * np.where(steep, 0.0, hazard + slope)
+        curve = np.where(steep, 0.0, hazard) * (np.where(steep, 0.0, hazard) + slope)
         if steep.any():
             # There that is no number, and the derivative goes to the rest of the integrand.
             own = target[nodes.row][:, None]
             rest = np.where(steep, 0.0, hazard).sum(axis=1, keepdims=True)
             rest += np.take_along_axis(slope, own, axis=1)
-            curve -= np.where(steep, hazard * rest, 0.0)
+            with np.errstate(over="ignore"):
+                by_parts = np.where(steep, hazard, 0.0) * np.where(steep, rest, 0.0)
+            curve -= np.clip(by_parts, -_LARGEST, _LARGEST)
         out = np.empty((*delta.shape, delta.shape[1]))
-        for row, (first, last) in enumerate(_ranges(nodes, delta)):
-            weight, r = share[first:last], hazard[first:last]
-            mean = weight @ r
-            out[row] = (r * weight[:, None]).T @ r - np.multiply.outer(mean, mean)
-            np.fill_diagonal(out[row], weight @ curve[first:last] - mean**2)
+        with np.errstate(over="ignore"):  # of the diagonal, which is not taken from there
+            for row, (first, last) in enumerate(_ranges(nodes, delta)):
+                weight, r = share[first:last], hazard[first:last]
+                mean = weight @ r
+                out[row] = (r * weight[:, None]).T @ r - np.multiply.outer(mean, mean)
+                np.fill_diagonal(out[row], weight @ curve[first:last] - mean**2)
         diagonal = np.einsum("njj->nj", out)
         for kink in law.kinks:
             height = 0.0 if kink in law.steep else law.jump(kink)
