@@ -42,7 +42,7 @@ _MOST_CURVED = 64
 
 # Points with the log CDF of the winning value there, and every class's log hazard, or None where
 # those of all classes at once would be too many numbers.
-_Nodes = namedtuple("_Nodes", (*Points._fields, "log_cdf", "log_hazard"))
+_Nodes = namedtuple("_Nodes", "row origin lag step log_step log_weights steep log_cdf log_hazard")
 
 
 class DirectKernel:

@@ -1,5 +1,7 @@
 """What a law is: the protocol that families, convolutions and interpolants keep."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -53,9 +55,11 @@ class Law:
     discrete = False
     closed_form = False
     needs_interpolant = False
-    scale = 1.0
-    support = (-np.inf, np.inf)
-    kinks: tuple[float, ...] = ()
+    scale: float = 1.0
+    support: Any = (-np.inf, np.inf)
+    kinks: Any = ()
+    logcdf: Any
+    log_hazard: Any
 
     def key(self):
         """The law by value, immutable: equal for equal laws."""

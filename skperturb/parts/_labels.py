@@ -49,7 +49,7 @@ def check_target(labels: pd.Series, target: str, source: str) -> list[Note]:
 def label_notes(labels: pd.Series, target: str, raw: pd.Series) -> list[Note]:
     """Name classes that differ in nothing but case, width or spaces, or did so in the file."""
     counts = labels.value_counts()
-    alike = {}
+    alike: dict[str, list] = {}
     for name in counts.index:
         alike.setdefault(same_name(name), []).append(name)
     notes = []

@@ -84,7 +84,7 @@ def account(notes: Iterable[Note]) -> list[str]:
     >>> account([Note("empty", name, (), f"column {name!r} is empty") for name in "abcd"])
     ["4 columns are empty: 'a', 'b', 'c', 'd'"]
     """
-    kinds = {}
+    kinds: dict[str, list[Note]] = {}
     for note in notes:
         kinds.setdefault(note.kind, []).append(note)
     lines = []
@@ -98,7 +98,7 @@ def account(notes: Iterable[Note]) -> list[str]:
                     n=len({note.column for note in alike}),
                     notes=len(alike),
                     cells=sum(len(note.rows) for note in alike),
-                    names=listed(dict.fromkeys(note.column for note in alike), 6),
+                    names=listed(dict.fromkeys(str(note.column) for note in alike), 6),
                 )
             )
     return lines
@@ -117,12 +117,12 @@ def shortened(name: str) -> str:
 
 def at_lines(lines: Sequence[int], most: int = 5) -> str:
     """Return "line 3", "lines 3 and 7" or "lines 3, 7, 9, 12, 15 and 8 more"."""
-    lines = [str(line) for line in lines]
-    if len(lines) == 1:
-        return f"line {lines[0]}"
-    if len(lines) > most:
-        return f"lines {', '.join(lines[:most])} and {len(lines) - most} more"
-    return f"lines {', '.join(lines[:-1])} and {lines[-1]}"
+    numbers = [str(line) for line in lines]
+    if len(numbers) == 1:
+        return f"line {numbers[0]}"
+    if len(numbers) > most:
+        return f"lines {', '.join(numbers[:most])} and {len(numbers) - most} more"
+    return f"lines {', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass, field
 from io import BytesIO, StringIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -41,12 +42,12 @@ class Source:
     notes: list[Note] = field(default_factory=list)
 
 
-def shown(path) -> str:
+def shown(path: object) -> str:
     """Return the name of a file as text that every terminal and file format can take."""
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
-def open_source(path, encoding: str | None = None, sheet: str | int | None = None) -> Source:
+def open_source(path: Any, encoding: str | None = None, sheet: str | int | None = None) -> Source:
     """Read one file, whatever its format.
 
     Raises

@@ -81,8 +81,11 @@ def table_text(rows: Iterable[Iterable]) -> str:
     rows = [list(row) for row in rows]
     doubtful = any(mark in str(cell) for row in rows for cell in row for mark in ";\t|\r'\n\"")
     written = StringIO()
-    quoting = csv.QUOTE_NONNUMERIC if doubtful else csv.QUOTE_MINIMAL
-    csv.writer(written, lineterminator="\n", quoting=quoting).writerows(rows)
+    csv.writer(
+        written,
+        lineterminator="\n",
+        quoting=csv.QUOTE_NONNUMERIC if doubtful else csv.QUOTE_MINIMAL,
+    ).writerows(rows)
     return written.getvalue()
 
 
