@@ -39,6 +39,7 @@ _IMPOSSIBLE = -1e5
 # Range of the Gumbel variable that a rough convolution integrates over.
 _LOWEST, _HIGHEST = -14.0, 740.0
 _GUMBEL_BREAKS = -3.0, -1.0, 1.0  # its density turns there
+_BESIDE = 8.0  # so near to the middle of that density, no break but a steep point is needed
 _PANEL = 1.5
 # Below this temperature, in units of the noise, the trapezoid rule needs more points than the mesh.
 _COLD = 3e-3
@@ -311,11 +312,14 @@ class RoughConvolution(_Convolution):
         steep = np.isin(self._breaks, list(noise.steep)) & (at == breaks)
         # A break outside counts for nothing.
         breaks = np.where((at == breaks) | self._steep_left, breaks, _GUMBEL_BREAKS[0])
+        others = np.tile(_GUMBEL_BREAKS, (len(x), 1))
         # Beside a steep point no other break, which would be too near to it for some x.
-        others = np.tile(() if noise.steep else _GUMBEL_BREAKS, (len(x), 1))
+        near = np.any(steep & (np.abs(at) < _BESIDE), axis=1)
+        others[near] = breaks[near, :1]
         breaks = np.column_stack([breaks, others])
-        steep = np.column_stack([steep, np.zeros(others.shape, dtype=bool)])
-        point = np.column_stack([np.tile(self._breaks, (len(x), 1)), np.zeros(others.shape)])
+        steep = np.column_stack([steep, near[:, None] & np.tile(steep[:, :1], others.shape[1])])
+        point = np.tile(self._breaks, (len(x), 1))
+        point = np.column_stack([point, np.tile(point[:, :1], others.shape[1])])
         order = np.argsort(breaks, axis=1)
         breaks, steep, point = (
             np.take_along_axis(a, order, axis=1) for a in (breaks, steep, point)

@@ -22,7 +22,7 @@ _LOG_WIDTHS = np.concatenate([[1.5, 1.5, 2, 3, 4, 6, 8, 8, 8, 8], 8 * 1.5 ** np.
 _LOG_EDGES = np.concatenate([[0], np.cumsum(_LOG_WIDTHS)])
 NEGLIGIBLE_DEPTH = 40.0  # exp(-40) = 4e-18: so far towards a steep point, in log distance
 _ROUNDS = 40  # of halving panels that do not resolve an integrand
-_PATIENT = 6  # rounds in which the number of such panels may grow
+_FEW_ROUNDS, _MANY_PANELS = 8, 32  # rounds after which a row has so many such panels
 _SHARE = 1e-13  # of a row's integral that a panel may be wrong by
 
 # Panels: a point of panel k lies at origin - lag + side * distance(u), low <= u <= high, with
@@ -107,14 +107,14 @@ def resolve(panels, n_rows, evaluate, integrands):
     namedtuple
         What `evaluate` gives for all points, in the order of their rows.
     """
-    done, total, before = [], None, np.inf
+    done, total = [], None
     for number in range(_ROUNDS):
         points = evaluate(points_of(panels))
         bad, total = _unresolved(panels.row, n_rows, list(integrands(points)), total)
-        # Where halving makes ever more panels, the integrand is no smoother: that is rounding.
-        if not bad.any() or (number >= _PATIENT and bad.sum() > 1.4 * before):
+        # So many panels, so narrow, are no kinks: the integrand is only rounded, and no smoother.
+        rounded = number >= _FEW_ROUNDS and bad.sum() > _MANY_PANELS * n_rows
+        if rounded or not bad.any():
             break
-        before = bad.sum()
         if not bad.all():
             done.append(taken(points, np.repeat(~bad, POINTS)))
         panels = _halved(taken(panels, bad))
