@@ -191,6 +191,19 @@ def compare(estimators: Any, X: Matrix, y: ArrayLike, **options: Any) -> pd.Data
     -------
     DataFrame
         The attribute `table` of the comparison.
+
+    Examples
+    --------
+    What to write instead:
+
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skperturb.evaluation import compare_classifiers
+    >>> X, y = load_iris(return_X_y=True)
+    >>> models = {"today": DummyClassifier(), "new": GaussianNB()}
+    >>> compare_classifiers(models, X, y, n_splits=5, n_repeats=1).table["verdict"].tolist()
+    ['better', 'better', 'better', 'better']
     """
     warn_old("compare", "compare_classifiers(...).table")
     return compare_classifiers(estimators, X, y, **options).table

@@ -1,7 +1,10 @@
 """Noise with the law of a continuous distribution of scipy.stats."""
 
+from typing import Any
+
 import joblib
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import rv_continuous
 from scipy.stats.distributions import rv_frozen
 from sklearn.utils import check_random_state
@@ -29,13 +32,20 @@ class ScipyNoise(Noise):
         The law for scale 1.
     scale : float, default=1.0
         Multiplies the variable.
+
+    Examples
+    --------
+    >>> from scipy.stats import skewnorm
+    >>> from skperturb.noise import ScipyNoise
+    >>> round(float(ScipyNoise(skewnorm(4), scale=2.0).cdf(0.0)), 4)
+    0.078
     """
 
     # Unknown: nothing in scipy says so.
     log_concave = symmetric = None
     needs_interpolant = True
 
-    def __init__(self, distribution, scale=1.0):
+    def __init__(self, distribution: Any, scale: float = 1.0):
         super().__init__(scale)
         self.distribution = distribution
 
@@ -54,7 +64,7 @@ class ScipyNoise(Noise):
         return _find_support(self.standard())
 
     @property
-    def atoms(self):
+    def atoms(self) -> bool | None:  # type: ignore[override]
         """Whether the CDF jumps, as far as a look at it can tell."""
         return _find_atoms(self.standard())
 
@@ -79,7 +89,7 @@ class ScipyNoise(Noise):
         return type(self), self.scale, joblib.hash(self.distribution)
 
     @property
-    def detail(self):
+    def detail(self) -> float:
         """Distance over which the law may vary: short, as its shape is not known."""
         return interquartile_range(self) / 24
 
@@ -87,8 +97,25 @@ class ScipyNoise(Noise):
         with np.errstate(all="ignore"):
             return getattr(self.distribution, name)(x)
 
-    def rvs(self, size=None, random_state=None):
-        """Random draws, by the distribution's own method."""
+    def rvs(
+        self,
+        size: int | tuple[int, ...] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> float | npt.NDArray[np.float64]:
+        """Random draws, by the distribution's own method.
+
+        Parameters
+        ----------
+        size : int or tuple of int, default=None
+            Shape of the result; None for one number.
+        random_state : int, RandomState or None, default=None
+            Seed or source of the draws.
+
+        Returns
+        -------
+        float or ndarray of shape `size`
+            Values of the noise, in the units of the scores.
+        """
         return self.scale * self.distribution.rvs(size, check_random_state(random_state))
 
     def _logpdf(self, z):
@@ -122,7 +149,7 @@ class ScipyNoise(Noise):
         return self._call("isf", q)
 
 
-def from_scipy(distribution):
+def from_scipy(distribution: Any) -> ScipyNoise:
     """Noise with the law of a continuous distribution of scipy.stats.
 
     Parameters
@@ -134,6 +161,7 @@ def from_scipy(distribution):
     Returns
     -------
     ScipyNoise
+        Noise with scale 1, which is the distribution itself.
 
     Raises
     ------
