@@ -34,7 +34,7 @@ FACTORS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 def _old_name(name):
     """The property of the last release, which had an underscore at its end."""
 
-    def old(self) -> Any:
+    def old(self: Any) -> Any:
         warn_old(f"Comparison.{name}_", f"Comparison.{name}")
         return getattr(self, name)
 

@@ -136,8 +136,21 @@ class ScipyNoise(Noise):
         out[near_one] = log_complement(self._call(other, z[near_one]))
         return out
 
-    def logcdf_and_hazard(self, x):
-        """Both at once: some distributions of scipy take milliseconds for a CDF."""
+    def logcdf_and_hazard(
+        self, x: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Both at once: some distributions of scipy take milliseconds for a CDF.
+
+        Parameters
+        ----------
+        x : ndarray
+            Values of the noise, in the units of the scores; any shape.
+
+        Returns
+        -------
+        log_cdf, log_hazard : ndarray of the shape of `x`
+            Log of P(noise <= x), and of the density over that.
+        """
         log_cdf, log_pdf = self.logcdf(x), self.logpdf(x)
         impossible = np.isneginf(log_pdf)
         return log_cdf, np.where(impossible, -np.inf, log_pdf - np.where(impossible, 0.0, log_cdf))
