@@ -67,13 +67,16 @@ def test_perturb_softmax_of_a_wide_law():
     assert_allclose(p, softmax_of_two(law, 0.5, 1.0, points), atol=REACHED)
 
 
+class Wrong(stats.rv_continuous):
+    """A density that is too large by one hundredth."""
+
+    def _pdf(self, x):
+        return np.exp(-np.abs(x)) / 2 * 1.01
+
+    def _cdf(self, x):
+        return stats.laplace.cdf(x)
+
+
 def test_density_and_cdf_that_do_not_agree_are_told():
-    class Wrong(stats.rv_continuous):
-        def _pdf(self, x):
-            return np.exp(-np.abs(x)) / 2 * 1.01
-
-        def _cdf(self, x):
-            return stats.laplace.cdf(x)
-
     with pytest.warns(RuntimeWarning, match="wrong by 1e-02"):
         interpolant(from_scipy(Wrong(name="wrong")()))

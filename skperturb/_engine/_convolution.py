@@ -36,6 +36,7 @@ _LEFT_TAIL = 1e-290  # the same for a noise that is averaged to the left of that
 # Points evaluated at once. Neighbours share the nodes that matter to them, so few are best.
 _BLOCK = 256
 _IMPOSSIBLE = -1e5
+_LARGEST_LOG = 690.0
 # Range of the Gumbel variable that a rough convolution integrates over.
 _LOWEST, _HIGHEST = -14.0, 740.0
 _GUMBEL_BREAKS = -3.0, -1.0, 1.0  # its density turns there
@@ -156,7 +157,8 @@ class _Convolution(Law):
         falls = near[:, [1, 2]] - near[:, [0, 3]]
         log_cdf = np.where(left, near[0, 0] - falls[0, 0] * steps, 0.0)
         log_hazard = near[1, [3, 0]][left.astype(int)] - falls[1, [1, 0]][left.astype(int)] * steps
-        return np.stack([log_cdf, log_hazard])
+        # A hazard that no number holds is of no class that wins.
+        return np.stack([log_cdf, np.minimum(log_hazard, _LARGEST_LOG)])
 
 
 class GumbelConvolution(_Convolution):
