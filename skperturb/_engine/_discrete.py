@@ -12,7 +12,7 @@ _BLOCK_ELEMENTS = 1 << 20
 
 
 class DiscreteKernel:
-    """Perturb-Argmax of discrete noise: a kernel without a likelihood to maximise.
+    """Perturb-Argmax of discrete noise: a kernel whose likelihood has no slope.
 
     Parameters
     ----------
@@ -44,6 +44,10 @@ class DiscreteKernel:
     def log_proba(self, scores):
         with np.errstate(divide="ignore"):
             return np.log(self.proba(scores))
+
+    def log_likelihood(self, scores, y):
+        """log p of one class a row (n,), and its gradient (n, K): zero, as that of p."""
+        return self.log_proba(scores)[np.arange(len(y)), y], np.zeros(scores.shape)
 
     def potential(self, scores):
         return self._mean_maximum(scores) - self._mean_maximum(np.zeros_like(scores[:1]))

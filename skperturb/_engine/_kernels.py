@@ -16,7 +16,7 @@ A kernel has these methods, all vectorised over rows:
     TableKernel     smooth laws, by the tables of ``_thin_table`` and ``_heavy_table``; ``_deep``
                     gives what those do not
     DirectKernel    any law with a density, on a mesh for each row: noise with kinks
-    DiscreteKernel  discrete noise, without a likelihood
+    DiscreteKernel  discrete noise, whose likelihood has no slope
 
 They know the standard member of a family only; :class:`UnitKernel` puts scores into its unit, and
 gives threads blocks of rows, so that the work space does not grow with n.

@@ -218,7 +218,10 @@ def _look(law):
     low, middle, high = law.ppf(_OUTSIDE), law.ppf(0.5), law.isf(_OUTSIDE)
     scale = interquartile_range(law) / 3
     ends = np.arcsinh((np.array([low, high]) - middle) / scale)
-    return np.clip(middle + scale * np.sinh(np.linspace(*ends, _PANELS + 1)), low, high)
+    points = np.clip(middle + scale * np.sinh(np.linspace(*ends, _PANELS + 1)), low, high)
+    # Rounding must not move the ends: there a density may be infinite.
+    points[[0, -1]] = low, high
+    return points
 
 
 @remembered
