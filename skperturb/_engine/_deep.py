@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..noise import interquartile_range
+from ..noise import has_thin_tails, interquartile_range
 from ._panels import graded_mesh
 from ._row_mesh import DirectKernel, target_integral
 from ._translation import LARGEST_SCORE, below_best, furthest, with_zero_sum
@@ -69,7 +69,7 @@ class Deep:
         of its own distance, whatever the distances of other far classes are.
         """
         low, high = np.minimum(self._law.isf(_FAR_TAILS), _FAR)
-        if delta.max() <= low:
+        if delta.max() <= low or has_thin_tails(self._law):
             return delta, np.zeros(delta.shape)
         log_pdf = self._law.logpdf(np.array([low, high]))
         power = (log_pdf[0] - log_pdf[1]) / np.log(high / low) - 1
