@@ -31,7 +31,7 @@ _BLOCK_ELEMENTS = 1 << 18  # numbers in one work array, about
 _NODES = 512  # of a row, to begin with
 _NEGLIGIBLE = 37.0  # exp(-37) = 1e-16
 _UNDERFLOW = -690.0
-_LOWEST = -1e6  # log of the smallest probability that a mesh is made for
+_LOWEST = -1e12  # log of the smallest probability that a mesh is made for
 _BISECTIONS = 24
 _LARGEST = 1e300  # product of two hazards, which a node's share of the integral makes small
 # Log CDFs of the winning value: its median, and two between which it lies most of the time.

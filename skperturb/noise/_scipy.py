@@ -18,6 +18,8 @@ _PANELS = 1000  # in which atoms and gaps are looked for
 _MOST_JUMPS = 8  # panels in which the CDF rises most
 _JUMP = 1e-4  # probability of an atom that counts
 _OUTSIDE = 1e-9  # probability of either tail that is not looked at
+_LOST = -690.0  # log probability below which a CDF that is not computed in logs has no digits
+_TAIL_STEP = 0.05  # interquartile ranges between the points that tell the slope of a log density
 _BESIDE = 1e-3  # in units of the law: no smooth tail falls from that to nothing so soon
 
 
@@ -134,7 +136,24 @@ class ScipyNoise(Noise):
         out = np.array(self._call(name, z))
         near_one = ~(out < -0.5)
         out[near_one] = log_complement(self._call(other, z[near_one]))
+        lost = out < _LOST
+        if lost.any():
+            out[lost] = self._log_tail(z[lost], out[lost])
         return out
+
+    def _log_tail(self, z, otherwise):
+        """Log of the probability beyond z, from the density: where scipy's own has underflown.
+
+        With s the slope of the log density, the tail is pdf / s / (1 - s' / s**2) to second order:
+        exactly for exponential and power tails.
+        """
+        step = _TAIL_STEP * interquartile_range(self.standard())
+        before, here, after = (self._logpdf(z + h) for h in (-step, 0.0, step))
+        with np.errstate(all="ignore"):
+            slope = np.abs(after - before) / (2 * step)
+            curvature = (after - 2 * here + before) / step**2
+            tail = here - np.log(slope) - np.log1p(-curvature / slope**2)
+        return np.where(np.isneginf(otherwise) & np.isfinite(tail), tail, otherwise)
 
     def logcdf_and_hazard(
         self, x: npt.NDArray[np.float64]
