@@ -103,7 +103,7 @@ def test_e_values_by_hand():
     second, fourth = (np.average(bets**k, weights=weights) for k in (2, 4))
     assert abs(second - 3 / 8) < 0.01  # of the arcsine law itself
     test = PairedABTest(SKEWED)
-    assert (test.e_value, test.p_value) == (1, 1)
+    assert_allclose((test.e_value, test.p_value), 1, rtol=IDENTITY)
     test.update(*A_MISSES)  # either side is as probable so far
     assert_allclose(test.e_value, 1, rtol=IDENTITY)
     test.update(*A_MISSES)
@@ -122,10 +122,10 @@ def test_before_the_first_part():
     test = PairedABTest(REWORK, confidence=0.9)
     summary = test.summary().to_dict()
     assert math.isnan(summary.pop("mean_difference"))
+    assert_allclose(summary.pop("e_value"), 1.0, rtol=IDENTITY)
     assert summary == {
         "verdict": "undecided",
         "decided_at": None,
-        "e_value": 1.0,
         "p_value": 1.0,
         "interval": (-37.5, 37.5),
         "n_parts": 0,
@@ -226,7 +226,8 @@ def test_ties_change_nothing_but_the_interval():
     cost_matrix = {**REWORK, "odd": {"pass": 3, "rework": 3, "scrap": 0}}
     ties = columns([("odd", "pass", "rework"), AGREE, ("bad", "scrap", "scrap")] * 100)
     test = PairedABTest(cost_matrix).update(*ties)
-    assert (test.e_value, test.p_value, test.verdict) == (1, 1, "undecided")
+    assert_allclose((test.e_value, test.p_value), 1, rtol=IDENTITY)
+    assert test.verdict == "undecided"
     assert (test.n_parts, test.n_disagree, test.mean_difference) == (300, 0, 0)
     before = test.update(*columns([A_MISSES] * 4)).summary().to_dict()
     after = test.update(*ties).summary().to_dict()

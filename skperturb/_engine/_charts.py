@@ -131,7 +131,8 @@ class Chart:
             middle, half = (left + right) / 2, (right - left) / 2
             t, values = self._values(middle[:, None] + half[:, None] * NODES)
             # The points are not quite where they were asked for: numbers are that far apart.
-            basis = chebyshev.chebvander((t - middle[:, None]) / half[:, None], POINTS - 1)
+            with np.errstate(invalid="ignore"):
+                basis = chebyshev.chebvander((t - middle[:, None]) / half[:, None], POINTS - 1)
             series = np.linalg.solve(basis[:, None], values[..., None])[..., 0]
             allowed = TOLERANCE * np.maximum(np.abs(values).max(axis=2), 1)
             misfit = np.abs(series[..., -2:]).sum(axis=2) / allowed

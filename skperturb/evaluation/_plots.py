@@ -163,12 +163,13 @@ def plot_reliability(comparison, names, texts):
         handles = []
         for place, table in enumerate(tables.values()):
             rows = table[table["class"] == shown[k]]
-            x, share = rows["mean_predicted"], rows["observed"]
+            columns = ["mean_predicted", "observed", "ci_low", "ci_high"]
+            x, share, low, high = rows[columns].to_numpy(dtype=float).T
             handles.append(
                 axes.errorbar(
                     x,
                     share,
-                    [share - rows["ci_low"], rows["ci_high"] - share],
+                    [share - low, high - share],
                     color=COLORS[place % len(COLORS)],
                     marker=MARKERS[place % len(MARKERS)],
                     markersize=4,
@@ -176,7 +177,7 @@ def plot_reliability(comparison, names, texts):
                     elinewidth=0.8,
                 )
             )
-            top = max(top, x.max(), rows["ci_high"].max())
+            top = max(top, x.max(), high.max())
         top = min(1.0, 1.05 * top)
         axes.plot([0, top], [0, top], color=GREY, linewidth=0.8, linestyle="--")
         axes.set_xlim(-0.04 * top, 1.04 * top)
