@@ -131,11 +131,12 @@ class Chart:
             middle, half = (left + right) / 2, (right - left) / 2
             t, values = self._values(middle[:, None] + half[:, None] * NODES)
             # The points are not quite where they were asked for: numbers are that far apart.
+            basis = chebyshev.chebvander((t - middle[:, None]) / half[:, None], POINTS - 1)
+            # A CDF without digits may be 0 at a point; no polynomial fits there.
             with np.errstate(invalid="ignore"):
-                basis = chebyshev.chebvander((t - middle[:, None]) / half[:, None], POINTS - 1)
-            series = np.linalg.solve(basis[:, None], values[..., None])[..., 0]
-            allowed = TOLERANCE * np.maximum(np.abs(values).max(axis=2), 1)
-            misfit = np.abs(series[..., -2:]).sum(axis=2) / allowed
+                series = np.linalg.solve(basis[:, None], values[..., None])[..., 0]
+                allowed = TOLERANCE * np.maximum(np.abs(values).max(axis=2), 1)
+                misfit = np.abs(series[..., -2:]).sum(axis=2) / allowed
             # Rounding must leave the points apart.
             narrowest = np.maximum(_NARROWEST, 500 * np.spacing(abs(self.point)) * np.exp(-left))
             ready = (misfit.max(axis=1) <= 1) | (half < narrowest)

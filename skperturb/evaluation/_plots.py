@@ -169,7 +169,7 @@ def plot_reliability(comparison, names, texts):
                 axes.errorbar(
                     x,
                     share,
-                    [share - low, high - share],
+                    [(share - low).tolist(), (high - share).tolist()],
                     color=COLORS[place % len(COLORS)],
                     marker=MARKERS[place % len(MARKERS)],
                     markersize=4,
