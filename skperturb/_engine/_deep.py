@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..noise import has_thin_tails, interquartile_range
+from ..noise import SMALLEST_TAIL, has_thin_tails, interquartile_range
 from ._panels import graded_mesh
 from ._row_mesh import DirectKernel, target_integral
 from ._translation import LARGEST_SCORE, below_best, furthest, with_zero_sum
@@ -109,7 +109,7 @@ def _of_one_peak(law, delta, target):
     scale = interquartile_range(law) / 3
     rows = np.arange(len(target))
     own = delta[rows, target][:, None]
-    low, high = law.ppf(1e-300) - own, np.full_like(own, law.isf(1e-300))
+    low, high = law.ppf(SMALLEST_TAIL) - own, np.full_like(own, law.isf(SMALLEST_TAIL))
 
     def log_integrand(z):
         here = z[:, None, :] + delta[:, :, None]

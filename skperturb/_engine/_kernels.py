@@ -37,7 +37,7 @@ from scipy.special import log_softmax, logsumexp, softmax
 
 from .._cache import cache, remembered
 from .._threads import map_threads, row_slices
-from ..noise import has_thin_tails
+from ..noise import SMALLEST_TAIL, has_thin_tails
 from ._deep import Deep
 from ._discrete import DiscreteKernel
 from ._heavy_table import build_heavy_table
@@ -51,7 +51,7 @@ from ._translation import below_best, furthest, with_zero_row_sums
 
 _MOST_SCORES = 1 << 16  # of a block of rows: what a processor's cache holds
 # exp(-690) = 1e-300: below this a sum of probabilities loses digits, and then everything.
-_UNDERFLOW, _SMALLEST = -690.0, 1e-300
+_UNDERFLOW = -690.0
 _FURTHEST = 1e300  # score
 
 
@@ -262,7 +262,7 @@ class TableKernel:
     def _vanishing(self, table):
         """Distance below the best from which on a probability is less than 2e-300."""
         # P(gamma_i - gamma_j > a + b) <= P(gamma_i > a) + P(gamma_j < -b) for any a and b.
-        distance = self._law.isf(_SMALLEST) - self._law.ppf(_SMALLEST)
+        distance = self._law.isf(SMALLEST_TAIL) - self._law.ppf(SMALLEST_TAIL)
         if not self._law.log_concave:
             return distance
         # log p of the lower of two classes is then concave in the distance: beyond the table's

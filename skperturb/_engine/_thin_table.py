@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from ..noise import has_thin_tails, interquartile_range
+from ..noise import SMALLEST_TAIL, has_thin_tails, interquartile_range
 from ._table import (
     ORDER,
     NotTabulableError,
@@ -28,7 +28,6 @@ TARGET = 1e-10  # error of log p
 _NEAR, _FAR = (25.0,), (690.0, 345.0, 190.0, 95.0, 60.0, 40.0)
 _LARGEST = 8 * 2**20 // (3 * 8)  # numbers in one of a table's three arrays: 8 MB in all
 _NEGLIGIBLE = 32.0  # an integrand exp(-32) = 1e-14 below its peak is outside the window
-_TAIL = 1e-300  # the tail probability at which every search ends
 _STRIDES = np.arange(2, 25)  # of grid and nodes, in lattice steps
 _REFINEMENTS = 3  # lattices tried, each of half the step
 
@@ -157,7 +156,7 @@ def _find_geometry(law, n_classes, depth):
     """Window of z, both reaches, and a first lattice step, from the tails of the noise."""
     iqr = interquartile_range(law)
     step = iqr / 8
-    z = np.arange(law.ppf(_TAIL), law.isf(_TAIL), step)
+    z = np.arange(law.ppf(SMALLEST_TAIL), law.isf(SMALLEST_TAIL), step)
     log_cdf, log_pdf = law.logcdf(z), law.logpdf(z)
 
     def lower_of_two(shift):

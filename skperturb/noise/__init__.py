@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ._base import Noise as Noise
 from ._discrete import Discrete as Discrete
 from ._families import FAMILIES
+from ._law import SMALLEST_TAIL as SMALLEST_TAIL
 from ._law import Law as Law
 from ._law import has_thin_tails as has_thin_tails
 from ._law import interquartile_range as interquartile_range
