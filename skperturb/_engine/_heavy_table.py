@@ -10,6 +10,8 @@ an analytic map, so that the trapezoid rule in u converges exponentially. The gr
 equidistant and ends at the reach. Rows with a class beyond it are integrated directly.
 """
 
+from functools import cache
+
 import numpy as np
 
 from ..noise import interquartile_range
@@ -70,12 +72,15 @@ def build_heavy_table(law, n_classes, near=None):
 def _build(law, n_classes, width, reach, largest, target):
     """The coarsest table whose log p is right to `target`; None if there is none that is small."""
     patterns = _patterns(n_classes, reach)
-    finest = _nodes(law, width, reach, _FINEST * _SPACINGS[-1] * width)
-    exact = [_log_proba(law, finest, None, *pattern) for pattern in patterns]
+
+    def values(nodes, step):
+        functions = _at_nodes(law, nodes[0], step)
+        return np.array([_log_proba(functions, nodes[1], *pattern) for pattern in patterns])
+
+    exact = values(_nodes(law, width, reach, _FINEST * _SPACINGS[-1] * width), None)
 
     def error(nodes, step):
-        values = [_log_proba(law, nodes, step, *pattern) for pattern in patterns]
-        return np.abs(np.subtract(values, exact)).max()
+        return np.abs(values(nodes, step) - exact).max()
 
     for spacing in width * _SPACINGS:
         nodes = _nodes(law, width, reach, spacing)
@@ -94,7 +99,7 @@ def _build(law, n_classes, width, reach, largest, target):
     grid = step * (np.arange(n_grid) - (ORDER // 2 - 1))
     at = grid[:, None] + nodes[0]
     options = {"depth": np.inf, "reach": reach, "grid_reach": reach, "step": step}
-    return Table(*nodes, law.logcdf(at), law.log_hazard(at), **options)
+    return Table(*nodes, *law.logcdf_and_hazard(at), **options)
 
 
 def _nodes(law, width, reach, spacing):
@@ -117,18 +122,27 @@ def _patterns(n_classes, reach):
     return patterns
 
 
-def _log_proba(law, nodes, step, delta, count, target):
-    """What a table of this step would give; the law itself at the nodes, if step is None."""
-    z, log_weight = nodes
+def _at_nodes(law, z, step):
+    """The law's two functions at the nodes plus a distance: as a table of this step has them.
 
-    def at(function, d):
+    With no step, they are the law's own. The patterns share their few distances.
+    """
+
+    @cache
+    def at(d):
         if step is None:
-            return function(z + d)
+            return law.logcdf_and_hazard(z + d)
         first, weights = interpolation_weights(np.array(d / step))
         rows = first + np.arange(ORDER) - (ORDER // 2 - 1)
-        return weights @ function(z + step * rows[:, None])
+        log_cdf, log_hazard = law.logcdf_and_hazard(z + step * rows[:, None])
+        return weights @ log_cdf, weights @ log_hazard
 
-    exponent = log_weight + at(law.log_hazard, target)
+    return at
+
+
+def _log_proba(functions, log_weight, delta, count, target):
+    """log p of a pattern."""
+    exponent = log_weight + functions(target)[1]
     for d, m in zip([0.0, *delta], [1, *count], strict=True):
-        exponent += m * at(law.logcdf, d)
+        exponent = exponent + m * functions(d)[0]
     return log_sum(exponent)
