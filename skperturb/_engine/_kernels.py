@@ -37,6 +37,7 @@ from scipy.special import log_softmax, logsumexp, softmax
 
 from .._cache import cache, remembered
 from .._threads import map_threads, row_slices
+from .._warnings import warn_user
 from ..noise import SMALLEST_TAIL, has_thin_tails
 from ._deep import Deep
 from ._discrete import DiscreteKernel
@@ -69,7 +70,7 @@ def make_kernel(law, n_classes):
     -------
     object with the methods above
     """
-    return UnitKernel(_standard_kernel(law.standard(), class_tier(n_classes)), law.scale)
+    return UnitKernel(_standard_kernel(law.standard(), class_tier(n_classes)), law)
 
 
 @remembered
@@ -105,21 +106,26 @@ class UnitKernel:
     Parameters
     ----------
     kernel : object with a kernel's methods
-    unit : float
-        The scale of the noise: scores are divided by it.
+        Of the standard law.
+    law : Law
+        Its scale is the unit: scores are divided by it.
     """
 
-    def __init__(self, kernel, unit):
-        self.standard, self._unit = kernel, unit
+    def __init__(self, kernel, law):
+        self.standard, self._unit = kernel, law.scale
+        self._lowest, self._name = law.standard().lowest_log_density, repr(law)
 
     def proba(self, scores):
         return self._by_rows(self.standard.proba, scores)[0]
 
     def log_proba(self, scores):
-        return self._by_rows(self.standard.log_proba, scores)[0]
+        (log_p,) = self._by_rows(self.standard.log_proba, scores)
+        self._say_if_continued(log_p)
+        return log_p
 
     def log_likelihood(self, scores, y):
         log_p, gradient = self._by_rows(self.standard.log_likelihood, scores, y)
+        self._say_if_continued(log_p)
         return log_p, gradient / self._unit if self._unit != 1 else gradient
 
     def hessian(self, scores, y):
@@ -133,6 +139,20 @@ class UnitKernel:
     def jacobian(self, scores):
         (out,) = self._by_rows(self.standard.jacobian, scores)
         return out / self._unit
+
+    def _say_if_continued(self, log_p):
+        """Warn of log probabilities that stand on a tail that the law itself does not give."""
+        if self._lowest == -np.inf:
+            return
+        below = np.sum((log_p < self._lowest) & np.isfinite(log_p))
+        if below:
+            warn_user(
+                f"{below} log probabilities are below {self._lowest:.0f}, the smallest being "
+                f"{log_p[np.isfinite(log_p)].min():.4g}. The density of {self._name} underflows "
+                "there in scipy, so that its tail is continued by a parabola in the log: the "
+                "probabilities are 0 in floating point, but their logs may be inexact.",
+                RuntimeWarning,
+            )
 
     def _by_rows(self, function, scores, *y):
         """The arrays that a function of rows returns, of blocks of rows that threads share."""

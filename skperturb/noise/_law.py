@@ -41,6 +41,9 @@ class Law:
         Where the density is not smooth: kinks, jumps and finite ends of the support.
     log_concave, symmetric, atoms : bool or None
         Facts about the density and the CDF; None if not known.
+    lowest_log_density : float
+        Log density below which the tails are extrapolated, so that a log probability below it is
+        not certain; -inf if they never are.
     discrete : bool
         Whether the noise takes finitely many values, which ``masses`` lists.
     closed_form : bool
@@ -52,6 +55,7 @@ class Law:
     log_concave: bool | None = True
     symmetric: bool | None = False
     atoms: bool | None = False
+    lowest_log_density: float = -np.inf
     discrete = False
     closed_form = False
     needs_interpolant = False

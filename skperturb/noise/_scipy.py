@@ -20,6 +20,10 @@ _JUMP = 1e-4  # probability of an atom that counts
 _OUTSIDE = 1e-9  # probability of either tail that is not looked at
 _LOST = -690.0  # log probability below which a CDF that is not computed in logs has no digits
 _TAIL_STEP = 0.05  # interquartile ranges between the points that tell the slope of a log density
+_SMALLEST_LOG = -746.0  # of a float above 0
+# Log density below which one that is not computed in logs loses digits, the step for the parabola
+# that continues it, in interquartile ranges, and the furthest point that is looked at, likewise.
+_LOWEST, _STEP, _FURTHEST = -700.0, 0.25, 1e6
 _BESIDE = 1e-3  # in units of the law: no smooth tail falls from that to nothing so soon
 
 
@@ -120,8 +124,31 @@ class ScipyNoise(Noise):
         """
         return self.scale * self.distribution.rvs(size, check_random_state(random_state))
 
+    @property
+    def lowest_log_density(self) -> float:  # type: ignore[override]
+        """Log density, for scale 1, below which tails are continued, as scipy's underflows."""
+        return _LOWEST if np.isfinite(_find_underflow(self.standard())).any() else -np.inf
+
     def _logpdf(self, z):
-        return self._call("logpdf", z)
+        out = np.asarray(self._call("logpdf", z))
+        ends = _find_underflow(self.standard())
+        if np.isfinite(ends).any():
+            z = np.asarray(z, dtype=float)
+            for end, side in zip(ends, (-1.0, 1.0), strict=True):
+                beyond = side * (z - end) > 0
+                if beyond.any():
+                    out = np.where(beyond, self._continued(z, end, side), out)
+        return out
+
+    def _continued(self, z, end, side):
+        """Log density beyond `end`: the parabola through the last points, which never rises."""
+        step = side * _STEP * interquartile_range(self.standard())
+        last = self._call("logpdf", end - step * np.array([2.0, 1.0, 0.0]))
+        steps = (z - end) / step
+        curvature = min(last[0] - 2 * last[1] + last[2], 0.0)
+        slope = last[2] - last[1] + curvature / 2
+        with np.errstate(over="ignore"):
+            return last[2] + steps * (slope + steps * curvature / 2)
 
     def _logcdf(self, z):
         # Where scipy has only the log of the CDF, its digits are gone near 1.
@@ -253,6 +280,31 @@ def _find_support(law):
         stops = np.isneginf(law.logpdf(outside)) and np.isfinite(law.logpdf(inside))
         if stops and (ends[k] - outside) * outwards > 0:
             ends[k] = _edge(law, inside, outside)
+    return tuple(ends)
+
+
+@remembered
+def _find_underflow(law):
+    """Where the density reaches exp(_LOWEST) on its way to an underflow, on either side.
+
+    Infinite where it is computed in logs, and where the support ends before.
+    """
+    middle, width, ends = float(law.distribution.ppf(0.5)), interquartile_range(law), []
+    for end, side in zip(law.distribution.support(), (-1.0, 1.0), strict=True):
+        furthest = middle + side * _FURTHEST * width
+        at = law._call("logpdf", np.array([middle, furthest]))
+        ends.append(side * np.inf)
+        if np.isfinite(end) or not (np.isfinite(at[0]) and np.isneginf(at[1])):
+            continue
+        inside, outside, low = middle, furthest, middle
+        for _ in range(100):
+            point = (inside + outside) / 2
+            log_pdf = float(law._call("logpdf", point))
+            inside, outside = (inside, point) if np.isneginf(log_pdf) else (point, outside)
+            low = point if log_pdf > _LOWEST and side * (point - low) > 0 else low
+        # A density that stops, or goes on below what a float holds, has not underflown.
+        if _SMALLEST_LOG < float(law._call("logpdf", inside)) < _LOWEST:
+            ends[-1] = low
     return tuple(ends)
 
 
