@@ -61,6 +61,7 @@ def test_perturb_softmax(name, n_classes):
     assert_allclose(p, softmax_probabilities(law, scores, 1.0, points), atol=REACHED)
 
 
+@pytest.mark.slow
 def test_perturb_softmax_of_a_wide_law():
     law, points = LAWS["weibull_min"]
     p = PerturbSoftmax(from_scipy(law)).proba([[0.5, 0.0]])[0, 0]

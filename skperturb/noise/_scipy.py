@@ -5,12 +5,13 @@ from typing import Any
 import joblib
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rv_continuous
+from scipy.stats import rv_continuous, vonmises_line
 from scipy.stats.distributions import rv_frozen
 from sklearn.utils import check_random_state
 
 from .._cache import remembered
 from ._base import Noise
+from ._integrated import integrated
 from ._law import interquartile_range
 from ._logs import log_complement
 
@@ -24,6 +25,20 @@ _SMALLEST_LOG = -746.0  # of a float above 0
 # Log density below which one that is not computed in logs loses digits, the step for the parabola
 # that continues it, in interquartile ranges, and the furthest point that is looked at, likewise.
 _LOWEST, _STEP, _FURTHEST = -700.0, 0.25, 1e6
+# Distributions whose CDFs scipy computes in a loop over the points, by quadrature or otherwise:
+# milliseconds each. Theirs are integrated here, once.
+_LOOPS = {
+    "argus",
+    "exponnorm",
+    "foldcauchy",
+    "foldnorm",
+    "genhyperbolic",
+    "geninvgauss",
+    "recipinvgauss",
+    "rel_breitwigner",
+    "skewnorm",
+    "vonmises_line",
+}
 _BESIDE = 1e-3  # in units of the law: no smooth tail falls from that to nothing so soon
 
 
@@ -151,10 +166,16 @@ class ScipyNoise(Noise):
             return last[2] + steps * (slope + steps * curvature / 2)
 
     def _logcdf(self, z):
+        own = _find_integrated(self.standard())
+        if own is not None:
+            return own.logcdf(np.asarray(z, dtype=float))
         # Where scipy has only the log of the CDF, its digits are gone near 1.
         return self._of_either_side("logcdf", "logsf", z)
 
     def _logsf(self, z):
+        own = _find_integrated(self.standard())
+        if own is not None:
+            return own.logsf(np.asarray(z, dtype=float))
         return self._of_either_side("logsf", "logcdf", z)
 
     def _of_either_side(self, name, other, z):
@@ -215,7 +236,8 @@ def from_scipy(distribution: Any) -> ScipyNoise:
     ----------
     distribution : frozen continuous distribution of scipy.stats, or rv_continuous
         Such as ``scipy.stats.skewnorm(4)``. A distribution that has no shape parameters, such as
-        ``scipy.stats.norm`` or an ``rv_histogram``, need not be frozen.
+        ``scipy.stats.norm`` or an ``rv_histogram``, need not be frozen. ``vonmises``, which lives
+        on the circle, is taken as ``vonmises_line``.
 
     Returns
     -------
@@ -252,6 +274,9 @@ def from_scipy(distribution: Any) -> ScipyNoise:
             "from_scipy needs a continuous distribution of scipy.stats, such as "
             f"scipy.stats.norm(scale=2) or scipy.stats.rv_histogram(...), got {distribution!r}."
         )
+    if distribution.dist.name == "vonmises":
+        # On the circle, where a CDF has no end: on the line it is one turn.
+        distribution = vonmises_line(*distribution.args, **distribution.kwds)
     noise = ScipyNoise(distribution)
     quartiles = noise.ppf([0.25, 0.75])
     if not (np.isfinite(quartiles).all() and quartiles[0] < quartiles[1]):
@@ -281,6 +306,18 @@ def _find_support(law):
         if stops and (ends[k] - outside) * outwards > 0:
             ends[k] = _edge(law, inside, outside)
     return tuple(ends)
+
+
+@remembered
+def _find_integrated(law):
+    """The CDFs from the density, for distributions whose own take milliseconds a point."""
+    frozen = law.distribution
+    loops = type(frozen.dist)._cdf is rv_continuous._cdf or frozen.dist.name in _LOOPS
+    if not loops:
+        return None
+    return integrated(
+        law._logpdf, frozen.support(), float(frozen.ppf(0.5)), interquartile_range(law) / 3
+    )
 
 
 @remembered
