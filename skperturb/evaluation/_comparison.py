@@ -209,11 +209,8 @@ class Comparison:
         """Every metric of each estimator with its interval, and the cost of trivial policies.
 
         These are means over all parts and repeats. The intervals (``..._low``, ``..._high``) are
-        as wide as those of the predictions of one repeat, by lot if there are lots: those of
-        :func:`cost_interval` for costs and, with lots, weights or a prevalence, for shares;
-        otherwise Wilson's for shares, and Wald's for scores. With a prevalence the numbers of
-        parts of each class count as chosen. ``dear_mistakes`` is the number of parts with a dear
-        mistake, see :class:`CostInterval`.
+        as wide as those of one repeat: :func:`cost_interval`'s for costs, Wilson's or the same
+        for shares, Wald's for scores. ``dear_mistakes`` is explained at :class:`CostInterval`.
         """
         return self._kpis.copy()
 
