@@ -115,7 +115,8 @@ def check_cost_matrix(cost_matrix: CostMatrix, classes: ArrayLike) -> pd.DataFra
         if array.shape != (len(classes), len(classes)):
             raise ValueError(
                 f"cost_matrix has shape {array.shape}, but an array without labels needs a row and "
-                f"a column for each class: {listed(classes)}."
+                f"a column for each class: {listed(classes)}. Name the rows, in a dict or a "
+                "DataFrame, if some classes may have no part."
             )
         table = pd.DataFrame(array, index=classes, columns=classes)
     rows = match(table.index, classes, "cost_matrix")
