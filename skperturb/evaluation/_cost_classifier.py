@@ -1,5 +1,6 @@
 """A meta-estimator that decides by cost."""
 
+import warnings
 from contextlib import suppress
 from typing import Any, Self
 
@@ -10,7 +11,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clo
 from sklearn.utils import column_or_1d, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._warnings import warn_user
 from ._costs import (
     CostMatrix,
     cheapest_columns,
@@ -243,9 +243,10 @@ def _line_of(prevalence, classes):
     every = shares_of(shares, _with_absent(classes, list(shares.index)), "prevalence")
     line, absent = every.iloc[: len(classes)], every.iloc[len(classes) :]
     if absent.any():
-        warn_user(
+        warnings.warn(
             f"The line makes {listed(absent.index[absent > 0])}, of which the training data have "
             "no part: the probability of these classes is 0, and the others have the whole line.",
             UserWarning,
+            stacklevel=3,
         )
     return shares_of(line, classes, "prevalence")
