@@ -472,7 +472,7 @@ def test_mean_capital_is_one_where_lots_share_their_faults():
         after = []
         for weight, test in tests:
             for lot, p in lots.items():
-                again = copy.deepcopy(test)
+                again = copy.copy(test)
                 verdicts = [again.update(*part, groups=number).verdict for part in lot]
                 assert verdicts[0] == verdicts[1]  # nothing is found within a lot
                 after.append((weight * p, again))

@@ -150,6 +150,12 @@ class PairedABTest:
         self._verdict = "undecided"
         self._decided_at: int | None = None
 
+    def __copy__(self):
+        # All but the lots is replaced by an update, and never changed in place.
+        again = object.__new__(type(self))
+        again.__dict__ = self.__dict__ | {"_lot_means": dict(self._lot_means)}
+        return again
+
     @property
     def _alpha(self):
         return round(1 - self.confidence, LEVEL_DIGITS)
