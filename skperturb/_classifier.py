@@ -169,6 +169,9 @@ class PerturbClassifier(
 
         Warns
         -----
+        UserWarning
+            If no row is of the `reference_class`, as in a fold that lacks a rare class: then the
+            first class is the reference.
         ConvergenceWarning
             If `max_iter` iterations or the numerical precision did not suffice for `tol`; if the
             features separate the classes and there is no penalty, so that no finite coefficients
@@ -202,6 +205,13 @@ class PerturbClassifier(
         previous = self._previous_fit(classes, X.shape[1]) if self.warm_start else None
         solution = fit_objective(objective, params, previous, monitor)
         monitor.close(solution.x)
+        reference = self.reference_class
+        if reference is not None and not np.any(classes == reference):
+            warn_user(
+                f"No row is of the reference_class {reference!r}: the first class, "
+                f"{classes.tolist()[0]!r}, is the reference of this fit.",
+                UserWarning,
+            )
         if solution.problem:
             warn_user(solution.problem, ConvergenceWarning)
         if self.constraint is None and np.isinf(self.C) and len(classes) > 2:

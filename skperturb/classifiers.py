@@ -32,7 +32,8 @@ class PerturbArgmaxClassifier(PerturbClassifier):
         alone makes them unique (None), and its choice also sums to zero. With two classes there
         is one row, and the three are the same.
     reference_class : label, default=None
-        The reference class of ``constraint="reference"``; None means the first of ``classes_``.
+        The reference class of ``constraint="reference"``; None means the first of ``classes_``. So
+        it is, with a warning, if the rows of the fit lack that class, as a fold may.
     loss : {"log_loss", "fenchel_young"}, default="log_loss"
         What is minimised for each row. "log_loss" is minus the log of the probability of its
         class. "fenchel_young" is potential(scores) - score of its class, in the units of the
@@ -157,7 +158,8 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         alone makes them unique (None), and its choice also sums to zero. With two classes there
         is one row, and the three are the same.
     reference_class : label, default=None
-        The reference class of ``constraint="reference"``; None means the first of ``classes_``.
+        The reference class of ``constraint="reference"``; None means the first of ``classes_``. So
+        it is, with a warning, if the rows of the fit lack that class, as a fold may.
     loss : {"log_loss", "fenchel_young"}, default="log_loss"
         What is minimised for each row. "log_loss" is minus the log of the probability of its
         class. "fenchel_young" is potential(scores) - score of its class, in the units of the

@@ -17,7 +17,7 @@ from sklearn.datasets import (
 )
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import (
@@ -30,6 +30,8 @@ from skperturb import PerturbArgmaxClassifier, PerturbSoftmaxClassifier, models
 from skperturb._engine._kernels import TableKernel
 from skperturb._linear import _losses
 from skperturb.noise import Gaussian, Logistic, StudentT, from_scipy
+
+from .conftest import IDENTITY
 
 CLASSIFIERS = [PerturbArgmaxClassifier, PerturbSoftmaxClassifier]
 classifiers = pytest.mark.parametrize("Classifier", CLASSIFIERS)
@@ -309,11 +311,29 @@ def test_convergence_warning_names_max_iter_only_when_it_was_hit():
 
 
 @classifiers
+def test_a_fold_may_lack_the_reference_class(Classifier):
+    X, y = three_classes()
+    clf = Classifier(constraint="reference", reference_class="rare", C=np.inf, tol=1e-8)
+    with pytest.warns(UserWarning, match="No row is of the reference_class 'rare': .* 'dent', is"):
+        clf.fit(X, y)
+    first = Classifier(constraint="reference", C=np.inf, tol=1e-8).fit(X, y)
+    assert_array_equal(clf.coef_, first.coef_)
+    assert_array_equal(clf.coef_[0], 0)
+    # What is asked of the fit later on knows its reference.
+    assert_allclose(clf.summary()["std_err"], first.summary()["std_err"], rtol=IDENTITY)
+    y = y.copy()
+    y[-1] = "rare"
+    clf.set_params(C=1.0)
+    with pytest.warns(UserWarning, match="No row is of the|least populated"):
+        scores = cross_val_score(clf, X, y, cv=3)
+    assert np.isfinite(scores).all()
+
+
+@classifiers
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"noise": "normal"}, "not known; use one of"),
-        ({"constraint": "reference", "reference_class": "crack"}, "not a class of y"),
         ({"reference_class": "ok"}, "used by constraint='reference'"),
         ({"C": 0.0}, "'C' parameter"),
         ({"C": np.nan}, "'C' parameter"),

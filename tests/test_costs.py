@@ -16,7 +16,7 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, make_scorer
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -32,6 +32,7 @@ from skperturb.evaluation import (
     correct_prevalence,
     cost_score,
     cost_template,
+    cross_val_predictions,
     expected_cost_decision,
     expected_costs,
     prevalence_weights,
@@ -40,7 +41,10 @@ from skperturb.evaluation import (
 
 from ._data import DEFECTS as CLASSES
 from ._data import gaussian_parts
-from .conftest import IDENTITY
+from .conftest import IDENTITY, OPTIMUM
+
+SINGLE = 1e-5  # of costs up to 50, from probabilities with 32 bits
+QUOTIENTS = 1e-10  # of quotients of small densities
 
 DECISIONS = ["pass", "rework", "scrap"]
 COSTS = pd.DataFrame([[50, 5, 9], [0, 2, 9], [7, 4, 9]], index=CLASSES, columns=DECISIONS)
@@ -251,7 +255,7 @@ def test_probabilities_are_checked(function, p, message):
 
 def test_probabilities_in_single_precision_will_do():
     p = random_proba(1000).astype(np.float32)
-    assert_allclose(expected_costs(p, COSTS, CLASSES), p.astype(float) @ COSTS, atol=1e-5)
+    assert_allclose(expected_costs(p, COSTS, CLASSES), p.astype(float) @ COSTS, atol=SINGLE)
 
 
 @pytest.mark.parametrize("order", ROWS)
@@ -280,6 +284,18 @@ def test_named_columns_that_are_not_the_classes_are_refused():
     assert_array_equal(expected_costs(unnamed, COSTS, CLASSES), unnamed.to_numpy() @ COSTS)
     with pytest.raises(ValueError, match="proba lacks the classes dent, ok, scratch"):
         expected_costs(unnamed[[2, 1, 0]], COSTS, CLASSES)
+
+
+def test_numbered_columns_that_contradict_the_classes_are_refused():
+    """Whether column 0 is the first class or the class 0 is not for us to guess."""
+    unnamed = pd.DataFrame(random_proba())
+    for classes in ([2, 1, 0], ["0", "2", "1"]):
+        with pytest.raises(ValueError, match="proba numbers its columns 0, 1, 2, but the classes"):
+            expected_costs(unnamed, 1 - np.eye(3), classes)
+    for classes in ([0, 1, 2], [1, 2, 3], [30, 20, 10]):
+        assert_array_equal(
+            expected_costs(unnamed, 1 - np.eye(3), classes), unnamed.to_numpy() @ (1 - np.eye(3))
+        )
 
 
 # Scores
@@ -396,7 +412,7 @@ def test_corrected_probabilities_are_bayes_theorem():
 
     for given_study in (study, dict(zip(CLASSES, 40 * study, strict=True))):
         corrected = correct_prevalence(posterior(study), LINE, given_study)
-        assert_allclose(corrected, posterior(line), rtol=1e-10, atol=IDENTITY)
+        assert_allclose(corrected, posterior(line), rtol=QUOTIENTS, atol=IDENTITY)
     counts = pd.Series(LINE)[["dent", "scratch", "ok"]] * 1e4
     assert_allclose(correct_prevalence(posterior(study), counts, study), corrected, rtol=IDENTITY)
     reverse = correct_prevalence(
@@ -429,7 +445,6 @@ def test_prevalence_weights():
     ("prevalence", "message"),
     [
         ({"ok": 1, "dent": 1}, "prevalence lacks the classes scratch; it has ok, dent."),
-        ({**LINE, "ding": 0.1}, "prevalence has labels that are not classes: ding"),
         ({**LINE, "ok": -0.1}, "prevalence must not be negative"),
         ({**LINE, "ok": np.nan}, "prevalence has no finite number for ok."),
         ({**LINE, "ok": "most"}, "prevalence has an entry that is not a number"),
@@ -449,6 +464,17 @@ def test_prevalence_refuses(prevalence, message):
         with pytest.raises(ValueError, match=message):
             call()
     assert not hasattr(clf, "estimator_")
+
+
+def test_prevalence_of_unknown_classes_is_refused():
+    _, y, _ = gaussian_parts()
+    line = {**LINE, "ding": 0.1}
+    for call in (
+        lambda: prevalence_weights(y, line),
+        lambda: correct_prevalence(np.eye(3), line, [1, 1, 1], classes=CLASSES),
+    ):
+        with pytest.raises(ValueError, match="prevalence has labels that are not classes: ding"):
+            call()
 
 
 def test_study_must_have_what_the_line_makes():
@@ -551,10 +577,88 @@ def test_cost_matrix_of_the_wrong_classes_is_refused_at_fit_and_leaves_the_last_
         clf.predict(X)
     assert not hasattr(clf, "n_features_in_")
     before = clf.fit(X, y).predict(X)
-    with pytest.raises(ValueError, match="not classes: scratch; the classes are dent, ok"):
-        clf.fit(X[y != "scratch"][:, :1], y[y != "scratch"])
+    with pytest.raises(ValueError, match="lacks the classes other"):
+        clf.fit(X[:, :1], np.where(y == "scratch", "other", y))
     assert_array_equal(clf.predict(X), before)
     assert clf.n_features_in_ == 2
+
+
+def test_a_fold_may_lack_a_class():
+    """A class without parts has probability 0; what is scored is the whole matrix."""
+    X, y, _ = gaussian_parts()
+    few = y != "scratch"
+    costs = COSTS.loc[["ok", "scratch", "dent"]]
+    clf = CostSensitiveClassifier(LogisticRegression(), costs).fit(X[few], y[few])
+    alone = CostSensitiveClassifier(LogisticRegression(), COSTS.drop("scratch")).fit(X[few], y[few])
+    assert_array_equal(clf.predict(X), alone.predict(X))
+    assert_array_equal(clf.classes_, ["dent", "ok"])
+    assert clf.cost_matrix_.index.tolist() == ["dent", "ok", "scratch"]
+    assert clf.score(X, y) == -cost_score(y, clf.predict(X), COSTS)
+    # An array does not say which class has no part.
+    array = CostSensitiveClassifier(LogisticRegression(), 1 - np.eye(3))
+    with pytest.raises(ValueError, match="Name the rows, in a dict or a DataFrame, if some"):
+        array.fit(X[few], y[few])
+    # Nor may the line make what the data lack without a word.
+    line = CostSensitiveClassifier(LogisticRegression(), COSTS, prevalence=LINE)
+    with pytest.warns(UserWarning, match="The line makes scratch, of which the training data have"):
+        line.fit(X[few], y[few])
+    assert_allclose(
+        line.prevalence_, [LINE["dent"], LINE["ok"]] / np.sum([LINE["dent"], LINE["ok"]])
+    )
+    none = clone(line).set_params(prevalence={**LINE, "scratch": 0}).fit(X[few], y[few])
+    assert_allclose(none.predict_proba(X), line.predict_proba(X), rtol=IDENTITY)
+
+
+@pytest.mark.parametrize("labels", [["a", "b", "rare"], [0, 1, 2]])
+def test_cross_validation_with_a_class_of_one_part(labels):
+    X, y, _ = gaussian_parts(120)
+    y = np.searchsorted(CLASSES, y) % 2
+    y[-1] = 2
+    y = np.array(labels)[y]
+    costs = {str(a): {str(b): float(a != b) for b in labels} for a in labels}
+    clf = CostSensitiveClassifier(LogisticRegression(), costs)
+    with pytest.warns(UserWarning, match="The least populated class"):
+        scores = cross_validate(clf, X, y, cv=5)["test_score"]
+    assert np.isfinite(scores).all()
+    decided = clf.fit(X[:-1], y[:-1]).predict(X).tolist()
+    assert set(decided) <= set(labels)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: pd.DataFrame(p, columns=["dent", "ok", "other"]), "proba lacks the classes scr"),
+        (lambda p: p + np.array([1.5, -1.5, 0]), "proba must be finite, not negative"),
+        (lambda p: p * 2, "sum to one"),
+        (lambda p: p + np.nan, "must be finite"),
+    ],
+)
+def test_estimators_whose_probabilities_are_none_are_refused(change, message):
+    class Odd(LogisticRegression):
+        def predict_proba(self, X):
+            return change(super().predict_proba(X))
+
+    X, y, _ = gaussian_parts()
+    for costs in (None, COSTS):
+        clf = CostSensitiveClassifier(Odd(), costs).fit(X, y)
+        for method in (clf.predict, clf.predict_proba):
+            with pytest.raises(ValueError, match=message):
+                method(X)
+    with pytest.raises(ValueError, match=message.replace("proba ", "the probabilities of Odd ")):
+        cross_val_predictions(Odd(), X, y)
+
+
+def test_estimators_may_name_their_columns_in_any_order():
+    class Named(LogisticRegression):
+        def predict_proba(self, X):
+            return pd.DataFrame(super().predict_proba(X), columns=self.classes_).iloc[:, ::-1]
+
+    X, y, _ = gaussian_parts()
+    for make in (
+        lambda inner: CostSensitiveClassifier(inner).fit(X, y).predict_proba(X),
+        lambda inner: cross_val_predictions(inner, X, y).proba,
+    ):
+        assert_array_equal(make(Named()), make(LogisticRegression()))
 
 
 def test_estimator_without_probabilities_is_refused():
@@ -574,7 +678,7 @@ def test_containers(container):
     frame = {"a": X[:, 0], "b": X[:, 1]}
     given = container(frame if container in (pd.DataFrame, pl.DataFrame) else X)
     clf.fit(given, y)
-    assert_allclose(clf.predict_proba(given), expected, atol=1e-5)
+    assert_allclose(clf.predict_proba(given), expected, atol=OPTIMUM)
     assert clf.n_features_in_ == 2
     if isinstance(given, (pd.DataFrame, pl.DataFrame)):
         assert clf.feature_names_in_.tolist() == ["a", "b"]

@@ -1,3 +1,8 @@
+"""The online test.
+
+The simulations are run by ``pytest -m slow tests/test_online.py -s``; they print their numbers.
+"""
+
 import copy
 import json
 import math
@@ -8,9 +13,13 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skperturb.evaluation import PairedABTest
+from skperturb.evaluation import _betting as betting
 from skperturb.evaluation import _online as online
 
 from .conftest import IDENTITY
+
+ADDED_UP = 1e-10  # of a product of thousands of factors in another order
+ENDS = 1e-6  # of log e at an end that bisection found
 
 ZERO_ONE = pd.DataFrame([[0, 1], [1, 0]], index=["good", "bad"], columns=["pass", "scrap"])
 SKEWED = {"good": {"pass": 0, "scrap": 1}, "bad": {"pass": 100, "scrap": 0}}
@@ -130,6 +139,8 @@ def test_before_the_first_part():
         "interval": (-37.5, 37.5),
         "n_parts": 0,
         "n_disagree": 0,
+        "n_lots": 0,
+        "n_waiting": 0,
         "confidence": 0.9,
     }
     assert_same(PairedABTest(REWORK, confidence=0.9).update([], [], []), test, rtol=0)
@@ -193,7 +204,7 @@ def test_order_matters_for_the_running_minimum_only():
     y, a, b = draw(DIFFERENT["zero one"][1], 2000, np.random.default_rng(2))
     test = PairedABTest(ZERO_ONE).update(y, a, b)
     back = PairedABTest(ZERO_ONE).update(y[::-1], a[::-1], b[::-1])
-    assert_allclose(test.e_value, back.e_value, rtol=1e-10)
+    assert_allclose(test.e_value, back.e_value, rtol=ADDED_UP)
     assert test.interval == back.interval
     assert test.p_value != back.p_value
 
@@ -301,6 +312,15 @@ def test_labels_keep_their_type_in_json():
         {"counts": [1.5, 2, 3]},
         {"counts": [10**30, 2, 3]},
         {"counts": None},
+        {"in_lots": [1, 0, 0], "lot_means": {"L1": 1.0, "L2": 1.0}},
+        {"in_lots": None},
+        {"in_open": [0, 0, 1]},
+        {"open": "L1"},
+        {"open": ["L1"], "in_open": [0, 0, 1]},
+        {"lot_means": {"L1": 1.0}, "in_lots": [0, 0, 1]},
+        {"lot_means": {"L1": 2.0}, "in_lots": [0, 0, 1]},
+        {"lot_means": {"L1": "much"}},
+        {"lot_means": "much"},
         {"log_capital": [0.0]},
         {"log_capital": "much"},
         {"max_log_e": -1.0},
@@ -337,9 +357,165 @@ def test_texts_that_are_no_state(text):
 
 
 def test_other_versions_are_refused():
-    state = {**json.loads(PairedABTest(ZERO_ONE).to_json()), "version": 2}
-    with pytest.raises(ValueError, match="text is of version 2, this is version 1"):
+    state = {**json.loads(PairedABTest(ZERO_ONE).to_json()), "version": 3}
+    with pytest.raises(ValueError, match="text is of version 3, this is version 2"):
         PairedABTest.from_json(json.dumps(state))
+
+
+def test_states_without_lots_are_read():
+    """Version 1 of the last release."""
+    test = PairedABTest(ZERO_ONE).update(*columns([A_SCRAPS] * 3 + [AGREE]))
+    state = json.loads(test.to_json())
+    for key in ("in_lots", "in_open", "open", "lot_means"):
+        del state[key]
+    assert_same(PairedABTest.from_json(json.dumps({**state, "version": 1})), test)
+
+
+# Lots
+
+
+def lots_of(size, n_lots, rng, outcomes=None):
+    """Parts whose lots share their faults: each lot has one outcome, on most of its parts."""
+    outcomes = {A_SCRAPS: 0.25, B_SCRAPS: 0.25, AGREE: 0.5} if outcomes is None else outcomes
+    kinds = list(outcomes)
+    own = rng.choice(len(kinds), n_lots, p=list(outcomes.values())).repeat(size)
+    shared = rng.random(len(own)) < 0.8
+    codes = np.where(shared, own, kinds.index(AGREE))
+    y, a, b = np.array(kinds)[codes].T
+    return y, a, b, np.arange(n_lots).repeat(size)
+
+
+def test_a_lot_is_a_bet_on_its_mean():
+    """By hand: a lot of means 1/2 multiplies each capital by 1 + b/2 or 1 - b/2."""
+    test = PairedABTest(ZERO_ONE).update(*columns([A_SCRAPS, AGREE]), groups="L1")
+    assert (test.n_parts, test.n_lots, test.n_waiting) == (2, 0, 2)
+    assert math.isnan(test.mean_difference)
+    assert test.interval == (-1, 1)
+    test.update(*columns([AGREE, A_SCRAPS, AGREE, A_SCRAPS]), groups=["L2", "L2", "L3", "L3"])
+    assert (test.n_parts, test.n_lots, test.n_waiting) == (6, 2, 2)
+    test.close_lot()
+    assert (test.n_parts, test.n_lots, test.n_waiting, test.n_disagree) == (6, 3, 0, 3)
+    assert test.mean_difference == 0.5
+    second = np.average(betting.BETS**2, weights=betting.WEIGHTS)
+    assert_allclose(test.e_value, 1 + 3 * second / 4, rtol=IDENTITY)  # (1 + b/2)^3, even powers
+    assert test.close_lot().n_lots == 3
+    halves = {"good": {"pass": 0, "scrap": 0.5}, "bad": {"pass": 1, "scrap": 0}}
+    parts = PairedABTest(halves).update(*columns([A_SCRAPS] * 3))
+    assert_allclose(test.interval, parts.interval, rtol=IDENTITY)
+
+
+@pytest.mark.parametrize("name", NULLS)
+def test_lots_of_one_part_are_parts(name):
+    cost_matrix, outcomes = NULLS[name]
+    parts = draw(outcomes, 300, np.random.default_rng(13))
+    plain = PairedABTest(cost_matrix, confidence=0.5).update(*parts)
+    lots = PairedABTest(cost_matrix, confidence=0.5).update(*parts, groups=range(300)).close_lot()
+    assert_same(lots, plain, rtol=IDENTITY)
+    assert lots.n_lots == 300
+
+
+def test_how_lots_arrive_does_not_matter():
+    *parts, lots = lots_of(7, 40, np.random.default_rng(14))
+    once = PairedABTest(ZERO_ONE, confidence=0.5).update(*parts, groups=lots)
+    singly, pieces, mixed = (PairedABTest(ZERO_ONE, confidence=0.5) for _ in range(3))
+    for *part, lot in zip(*parts, lots, strict=True):
+        singly.update(*part, groups=str(lot))
+    for start in range(0, 280, 11):  # cuts through the lots
+        rows = slice(start, start + 11)
+        pieces.update(*(column[rows] for column in parts), groups=lots[rows])
+        pieces = PairedABTest.from_json(pieces.to_json())
+    # Within one update the parts may come in any order, if the lots begin in theirs.
+    order = np.argsort(np.arange(280) % 7, kind="stable")
+    mixed.update(*(column[order] for column in parts), groups=lots[order])
+    for test in (singly, pieces, mixed):
+        assert_same(test, once)
+        assert json.loads(test.to_json()) == json.loads(once.to_json())
+
+
+def test_parts_and_lots_may_be_mixed():
+    test = PairedABTest(ZERO_ONE).update(*columns([A_SCRAPS] * 2), groups="L1")
+    test.update(*A_SCRAPS)
+    assert (test.n_lots, test.n_waiting, test.n_parts) == (1, 0, 3)
+    assert_same(
+        PairedABTest.from_json(test.to_json()),
+        PairedABTest(ZERO_ONE).update(*columns([A_SCRAPS] * 2), groups="L1").update(*A_SCRAPS),
+    )
+    assert test.update([], [], [], groups=[]).n_parts == 3
+
+
+@pytest.mark.parametrize(
+    ("groups", "match"),
+    [
+        (["L1", "L2"], "groups must be one lot, or the lots of 3 parts"),
+        ([["L1"], ["L1"], ["L1"]], "groups must be one lot"),
+        (["L2", None, "L2"], "parts without a lot"),
+        (["L2", "L0", "L2"], "The lot L0 has been closed already"),
+    ],
+)
+def test_refused_lots_leave_the_state_as_it_was(groups, match):
+    test = PairedABTest(ZERO_ONE).update(*columns([A_SCRAPS] * 2), groups=["L0", "L1"])
+    before = test.to_json()
+    with pytest.raises(ValueError, match=match):
+        test.update(*columns([A_SCRAPS] * 3), groups=groups)
+    assert test.to_json() == before
+
+
+def test_mean_capital_is_one_where_lots_share_their_faults():
+    """All sequences of lots whose size is known and whose parts depend on each other."""
+    faults = {(A_SCRAPS, A_SCRAPS): 0.3, (B_SCRAPS, B_SCRAPS): 0.2, (B_SCRAPS, AGREE): 0.2}
+    lots = {**faults, (AGREE, AGREE): 0.3}
+    assert (
+        abs(sum(p * cost_of(ZERO_ONE, part) for lot, p in lots.items() for part in lot)) < IDENTITY
+    )
+    tests = [(1.0, PairedABTest(ZERO_ONE, confidence=0.4))]
+    for number in range(4):
+        after = []
+        for weight, test in tests:
+            for lot, p in lots.items():
+                again = copy.copy(test)
+                verdicts = [again.update(*part, groups=number).verdict for part in lot]
+                assert verdicts[0] == verdicts[1]  # nothing is found within a lot
+                after.append((weight * p, again))
+        tests = after
+    mean = sum(weight * test.close_lot().e_value for weight, test in tests)
+    false = sum(weight for weight, test in tests if test.verdict != "undecided")
+    assert_allclose(mean, 1, rtol=IDENTITY)
+    assert 0 < false <= 0.6
+
+
+@pytest.mark.slow
+def test_size_and_power_with_lots_that_share_faults():
+    """2000 streams of 200 lots of 25 parts, with a look at every part."""
+    rng = np.random.default_rng(15)
+    n = 2000
+    decided, singles, one_each = [], [], []
+    for _ in range(n):
+        *parts, lots = lots_of(25, 200, rng)
+        decided.append(PairedABTest(ZERO_ONE).update(*parts, groups=lots).decided_at)
+        if len(singles) < 200:
+            singles.append(PairedABTest(ZERO_ONE).update(*parts).decided_at)
+    size, without = (np.mean([at is not None for at in found]) for found in (decided, singles))
+    print(f"equal models: {size:.1%} false decisions, {without:.0%} without groups")
+    assert size <= 0.05
+    assert without > 0.2
+    # B is better: twice as many lots in which A alone is wrong.
+    outcomes = {A_SCRAPS: 0.2, B_SCRAPS: 0.1, AGREE: 0.7}
+    found = []
+    for _ in range(300):
+        *parts, lots = lots_of(25, 1000, rng, outcomes)
+        test = PairedABTest(ZERO_ONE).update(*parts, groups=lots)
+        found.append(test.decided_at / 25 if test.verdict == "b better" else np.inf)
+        first = slice(None, None, 25)
+        test = PairedABTest(ZERO_ONE).update(*(column[first] for column in parts))
+        one_each.append(test.decided_at if test.verdict == "b better" else np.inf)
+    for name, at in (("by lot", found), ("one part of each lot", one_each)):
+        power = [np.mean(np.array(at) <= within) for within in (200, 400, 1000)]
+        print(
+            f"{name}: B better found within 200, 400, 1000 lots: "
+            f"{power[0]:.0%}, {power[1]:.0%}, {power[2]:.0%}; median {np.median(at):.0f} lots"
+        )
+    assert np.mean(np.array(found) <= 1000) > 0.9
+    assert np.median(found) <= np.median(one_each)
 
 
 # What is refused
@@ -497,8 +673,8 @@ def test_interval_holds_the_mean_and_shrinks(name):
 
 def log_e_against(mean, x, scale):
     """Log of the e-value against a mean of the differences x, after each of them."""
-    paths = np.cumsum(online._log_factors(x / scale, mean / scale), axis=0)
-    return online._log_e(online._log_sides(paths))
+    paths = np.cumsum(betting.log_factors(x / scale, mean / scale), axis=0)
+    return betting.log_e(betting.log_sides(paths))
 
 
 @pytest.mark.parametrize("name", DIFFERENT)
@@ -511,7 +687,7 @@ def test_interval_is_what_the_bets_do_not_reject(name):
     low, high = test.update(*parts).interval
     for end in (low, high):
         if abs(end) < scale:
-            assert_allclose(log_e_against(end, x, scale)[-1], np.log(10), atol=1e-6)
+            assert_allclose(log_e_against(end, x, scale)[-1], np.log(10), atol=ENDS)
     for mean in np.linspace(-0.999, 0.999, 101) * scale:
         assert (log_e_against(mean, x, scale)[-1] < np.log(10)) == (low < mean < high)
     assert (test.e_value >= 10) == (not low < 0 < high)

@@ -55,7 +55,7 @@ def make_objective(params, model, classes, X, codes, weight):
     Raises
     ------
     ValueError
-        If the reference class is none of the classes, or not used.
+        If the reference class is not used.
     """
     reference = _reference_index(params["constraint"], params["reference_class"], classes)
     return LinearObjective(
@@ -77,12 +77,8 @@ def _reference_index(constraint, reference_class, classes):
             f"reference_class={reference_class!r} is used by constraint='reference' alone, not by "
             f"constraint={constraint!r}."
         )
-    index = np.flatnonzero(classes == reference_class)
-    if len(index) != 1:
-        raise ValueError(
-            f"reference_class={reference_class!r} is not a class of y: {classes.tolist()}."
-        )
-    return int(index[0])
+    # The first class where no row is of the reference class: the fit warns of that.
+    return int(np.argmax(np.atleast_1d(classes == reference_class)))
 
 
 def objective_again(clf, X, y=None, sample_weight=None):

@@ -16,6 +16,7 @@ from ._costs import (
     trivial_policies,
 )
 from ._cross_validation import OutOfFold, cross_val_predictions
+from ._intervals import CostInterval, cost_interval
 from ._online import ABTestSummary, PairedABTest
 from ._stats import (
     CombinedFTest,
@@ -35,6 +36,7 @@ __all__ = [
     "CombinedFTest",
     "Comparison",
     "CorrectedTTest",
+    "CostInterval",
     "CostSensitiveClassifier",
     "Interval",
     "MeanInterval",
@@ -48,6 +50,7 @@ __all__ = [
     "compare_classifiers",
     "correct_prevalence",
     "corrected_paired_ttest",
+    "cost_interval",
     "cost_score",
     "cost_template",
     "cross_val_predictions",

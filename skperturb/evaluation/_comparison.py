@@ -209,8 +209,8 @@ class Comparison:
         """Every metric of each estimator with its interval, and the cost of trivial policies.
 
         These are means over all parts and repeats. The intervals (``..._low``, ``..._high``) are
-        as wide as those of the predictions of one repeat: Wilson's for shares, Wald's otherwise,
-        by lot if there are lots.
+        as wide as those of one repeat: :func:`cost_interval`'s for costs, Wilson's or the same
+        for shares, Wald's for scores. ``dear_mistakes`` is explained at :class:`CostInterval`.
         """
         return self._kpis.copy()
 

@@ -1,5 +1,7 @@
 """A meta-estimator that decides by cost."""
 
+import warnings
+from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
@@ -11,13 +13,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._costs import (
     CostMatrix,
+    cheapest_columns,
     check_cost_matrix,
     correct_prevalence,
     cost_score,
-    expected_cost_decision,
+    named_classes,
 )
 from ._cross_validation import Matrix
-from ._labels import Shares, codes_of, shares_of
+from ._input import check_proba
+from ._labels import Shares, codes_of, find, labelled_shares, listed, shares_of
 
 
 class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -30,10 +34,13 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         ``class_weight`` would make defects seem more frequent than they are.
     cost_matrix : DataFrame, dict of dicts or array of shape (n_classes, n_classes), default=None
         Cost of each decision (columns) for each class (rows), see :func:`check_cost_matrix`. If
-        it is None, the most probable class is predicted.
+        it is None, the most probable class is predicted. If it names its rows, there may be
+        classes of which the training data have no part, as in a fold that lacks a rare class;
+        their probability is 0.
     prevalence : dict or Series, default=None
         Share, count or rate of each class on the production line, if the training data have
-        other shares, see :func:`correct_prevalence`.
+        other shares, see :func:`correct_prevalence`. A class of which the training data have no
+        part is left out, with a warning.
 
     Attributes
     ----------
@@ -45,7 +52,8 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         Labels that `predict` chooses from: the columns of the cost matrix, or `classes_` if there
         is no cost matrix.
     cost_matrix_ : DataFrame of shape (n_classes, n_decisions) or None
-        The cost matrix, with rows in the order of `classes_`.
+        The cost matrix: first the rows of `classes_`, in their order, then those of classes that
+        the training data lack.
     prevalence_ : Series or None
         Shares of the classes on the line, in the order of `classes_`.
     study_ : ndarray of shape (n_classes,) or None
@@ -112,6 +120,11 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         ValueError
             If the estimator has no predict_proba, or if the cost matrix or the prevalence does
             not fit the classes.
+
+        Warns
+        -----
+        UserWarning
+            If the line makes a class of which the training data have no part.
         """
         if not hasattr(self.estimator, "predict_proba"):
             raise ValueError(
@@ -123,11 +136,12 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         estimator = clone(self.estimator).fit(X, truth, **weight)
         classes, table, line, study = estimator.classes_, None, None, None
         if self.cost_matrix is not None:
-            table = check_cost_matrix(self.cost_matrix, classes)
+            named = named_classes(self.cost_matrix)
+            table = check_cost_matrix(self.cost_matrix, _with_absent(classes, named))
         if self.prevalence is not None:
             rows = np.broadcast_to(1.0 if sample_weight is None else sample_weight, truth.shape)
             study = np.bincount(codes_of(truth, classes, "y", "classes_"), rows, len(classes))
-            line = shares_of(self.prevalence, classes, "prevalence")
+            line = _line_of(self.prevalence, classes)
             # What is wrong with them should be said now, and not at the first prediction.
             correct_prevalence(np.eye(len(classes)), line, study, classes=classes)
         # All at once, so that a fit that fails leaves the last one as it was.
@@ -160,7 +174,7 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
             Probabilities of the classes (not of the decisions), in the order of ``classes_``.
         """
         check_is_fitted(self)
-        proba = self.estimator_.predict_proba(X)
+        proba = check_proba(self.estimator_.predict_proba(X), self.classes_)
         if self.prevalence_ is None or self.study_ is None:
             return proba
         return correct_prevalence(proba, self.prevalence_, self.study_, classes=self.classes_)
@@ -181,7 +195,9 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         proba = self.predict_proba(X)
         if self.cost_matrix_ is None:
             return self.classes_[proba.argmax(axis=1)]
-        return expected_cost_decision(proba, self.cost_matrix_, self.classes_)
+        return self.decisions_[
+            cheapest_columns(proba, self.cost_matrix_.iloc[: len(self.classes_)])
+        ]
 
     def score(self, X: Matrix, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Compute minus the mean cost per part; without a cost matrix, the accuracy.
@@ -204,3 +220,33 @@ class CostSensitiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         if self.cost_matrix_ is None:
             return super().score(X, y, sample_weight)
         return -cost_score(y, self.predict(X), self.cost_matrix_, sample_weight=sample_weight)
+
+
+def _with_absent(classes, named):
+    """The classes, and after them those that a table names although no part is of them."""
+    named = [] if named is None else named
+    absent = [named[place] for place in np.flatnonzero(find(named, classes.tolist()) < 0)]
+    if not absent:
+        return classes
+    if classes.dtype.kind in "iuf":
+        # A file has the string "3" where the classes are numbers.
+        with suppress(TypeError, ValueError):
+            absent = np.array(absent).astype(classes.dtype).tolist()
+    every = np.empty(len(classes) + len(absent), dtype=object)
+    every[:] = [*classes.tolist(), *absent]
+    return every
+
+
+def _line_of(prevalence, classes):
+    """Shares of the line, in the order of the classes and without those that have no part."""
+    shares = labelled_shares(prevalence, "prevalence")
+    every = shares_of(shares, _with_absent(classes, list(shares.index)), "prevalence")
+    line, absent = every.iloc[: len(classes)], every.iloc[len(classes) :]
+    if absent.any():
+        warnings.warn(
+            f"The line makes {listed(absent.index[absent > 0])}, of which the training data have "
+            "no part: the probability of these classes is 0, and the others have the whole line.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return shares_of(line, classes, "prevalence")

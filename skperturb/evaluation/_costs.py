@@ -115,7 +115,8 @@ def check_cost_matrix(cost_matrix: CostMatrix, classes: ArrayLike) -> pd.DataFra
         if array.shape != (len(classes), len(classes)):
             raise ValueError(
                 f"cost_matrix has shape {array.shape}, but an array without labels needs a row and "
-                f"a column for each class: {listed(classes)}."
+                f"a column for each class: {listed(classes)}. Name the rows, in a dict or a "
+                "DataFrame, if some classes may have no part."
             )
         table = pd.DataFrame(array, index=classes, columns=classes)
     rows = match(table.index, classes, "cost_matrix")
@@ -262,7 +263,7 @@ def cost_score(
     """
     _check_rows(y_true, decisions, sample_weight)
     y_true, decisions = column_or_1d(y_true), column_or_1d(decisions)
-    table = _table(cost_matrix, classes, y_true, decisions)
+    table = cost_table(cost_matrix, classes, y_true, decisions)
     truth = codes_of(y_true, table.index, "y_true")
     decided = codes_of(decisions, table.columns, "decisions")
     return _mean(table.to_numpy()[truth, decided], sample_weight)
@@ -318,7 +319,7 @@ def trivial_policies(
     """
     _check_rows(y_true, sample_weight)
     y_true = column_or_1d(y_true)
-    table = _table(cost_matrix, None, y_true)
+    table = cost_table(cost_matrix, None, y_true)
     costs = table.to_numpy()[codes_of(y_true, table.index, "y_true")]
     constant = [_mean(column, sample_weight) for column in costs.T]
     best = int(np.argmin(constant))
@@ -446,7 +447,7 @@ def named_classes(cost_matrix):
     return list(cost_matrix) if isinstance(cost_matrix, Mapping) else None
 
 
-def _table(cost_matrix, classes, *labels):
+def cost_table(cost_matrix, classes, *labels):
     """The cost matrix of the given classes, or of its own, or of those that occur."""
     if classes is None:
         classes = named_classes(cost_matrix)

@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import check_consistent_length, check_random_state, indexable
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._input import HALF_PRECISION, check_labels, check_rows
+from ._input import HALF_PRECISION, check_labels, check_proba
 
 Matrix: TypeAlias = ArrayLike | pd.DataFrame | sparray | spmatrix
 
@@ -170,8 +170,10 @@ def _fit_and_predict(model, X, classes, codes, train, test):
         model.fit(rows_of(train), classes[codes[train]])
         seconds = time.perf_counter() - start
         columns = np.searchsorted(classes, model.classes_)
-        proba[:, columns] = model.predict_proba(rows_of(test))
-    check_rows(proba, f"the probabilities of {type(model).__name__}", HALF_PRECISION)
+        name = f"the probabilities of {type(model).__name__}"
+        proba[:, columns] = check_proba(
+            model.predict_proba(rows_of(test)), model.classes_, name, HALF_PRECISION
+        )
     proba /= proba.sum(axis=1, keepdims=True)
     return proba, seconds, [f"{w.category.__name__}: {w.message}" for w in caught]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import column_or_1d
 
-from ._labels import listed, match
+from ._labels import find, listed, match
 
 # How far a row of probabilities may be from summing to one, and an entry below zero.
 SINGLE_PRECISION = 1e-6  # the rounding of numbers with 32 bits
@@ -50,23 +50,36 @@ def check_rows(proba, name="proba", tolerance=SINGLE_PRECISION):
         )
 
 
-def check_proba(proba, classes):
+def check_proba(proba, classes, name="proba", tolerance=SINGLE_PRECISION):
     """Probabilities (n_samples, n_classes) in the order of the classes, as floats.
 
     The columns of a table with names are matched by name; those of an array, and of a DataFrame
     that numbers its columns by default, are in the order of the classes already.
     """
     names = column_names(proba)
+    numbers = None if names is not None else getattr(proba, "columns", None)
     proba = np.asarray(proba, dtype=float)
     if proba.ndim != 2 or proba.shape[1] != len(classes):
         raise ValueError(
-            f"proba has shape {proba.shape}, but needs one column for each of the {len(classes)} "
+            f"{name} has shape {proba.shape}, but needs one column for each of the {len(classes)} "
             f"classes: {listed(classes)}."
         )
     if names is not None:
-        proba = proba[:, match(names, classes, "proba", "columns")]
-    check_rows(proba)
+        proba = proba[:, match(names, classes, name, "columns")]
+    elif numbers is not None and _in_another_order(classes, list(numbers)):
+        raise ValueError(
+            f"{name} numbers its columns {listed(numbers)}, but the classes are in the order "
+            f"{listed(classes)}: name the columns by their classes, or give an array whose "
+            "columns are in that order."
+        )
+    check_rows(proba, name, tolerance)
     return proba
+
+
+def _in_another_order(classes, numbers):
+    """Whether the classes are the numbers, but not one after another."""
+    place = find(classes, numbers)
+    return (place >= 0).all() and (np.diff(place) < 0).any()
 
 
 def column_names(proba):

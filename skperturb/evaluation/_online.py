@@ -1,74 +1,22 @@
 """Two classifiers that decide on the same parts: a test that may be checked at any time."""
 
-import json
 import math
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .._results import Record
+from ._betting import log_e, log_factors, log_sides, not_rejected
 from ._costs import CostMatrix, check_cost_matrix, named_classes
 from ._deprecation import renamed_argument, warn_old
 from ._input import check_confidence
 from ._labels import codes_of
+from ._online_state import ABTestSummary, read_state, written_state
 
-# Fractions of the capital that are bet, dense near 0 and near 1, none of them 1: capital is never
-# lost for good. The smallest is the best one for some 1e8 parts that disagree. The weights are
-# the arcsine prior's, which on the logit scale has density sqrt(bet * (1 - bet)).
-# A written state holds one number per bet: whoever changes them counts up STATE_VERSION.
-BETS = 1 / (1 + np.exp(-np.linspace(-8, 8, 33)))
-WEIGHTS = np.sqrt(BETS * (1 - BETS))
-WEIGHTS /= WEIGHTS.sum()
-STATE_VERSION = 1
 CHUNK = 4096  # parts at a time: bounds the memory of a batch, changes no number
 LOG_LARGEST = math.log(np.finfo(float).max)
-INTERVAL_ERROR = 1e-12  # of an end of the interval, as a share of the largest difference in cost
-STATE_ERROR = 1e-6  # by which the capital of a written state may differ from its counts
 LEVEL_DIGITS = 15  # decimals of 1 - confidence, because 1 - 0.95 is not 0.05 in floating point
-
-
-@dataclass(frozen=True)
-class ABTestSummary(Record):
-    """Result of :meth:`PairedABTest.summary`.
-
-    Attributes
-    ----------
-    verdict : {"b better", "a better", "undecided"}
-        The verdict so far.
-    decided_at : int or None
-        Number of parts after which the verdict was decided.
-    e_value : float
-        Evidence against "no difference" now.
-    p_value : float
-        Smallest 1/e so far, at most 1.
-    mean_difference : float
-        Mean of cost(A) - cost(B) per part, in the unit of the costs.
-    interval : (float, float)
-        Ends of the confidence sequence of the mean difference.
-    n_parts : int
-        Number of parts entered.
-    n_disagree : int
-        Number of parts whose two decisions differ in cost.
-    confidence : float
-        Confidence of the verdict and of the interval.
-    """
-
-    verdict: str
-    decided_at: int | None
-    e_value: float
-    p_value: float
-    mean_difference: float
-    interval: tuple[float, float]
-    n_parts: int
-    n_disagree: int
-    confidence: float
-
-    def __getitem__(self, key):
-        warn_old("A summary as a dict", f"its attribute {key}, or to_dict(),")
-        return 1 - self.confidence if key == "alpha" else getattr(self, key)
 
 
 class PairedABTest:
@@ -122,8 +70,13 @@ class PairedABTest:
     distribution to assume. Neither which parts are entered nor their order may depend on the
     truth: with the truth known of scrapped parts only, or of bad parts sooner, the answer is
     about those parts. If the parts of a lot share their faults, the first parts of a lot predict
-    the rest. The hypothesis is then false even for equal models, and the test may decide between
-    them: enter one part of each lot, drawn at random.
+    the rest, the hypothesis is false even for equal models, and the test may decide between them.
+    Therefore pass the lots as `groups` of :meth:`update`. A lot is then one bet on the mean
+    difference of its parts, which c bounds whatever its size, and the hypothesis is E[d_t | lots
+    before] = 0 for every part. What is needed: the parts of a lot are entered one after another,
+    in as many updates as you like; a lot counts once it is closed, by the first part of another
+    lot or by :meth:`close_lot`; and neither its size nor the moment of closing depends on its
+    truths. Mean and interval then count each lot once.
 
     *How.* A gambler who bets the fraction b of the capital on "A is dearer" multiplies it by
     1 + b d_t / c. If the hypothesis is true the game is fair, and the capital, the e-value,
@@ -136,7 +89,7 @@ class PairedABTest:
     observed mean. Therefore two bisections find both ends.
 
     An update costs the same however many parts came before. The interval is computed when
-    asked for, in a time proportional to the number of distinct cost differences.
+    asked for, in a time proportional to the number of distinct cost differences and of lots.
 
     References
     ----------
@@ -187,12 +140,21 @@ class PairedABTest:
             costs[:, :, None] - costs[:, None, :], return_inverse=True
         )
         self._index = index.reshape(*costs.shape, -1)
-        self._log_factors = _log_factors(self._differences / self._range)
-        self._counts = np.zeros(len(self._differences), dtype=np.int64)
+        self._log_factors = log_factors(self._differences / self._range)
+        # How often each difference occurred: on single parts, in closed lots, in the open lot.
+        self._counts, self._in_lots, self._in_open = np.zeros((3, len(self._differences)), np.int64)
+        self._open: str | None = None
+        self._lot_means: dict[str, float] = {}  # of closed lots, as shares of the range
         self._log_capital = np.zeros(self._log_factors.shape[1:])
         self._max_log_e = 0.0
         self._verdict = "undecided"
         self._decided_at: int | None = None
+
+    def __copy__(self):
+        # All but the lots is replaced by an update, and never changed in place.
+        again = object.__new__(type(self))
+        again.__dict__ = self.__dict__ | {"_lot_means": dict(self._lot_means)}
+        return again
 
     @property
     def _alpha(self):
@@ -205,7 +167,7 @@ class PairedABTest:
         return self._alpha
 
     @renamed_argument("y", "y_true")
-    def update(self, y_true: Any, decision_a: Any, decision_b: Any) -> Self:
+    def update(self, y_true: Any, decision_a: Any, decision_b: Any, *, groups: Any = None) -> Self:
         """Enter one part or a batch of them.
 
         Parameters
@@ -216,6 +178,11 @@ class PairedABTest:
             Decisions of classifier A.
         decision_b : label or array-like of shape (n_parts,)
             Decisions of classifier B.
+        groups : label or array-like of shape (n_parts,), default=None
+            Lot of each part, or the one lot of all of them; lots are compared as strings. None if
+            each part is a lot of its own. A lot may arrive in several updates. It counts when it
+            is closed: by the first part of another lot, or by :meth:`close_lot`. The parts of one
+            update are put in the order of their lots, by first appearance.
 
         Returns
         -------
@@ -225,7 +192,8 @@ class PairedABTest:
         Raises
         ------
         ValueError
-            If a label is not in the cost matrix or the lengths differ; then no part is entered.
+            If a label is not in the cost matrix, the lengths differ, or a part belongs to a lot
+            that is closed; then no part is entered.
         """
         truths, decisions = self.cost_matrix.index, self.cost_matrix.columns
         codes = (
@@ -236,44 +204,120 @@ class PairedABTest:
         lengths = [len(column) for column in codes]
         if len(set(lengths)) > 1:
             raise ValueError(f"y_true, decision_a and decision_b differ in length: {lengths}.")
-
         seen = self._index[codes]
-        informative = np.flatnonzero(self._differences[seen])
+        if len(seen) == 0:
+            return self
+        if groups is None:
+            self.close_lot()
+            self._enter_parts(seen)
+        else:
+            self._enter_lots(seen, *self._lots(groups, len(seen)))
+        return self
+
+    def close_lot(self) -> Self:
+        """Say that the lot that was entered last is complete, so that it counts.
+
+        Returns
+        -------
+        PairedABTest
+            The test itself. Nothing changes if no lot is open.
+        """
+        if self._open is not None:
+            n = self._in_open.sum()
+            # Rounding must not make the mean more than the largest difference.
+            x = np.clip(self._in_open @ self._differences / (n * self._range), -1, 1)
+            self._in_lots = self._in_lots + self._in_open
+            self._in_open = np.zeros_like(self._in_open)
+            self._lot_means[self._open] = float(x)
+            self._open = None
+            self._bet(log_factors([x]), [self.n_parts])
+        return self
+
+    def _enter_parts(self, seen):
+        """Bet on each part of its own."""
+        before, informative = self.n_parts, np.flatnonzero(self._differences[seen])
+        self._counts = self._counts + np.bincount(seen, minlength=len(self._counts))
         for start in range(0, len(informative), CHUNK):
             parts = informative[start : start + CHUNK]
-            # Added up from the capital so far, part by part: the same sums as one at a time.
-            steps = np.concatenate(([self._log_capital], self._log_factors[seen[parts]]))
-            path = np.cumsum(steps, axis=0)[1:]
-            self._log_capital = path[-1].copy()
-            sides = _log_sides(path)
-            log_e = _log_e(sides)
-            self._max_log_e = max(self._max_log_e, float(log_e.max()))
-            if self._decided_at is None and self._max_log_e >= -math.log(self._alpha):
-                first = np.argmax(log_e >= -math.log(self._alpha))
-                self._decided_at = self.n_parts + int(parts[first]) + 1
-                self._verdict = "b better" if sides[first, 0] > sides[first, 1] else "a better"
-        self._counts = self._counts + np.bincount(seen, minlength=len(self._counts))
-        return self
+            self._bet(self._log_factors[seen[parts]], before + parts + 1)
+
+    def _lots(self, groups, n):
+        """Names of the lots of n parts, and the number of each part's lot."""
+        if np.ndim(groups) == 0:
+            groups = [groups] * n
+        if np.ndim(groups) > 1 or len(groups) != n:
+            raise ValueError(f"groups must be one lot, or the lots of {n} parts.")
+        if pd.isna(pd.Series(groups)).any():
+            raise ValueError("groups has parts without a lot: give each of them a lot of its own.")
+        codes, names = pd.factorize(np.array([str(lot) for lot in groups], dtype=object))
+        again = [name for name in names if name in self._lot_means]
+        if again:
+            raise ValueError(
+                f"The lot {again[0]} has been closed already, because parts of other lots came "
+                "after it: collect the parts of a lot, and enter lots one after another."
+            )
+        return names, codes
+
+    def _enter_lots(self, seen, names, codes):
+        """Add parts to their lots; all of them but the last are complete."""
+        order = sorted(range(len(names)), key=lambda k: names[k] != self._open)
+        counts = np.zeros((len(names), len(self._counts)), dtype=np.int64)
+        np.add.at(counts, (codes, seen), 1)
+        for k in order:
+            if names[k] != self._open:
+                self.close_lot()
+            self._open = names[k]
+            self._in_open = self._in_open + counts[k]
+
+    def _bet(self, factors, n_parts):
+        """Multiply the capital by some factors, known after so many parts, and look each time."""
+        # Added up from the capital so far, part by part: the same sums as one at a time.
+        path = np.cumsum(np.concatenate(([self._log_capital], factors)), axis=0)[1:]
+        self._log_capital = path[-1].copy()
+        sides = log_sides(path)
+        evidence = log_e(sides)
+        self._max_log_e = max(self._max_log_e, float(evidence.max()))
+        if self._decided_at is None and self._max_log_e >= -math.log(self._alpha):
+            first = np.argmax(evidence >= -math.log(self._alpha))
+            self._decided_at = int(n_parts[first])
+            self._verdict = "b better" if sides[first, 0] > sides[first, 1] else "a better"
 
     @property
     def n_parts(self) -> int:
-        """Number of parts entered."""
-        return int(self._counts.sum())
+        """Number of parts entered, those of the open lot included."""
+        return int((self._counts + self._in_lots + self._in_open).sum())
 
     @property
     def n_disagree(self) -> int:
         """Number of parts whose two decisions differ in cost; only these carry evidence."""
-        return int(self._counts[self._differences != 0].sum())
+        counts = self._counts + self._in_lots + self._in_open
+        return int(counts[self._differences != 0].sum())
+
+    @property
+    def n_lots(self) -> int:
+        """Number of closed lots, of parts that were entered with `groups`."""
+        return len(self._lot_means)
+
+    @property
+    def n_waiting(self) -> int:
+        """Number of parts of the open lot, which count when it is closed."""
+        return int(self._in_open.sum())
 
     @property
     def mean_difference(self) -> float:
-        """Mean of cost(A) - cost(B) per part, in the unit of the costs; NaN without parts."""
-        return float(self._counts @ self._differences) / self.n_parts if self.n_parts else math.nan
+        """Mean of cost(A) - cost(B) per part, in the unit of the costs; NaN without parts.
+
+        Of parts that were entered with `groups`, it is the mean over the closed lots of their
+        means: a lot counts as much as another, however large it is.
+        """
+        total = float(self._counts @ self._differences)
+        n = int(self._counts.sum()) + self.n_lots
+        return (total + self._range * math.fsum(self._lot_means.values())) / n if n else math.nan
 
     @property
     def e_value(self) -> float:
         """Evidence against "no difference" now: 1 means none. It is at most the largest float."""
-        return math.exp(min(float(_log_e(_log_sides(self._log_capital))), LOG_LARGEST))
+        return math.exp(min(float(log_e(log_sides(self._log_capital))), LOG_LARGEST))
 
     @property
     def p_value(self) -> float:
@@ -302,22 +346,15 @@ class PairedABTest:
         with the given confidence. Before the first part, the interval holds all differences that
         the cost matrix allows.
         """
-        if self.n_parts == 0:
+        x, place = np.unique(
+            np.concatenate([self._differences / self._range, list(self._lot_means.values())]),
+            return_inverse=True,
+        )
+        counts = np.bincount(place, np.concatenate([self._counts, np.ones(self.n_lots)]))
+        if not counts.any():
             return -self._range, self._range
-        seen = self._counts > 0
-        counts, x = self._counts[seen], self._differences[seen] / self._range
-        ends = []
-        for outside in (-1.0, 1.0):
-            inside = float(counts @ x) / self.n_parts
-            while abs(outside - inside) > INTERVAL_ERROR:
-                mean = (inside + outside) / 2
-                capital = np.tensordot(counts, _log_factors(x, mean), axes=1)
-                if _log_e(_log_sides(capital)) < -math.log(self._alpha):
-                    inside = mean
-                else:
-                    outside = mean
-            ends.append(float(outside) * self._range)
-        return ends[0], ends[1]
+        low, high = not_rejected(x[counts > 0], counts[counts > 0], self._alpha)
+        return low * self._range, high * self._range
 
     def summary(self) -> ABTestSummary:
         """Return the state of the test in plain Python types.
@@ -344,23 +381,7 @@ class PairedABTest:
         ValueError
             If a label of the cost matrix is not a string, a number or a boolean.
         """
-        truths, decisions = self.cost_matrix.index.tolist(), self.cost_matrix.columns.tolist()
-        for label in truths + decisions:
-            if not isinstance(label, (str, int, float)):
-                raise ValueError(f"The label {label!r} has no form in JSON: use strings as labels.")
-        state = {
-            "version": STATE_VERSION,
-            "alpha": self._alpha,
-            "truths": truths,
-            "decisions": decisions,
-            "costs": self.cost_matrix.to_numpy().tolist(),
-            "counts": self._counts.tolist(),
-            "log_capital": self._log_capital.tolist(),
-            "max_log_e": self._max_log_e,
-            "verdict": self._verdict,
-            "decided_at": self._decided_at,
-        }
-        return json.dumps(state, allow_nan=False)
+        return written_state(self)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -381,47 +402,7 @@ class PairedABTest:
         ValueError
             If the text is not such a state, contradicts itself, or is of another version.
         """
-        try:
-            state = json.loads(text)
-            version = state["version"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError("text is not the JSON of a PairedABTest.") from error
-        if version != STATE_VERSION:
-            raise ValueError(f"text is of version {version!r}, this is version {STATE_VERSION}.")
-        try:
-            costs = np.array(state["costs"], dtype=float)
-            labels = list(state["truths"]), list(state["decisions"])
-            test = cls(pd.DataFrame(costs, *labels), confidence=1 - state["alpha"])
-            test._counts = np.array(state["counts"])
-            test._log_capital = np.array(state["log_capital"], dtype=float)
-            test._max_log_e = float(state["max_log_e"])
-            test._verdict, test._decided_at = state["verdict"], state["decided_at"]
-            consistent = test._is_consistent()
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"text is not the JSON of a PairedABTest: {error!r}.") from error
-        if not consistent:
-            raise ValueError("text is the JSON of a PairedABTest that contradicts itself.")
-        return test
-
-    def _is_consistent(self):
-        """Whether the counts explain the capital, and the capital the verdict."""
-        decided = self._verdict in ("a better", "b better")
-        if (
-            self._counts.shape != self._differences.shape
-            or self._counts.dtype.kind != "i"
-            or self._counts.min() < 0
-            or self._log_capital.shape != self._log_factors.shape[1:]
-        ):
-            return False
-        capital = np.tensordot(self._counts, self._log_factors, axes=1)
-        log_e = float(_log_e(_log_sides(self._log_capital)))
-        return (
-            np.allclose(capital, self._log_capital, STATE_ERROR)
-            and max(0.0, log_e - STATE_ERROR) <= self._max_log_e < math.inf
-            and (decided or self._verdict == "undecided")
-            and decided == (self._max_log_e >= -math.log(self._alpha))
-            and (1 <= self._decided_at <= self.n_parts if decided else self._decided_at is None)
-        )
+        return read_state(cls, text)
 
     def __repr__(self):
         since = "" if self._decided_at is None else f" since part {self._decided_at}"
@@ -429,28 +410,6 @@ class PairedABTest:
             f"PairedABTest({self.verdict}{since}, e={self.e_value:.3g}, "
             f"mean difference {self.mean_difference:.4g}, {self.n_parts} parts)"
         )
-
-
-def _log_factors(x, mean=0.0):
-    """Log of what each bet multiplies its capital by, of shape (n_x, 2, n_bets).
-
-    Of x in [-1, 1] whose mean is supposed to be `mean`: first bets that it is more, then bets
-    that it is less. Relative to the largest stake that no x can turn into debt.
-    """
-    side = np.array([1.0, -1.0])
-    gains = side * (np.asarray(x)[:, None] - mean) / (1 + side * mean)
-    return np.log1p(BETS * gains[..., None])
-
-
-def _log_sides(log_capital):
-    """Log of the weighted mean of the capitals (..., n_bets)."""
-    largest = log_capital.max(axis=-1)
-    return largest + np.log((WEIGHTS * np.exp(log_capital - largest[..., None])).sum(axis=-1))
-
-
-def _log_e(sides):
-    """Log of the mean of the two sides (..., 2)."""
-    return np.logaddexp(sides[..., 0], sides[..., 1]) - math.log(2)
 
 
 def _codes(name, labels, known):

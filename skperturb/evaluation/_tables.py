@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from ._costs import trivial_policies
+from ._intervals import dear_cells, interval_of_metric
 from ._scores import SIGNS
-from ._stats import corrected_paired_ttest, holm, mean_interval, parts_needed, wilson
+from ._stats import corrected_paired_ttest, holm, parts_needed, wilson
 
 ROUNDING = 1e-12  # relative to the means: what differs by less is equal
 FEWEST_FOLDS = 5  # in all repeats together: the spread of fewer differences is too often zero
@@ -43,8 +44,11 @@ def key_figures(comparison, values):
         row = {}
         for metric, of_rows in values[name].items():
             row[metric] = np.average(of_rows.mean(axis=0), weights=comparison.weight)
-            low, high = _interval(comparison, metric, of_rows)
+            low, high = _interval(comparison, name, metric, of_rows)
             row[f"{metric}_low"], row[f"{metric}_high"] = low, high
+        dear = dear_cells(comparison.cost_matrix.to_numpy())
+        mistakes = dear[comparison.codes, comparison.decisions(name)]
+        row["dear_mistakes"] = mistakes.sum(axis=1).mean()
         table[name] = row | {"fit_seconds": out.fit_seconds.mean()}
     policies = trivial_policies(
         comparison.y, comparison.cost_matrix, sample_weight=comparison.weight, good=comparison.good
@@ -55,19 +59,22 @@ def key_figures(comparison, values):
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("estimator")
 
 
-def _interval(comparison, metric, values):
+def _interval(comparison, name, metric, values):
     """An interval as wide as that of one repeat, around the mean of all repeats."""
     if metric == "accuracy" and comparison.groups is None and comparison.prevalence is None:
         interval = wilson(values.mean(), len(comparison.y), comparison.confidence)
         return interval.low, interval.high
-    interval = mean_interval(
-        values[0],
-        sample_weight=comparison.weight,
+    return interval_of_metric(
+        metric,
+        values,
+        comparison.codes,
+        comparison.decisions(name),
+        PER * comparison.cost_matrix.to_numpy(),
+        weight=comparison.weight,
+        shares=comparison.prevalence,
         groups=comparison.groups,
         confidence=comparison.confidence,
     )
-    shift = np.average(values.mean(axis=0), weights=comparison.weight) - interval.mean
-    return interval.low + shift, interval.high + shift
 
 
 def difference_table(comparison, scores):
