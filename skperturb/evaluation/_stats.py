@@ -104,6 +104,7 @@ def corrected_paired_ttest(
     differences: ArrayLike,
     *,
     test_train_ratio: float,
+    df: int | None = None,
     rope: float | None = None,
     confidence: float = 0.95,
 ) -> CorrectedTTest:
@@ -120,6 +121,9 @@ def corrected_paired_ttest(
         a sign such that a positive difference means that the candidate is better.
     test_train_ratio : float
         Number of rows tested over number of rows trained on in a split: 1/(K-1) for K folds.
+    df : int, default=None
+        Degrees of freedom, from 1 to the number of differences less one, which is also what None
+        stands for. Give the number of lots less one if that is smaller.
     rope : float, default=None
         Half-width of the region of practical equivalence, in the unit of the differences.
         None for a region of no width.
@@ -162,9 +166,11 @@ def corrected_paired_ttest(
     if rope is not None and not 0 <= rope < np.inf:
         raise ValueError(f"rope must be a finite half-width, not negative, got {rope!r}.")
     check_confidence(confidence)
-
-    rope = 0.0 if rope is None else rope
     n, mean = len(differences), float(differences.mean())
+    df = n - 1 if df is None else df
+    if not 1 <= df < n:
+        raise ValueError(f"df must lie between 1 and {n - 1}, got {df!r}.")
+    rope = 0.0 if rope is None else rope
     spread = float(differences.std(ddof=1))
     # Equal differences: their spread is rounding, and the posterior is a point.
     if spread <= EQUAL_ROUNDINGS * np.finfo(float).eps * np.abs(differences).max():
@@ -175,19 +181,19 @@ def corrected_paired_ttest(
         """Posterior probability that the mean difference is below x."""
         if se == 0:
             return 0.5 * (float(mean < x) + float(mean <= x))
-        return float(stats.t.cdf((x - mean) / se, n - 1))
+        return float(stats.t.cdf((x - mean) / se, df))
 
     if se > 0:
         statistic = mean / se
     else:
         statistic = float(np.copysign(np.inf, mean)) if mean else 0.0
-    margin = se * float(stats.t.ppf((1 + confidence) / 2, n - 1))
+    margin = se * float(stats.t.ppf((1 + confidence) / 2, df))
     return CorrectedTTest(
         mean=mean,
         se=se,
         statistic=statistic,
-        df=n - 1,
-        p_value=float(2 * stats.t.sf(abs(statistic), n - 1)),
+        df=df,
+        p_value=float(2 * stats.t.sf(abs(statistic), df)),
         ci_low=mean - margin,
         ci_high=mean + margin,
         prob_better=1 - below(rope),

@@ -1,0 +1,77 @@
+"""What the scores of overlapping folds tell: how many of them count, and how they are tested."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ._stats import CorrectedTTest, corrected_paired_ttest
+
+ROUNDING = 1e-12  # relative to the means: what differs by less is equal
+
+
+@dataclass(frozen=True, eq=False)
+class Resampling:
+    """The different test sets among all folds of all repeats.
+
+    A test set that occurs in several repeats has the same training set in each of them: it tells
+    nothing new, and counts once.
+
+    Attributes
+    ----------
+    member : ndarray of shape (n_folds,)
+        Number of the test set of each fold, through all repeats.
+    share : ndarray of shape (n_sets,)
+        Weight of the parts of each test set, over its mean.
+    test_train_ratio : float
+        Mean of the rows tested over the rows trained on.
+    df : int
+        Degrees of freedom: the smaller of the numbers of test sets and of lots, less one.
+    """
+
+    member: npt.NDArray[np.intp]
+    share: npt.NDArray[np.float64]
+    test_train_ratio: float
+    df: int
+
+    def means(self, scores):
+        """Scores of the folds as scores of the test sets, whose mean is that over the parts."""
+        count = np.bincount(self.member)
+        return self.share * np.bincount(self.member, scores) / count
+
+    def test(self, new, old, sign, *, rope, confidence) -> CorrectedTTest:
+        """Nadeau and Bengio's test of the gain of one model over another."""
+        new, old = self.means(new), self.means(old)
+        # Equal models differ by rounding.
+        gain = np.where(np.abs(new - old) > ROUNDING * np.maximum(abs(new), abs(old)), new - old, 0)
+        return corrected_paired_ttest(
+            sign * gain,
+            test_train_ratio=self.test_train_ratio,
+            df=self.df,
+            rope=rope,
+            confidence=confidence,
+        )
+
+
+def resampling(fold, n_train, weight, n_lots=None):
+    """Find the test sets of the folds (n_repeats, n_samples)."""
+    n_splits = n_train.shape[1]
+    sets, member, tested, trained = {}, [], [], []
+    for of_repeat, trained_on in zip(fold, n_train, strict=True):
+        of_rows = np.bincount(of_repeat, weight, n_splits)
+        for number in range(n_splits):
+            rows = of_repeat == number
+            key = np.packbits(rows).tobytes()
+            if key not in sets:
+                sets[key] = len(sets)
+                tested.append((of_rows[number], rows.sum()))
+                trained.append(trained_on[number])
+            member.append(sets[key])
+    weights, counts = np.transpose(tested)
+    units = len(sets) if n_lots is None else min(len(sets), n_lots)
+    return Resampling(
+        member=np.array(member),
+        share=weights / weights.mean(),
+        test_train_ratio=float(np.mean(counts / np.array(trained))),
+        df=units - 1,
+    )
