@@ -28,6 +28,7 @@ VERDICTS = {
     "worse": (VERMILION, "X"),
     "equivalent": (GREEN, "D"),
     "inconclusive": (GREY, "s"),
+    "": (BLACK, "o"),  # of the metrics that do not decide
 }
 MAX_CLASSES = 9  # reliability diagrams in a figure: three rows of three can be read
 MAX_MESH = 64  # cells of a heat map that are drawn one by one; an image of more takes less space

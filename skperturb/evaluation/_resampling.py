@@ -42,15 +42,18 @@ class Resampling:
     def test(self, new, old, sign, *, rope, confidence) -> CorrectedTTest:
         """Nadeau and Bengio's test of the gain of one model over another."""
         new, old = self.means(new), self.means(old)
-        # Equal models differ by rounding.
-        gain = np.where(np.abs(new - old) > ROUNDING * np.maximum(abs(new), abs(old)), new - old, 0)
         return corrected_paired_ttest(
-            sign * gain,
+            sign * without_rounding(new, old),
             test_train_ratio=self.test_train_ratio,
             df=self.df,
             rope=rope,
             confidence=confidence,
         )
+
+
+def without_rounding(new, old):
+    """Differences of scores, without those by which equal models differ."""
+    return np.where(np.abs(new - old) > ROUNDING * np.maximum(abs(new), abs(old)), new - old, 0)
 
 
 def resampling(fold, n_train, weight, n_lots=None):

@@ -170,12 +170,18 @@ def corrected_paired_ttest(
     df = n - 1 if df is None else df
     if not 1 <= df < n:
         raise ValueError(f"df must lie between 1 and {n - 1}, got {df!r}.")
-    rope = 0.0 if rope is None else rope
     spread = float(differences.std(ddof=1))
     # Equal differences: their spread is rounding, and the posterior is a point.
     if spread <= EQUAL_ROUNDINGS * np.finfo(float).eps * np.abs(differences).max():
         spread = 0.0
     se = spread * float(np.sqrt(1 / n + test_train_ratio))
+
+    return t_test(mean, se, df, rope=rope, confidence=confidence)
+
+
+def t_test(mean, se, df, *, rope=None, confidence=0.95):
+    """The result of a t test of a mean, whose posterior is the same t distribution."""
+    rope = 0.0 if rope is None else rope
 
     def below(x):
         """Posterior probability that the mean difference is below x."""
@@ -199,6 +205,71 @@ def corrected_paired_ttest(
         prob_better=1 - below(rope),
         prob_equivalent=below(rope) - below(-rope) if rope > 0 else 0.0,
     )
+
+
+def per_part_ttest(
+    differences: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    rope: float | None = None,
+    confidence: float = 0.95,
+) -> CorrectedTTest:
+    """Test the differences of single parts in one cross-validation, by lot if there are lots.
+
+    This is second to :func:`corrected_paired_ttest`. It needs one 10-fold instead of ten, which is
+    what large data can afford, and supposes that the classifiers are stable: that a model hardly
+    changes if one part is left out. For linear models it found 4 to 8 % false differences at a
+    nominal 5 %, for decision trees, which are not stable, up to 14 %.
+
+    Parameters
+    ----------
+    differences : array-like of shape (n_samples,)
+        The candidate's score of each part less the baseline's, by models that did not see the
+        part, with a sign such that a positive difference means that the candidate is better.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the parts, not negative; None for equal weights.
+    groups : array-like of shape (n_samples,), default=None
+        Lots of the parts; None if the parts are independent.
+    rope : float, default=None
+        Half-width of the region of practical equivalence, in the unit of the differences.
+    confidence : float, default=0.95
+        Coverage of the interval, between 0 and 1.
+
+    Returns
+    -------
+    CorrectedTTest
+        Estimate, interval, p-value and posterior probabilities; `df` is the number of parts or
+        lots less one.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two parts or lots, a difference is not finite, or a parameter is
+        out of its range.
+
+    References
+    ----------
+    P. Bayle, A. Bayle, L. Janson and L. Mackey, "Cross-validation confidence intervals for test
+    error", NeurIPS (2020).
+
+    Examples
+    --------
+    >>> from skperturb.evaluation import per_part_ttest
+    >>> test = per_part_ttest([0.2, 0.1, 0.3, 0.0, 0.2, 0.1])
+    >>> round(test.mean, 3), test.df, round(test.p_value, 3)
+    (0.15, 5, 0.017)
+    """
+    check_confidence(confidence)
+    differences = np.asarray(differences, dtype=float)
+    if differences.ndim != 1 or not np.isfinite(differences).all():
+        raise ValueError("differences must be one-dimensional and finite.")
+    if rope is not None and not 0 <= rope < np.inf:
+        raise ValueError(f"rope must be a finite half-width, not negative, got {rope!r}.")
+    mean, se, n = mean_and_error(differences, sample_weight, groups)
+    if n < 2:
+        raise ValueError("The test needs at least two parts, or two lots if there are lots.")
+    return t_test(mean, se, n - 1, rope=rope, confidence=confidence)
 
 
 def combined_ftest_5x2(differences: ArrayLike) -> CombinedFTest:
@@ -379,59 +450,19 @@ def mean_interval(
     values = np.asarray(values, dtype=float)
     if len(values) == 0:
         raise ValueError("values has no rows: there is no mean of nothing.")
+    mean, se, n = mean_and_error(values, sample_weight, groups)
+    if n < 2:
+        return MeanInterval(mean, np.nan, np.nan)
+    half = se * float(stats.t.isf((1 - confidence) / 2, n - 1))
+    return MeanInterval(mean, mean - half, mean + half)
+
+
+def mean_and_error(values, sample_weight, groups):
+    """Weighted mean of rows, its standard error, and the number of rows or lots."""
     weight = check_weight(sample_weight, len(values))
-    mean = np.average(values, weights=weight)
+    mean = float(np.average(values, weights=weight))
     parts = weight * (values - mean) / weight.sum()
     if groups is not None:
         parts = np.bincount(np.unique(groups, return_inverse=True)[1], parts)
     n = len(parts)
-    if n < 2:
-        return MeanInterval(float(mean), np.nan, np.nan)
-    half = np.sqrt(n / (n - 1) * np.sum(parts**2)) * stats.t.isf((1 - confidence) / 2, n - 1)
-    return MeanInterval(float(mean), float(mean - half), float(mean + half))
-
-
-def parts_needed(
-    difference: float,
-    se: float,
-    n: int,
-    *,
-    df: int,
-    power: float = 0.8,
-    confidence: float = 0.95,
-) -> float:
-    """Estimate how many parts would settle a difference of this size.
-
-    The standard error shrinks like 1 / sqrt(parts). With the parts returned, a true difference as
-    large as the observed one would be found with probability `power`.
-
-    Parameters
-    ----------
-    difference : float
-        Observed difference.
-    se : float
-        (Corrected) standard error of the difference, in the same unit.
-    n : int
-        Number of parts in which it was observed.
-    df : int
-        Degrees of freedom of the t distribution.
-    power : float, default=0.8
-        Probability of finding the difference, between 0 and 1.
-    confidence : float, default=0.95
-        Confidence of the test, between 0 and 1.
-
-    Returns
-    -------
-    float
-        Number of parts in all; inf if no difference was observed.
-
-    Examples
-    --------
-    >>> from skperturb.evaluation import parts_needed
-    >>> round(parts_needed(difference=2.0, se=1.5, n=500, df=99))
-    2252
-    """
-    if difference == 0:
-        return np.inf
-    quantiles = stats.t.isf((1 - confidence) / 2, df) + stats.t.ppf(power, df)
-    return float(n * max((quantiles * se / difference) ** 2, 0.0))
+    return mean, float(np.sqrt(n / (n - 1) * np.sum(parts**2))) if n > 1 else np.nan, n
