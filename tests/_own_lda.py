@@ -47,12 +47,26 @@ def out_of_fold(X, y, partition, weight=None):
     return proba
 
 
-def values(proba, y):
-    """Log loss, wrong calls and cost of every row: {metric: (n_repeats, n)}."""
+def forward_parts(rng, n, drift):
+    """The same in the order of time; all features wander like random walks of such steps."""
+    first, second, y = exchangeable_parts(rng, n)
+    walk = np.cumsum(rng.normal(scale=drift, size=(n, 6)), axis=0)
+    return first + walk[:, :3], second + walk[:, 3:], y
+
+
+def trained_on(partition):
+    """Number of rows that each fold is trained on: (n_repeats, n_splits)."""
+    counts = [len(partition.split(number)[0]) for number in range(len(partition))]
+    return np.reshape(counts, (-1, partition.n_splits))
+
+
+def rows_of(proba, y):
+    """Every metric of every row, less is better: {metric: (n_repeats, n)}."""
     both = np.stack([1 - proba, proba], axis=2)
     decided = (both @ COSTS).argmin(axis=2)
     return {
         "log_loss": np.stack([log_loss(p, y) for p in both]),
+        "brier": (proba - y) ** 2,
         "accuracy": ((proba > 0.5) != y).astype(float),
         "cost": COSTS[y, decided],
     }

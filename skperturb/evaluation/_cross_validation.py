@@ -162,9 +162,7 @@ def partition_of(y, *, groups, time, n_splits, n_repeats, seed):
     return make_partition(codes, groups, time, n_splits, n_repeats, seed)
 
 
-def predict_folds(
-    estimator, X, y, partition, weight, random_state, *, n_jobs=None, progress=None
-):
+def predict_folds(estimator, X, y, partition, weight, random_state, *, n_jobs=None, progress=None):
     """Fit and predict on every fold of a partition."""
     classes, codes = np.unique(check_labels(y, "y"), return_inverse=True)
     shape = (len(partition.fold), partition.n_splits)
@@ -222,7 +220,7 @@ def _fit_and_predict(model, X, classes, codes, weight, train, test):
 def check_times(time):
     """Times as an array that can be sorted, none of them missing."""
     times = np.asarray(time) if not isinstance(time, pd.Series) else time.to_numpy()
-    if times.dtype == object:
+    if times.dtype.kind in "OUT":
         try:
             times = pd.to_datetime(times).to_numpy()
         except (TypeError, ValueError) as error:

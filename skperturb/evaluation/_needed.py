@@ -1,7 +1,7 @@
 """How many parts would settle a difference."""
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from ._stats import Interval
 
@@ -50,7 +50,7 @@ def parts_needed(
     """
     if difference == 0:
         return np.inf
-    quantiles = stats.t.isf((1 - confidence) / 2, df) + stats.t.ppf(power, df)
+    quantiles = special.stdtrit(df, (1 + confidence) / 2) + special.stdtrit(df, power)
     return float(n * max((quantiles * se / difference) ** 2, 0.0))
 
 
@@ -107,7 +107,7 @@ def parts_needed_range(
     >>> round(few.low), round(few.high)
     (1892, 2740)
     """
-    quantiles = stats.t.isf((1 - confidence) / 2, df) + stats.t.ppf(power, df)
+    quantiles = special.stdtrit(df, (1 + confidence) / 2) + special.stdtrit(df, power)
     if named:
         sizes = np.full(2, abs(difference))
         spreads = np.sqrt(df / stats.chi2.ppf(RANGE[::-1], df))
@@ -126,8 +126,8 @@ def _size_quantile(difference, se, df, share):
         return abs(difference)
 
     def excess(size):
-        ends = (np.array([size, -size]) - difference) / se
-        return float(stats.t.cdf(ends[0], df) - stats.t.cdf(ends[1], df)) - share
+        below = special.stdtr(df, (size - difference) / se)
+        return below - special.stdtr(df, (-size - difference) / se) - share
 
     top = abs(difference) + se
     while excess(top) < 0:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from .._results import Record
 from ._needed import parts_needed, parts_needed_range
@@ -42,7 +42,10 @@ def judged(tests, families, *, rope, confidence, decides, n, difference=None):
     rows = []
     signs = [SIGNS[row["metric"]] for row in tests]
     p_values = np.array(
-        [_p_beyond(sign * row["difference"], row, rope) for sign, row in zip(signs, tests, strict=True)]
+        [
+            _p_beyond(sign * row["difference"], row, rope)
+            for sign, row in zip(signs, tests, strict=True)
+        ]
     )
     p_within = np.array([1 - row["prob_equivalent"] for row in tests])
     p_holm, p_equal, steps = np.ones(len(tests)), np.ones(len(tests)), np.ones(len(tests))
@@ -55,7 +58,7 @@ def judged(tests, families, *, rope, confidence, decides, n, difference=None):
     for k, row in enumerate(tests):
         few = row["df"] + 1 < FEWEST_UNITS
         level = 1 - alpha / steps[k]
-        half = row["se"] * stats.t.ppf((1 + level) / 2, row["df"])
+        half = row["se"] * special.stdtrit(row["df"], (1 + level) / 2)
         gain = signs[k] * row["difference"]
         sure = {"df": row["df"], "confidence": 1 - alpha / sizes[k]}
         beyond = max(abs(gain) - rope, 0.0)
@@ -100,7 +103,7 @@ def _p_beyond(gain, row, rope):
     beyond = abs(gain) - rope
     if row["se"] == 0:
         return 0.0 if beyond > 0 else 1.0
-    return float(min(2 * stats.t.sf(beyond / row["se"], row["df"]), 1.0))
+    return float(min(2 * special.stdtr(row["df"], -beyond / row["se"]), 1.0))
 
 
 def _steps(p_values, alpha):

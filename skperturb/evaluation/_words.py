@@ -93,7 +93,9 @@ def pair_sentences(row, comparison, texts):
             row.verdict != "worse" and row.prob_better >= prob_worse
         )
         key = ("sure_better" if is_better else "sure_worse") + ending + ("_rope" if rope else "")
-        words["probability"] = percent(row.prob_better if is_better else prob_worse, row.prob_needed)
+        words["probability"] = percent(
+            row.prob_better if is_better else prob_worse, row.prob_needed
+        )
         sentences.append(texts[key].format(**words))
     if row.verdict == "inconclusive":
         if rope:
@@ -170,4 +172,3 @@ def _policy(name):
             kind = policy.replace(" ", "_")
             return kind, name.removeprefix(f"({policy}: ").removesuffix(")")
     return {TODAY: "today", "(perfect)": "perfect"}.get(name), None
-
