@@ -129,11 +129,13 @@ def test_the_test_of_lots_by_hand():
     lots = np.arange(178) * 6 // 178
     result = compared(groups=lots, n_repeats=10, metric="log_loss")
     fold = result.predictions["new"].fold
-    scores = result.scores["log_loss"].unstack("estimator")
+    scores = {name: result.scores["log_loss"][name] for name in MODELS}
     gains, sizes = {}, {}
-    for (repeat, k), row in scores.iterrows():
+    for repeat, k in scores["new"].index:
         tested = fold[repeat] == k
-        gains.setdefault(frozenset(lots[tested]), []).append(row["new"] - row["today"])
+        gains.setdefault(frozenset(lots[tested]), []).append(
+            scores["new"][repeat, k] - scores["today"][repeat, k]
+        )
         sizes[frozenset(lots[tested])] = tested.sum()
     n = np.array(list(sizes.values()))
     d = np.array([np.mean(gain) for gain in gains.values()]) * n / n.mean()

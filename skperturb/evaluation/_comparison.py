@@ -194,10 +194,11 @@ class Comparison(Shown):
         costs = PER * self.cost_matrix.to_numpy()[self.codes]
         best = int(np.average(costs, axis=0, weights=self.weight).argmin())
         # "Pass all" comes first among the rows if it is the same decision.
-        label = f": {self.cost_matrix.columns[best]})"
-        names = [name for name in self._kpis.index if name.endswith(label)]
-        name = next(n for n in names if n.startswith(("(pass all", "(best constant")))
-        if self.today is not None and self._kpis.at[TODAY, "cost"] < self._kpis.at[name, "cost"]:
+        decision = self.cost_matrix.columns[best]
+        names = f"(pass all: {decision})", f"(best constant: {decision})"
+        name = next(name for name in names if name in self._kpis.index)
+        known = self._kpis["cost"]
+        if self.today is not None and known[TODAY] < known[name]:
             return TODAY, self.costs_today
         return name, costs[:, best]
 

@@ -133,7 +133,8 @@ def cross_val_predictions(
     partition = partition_of(
         y, groups=groups, time=time, n_splits=n_splits, n_repeats=n_repeats, seed=random_state
     )
-    weight = None if sample_weight is None else check_weight(sample_weight, len(y))
+    n = len(partition.fold[0])
+    weight = None if sample_weight is None else check_weight(sample_weight, n)
     return predict_folds(
         estimator, X, y, partition, weight, random_state, n_jobs=n_jobs, progress=progress
     )

@@ -89,7 +89,7 @@ def plot_differences(comparison, texts):
     table = comparison.table
     metrics = list(dict.fromkeys(table["metric"]))
     names = [
-        short(candidate, 16, 2) + " \N{MINUS SIGN}" + "\n" + short(baseline, 16, 2)
+        short(candidate, 22, 2) + " \N{MINUS SIGN}" + "\n" + short(baseline, 22, 2)
         for candidate, baseline in comparison.pairs
     ]
     lines = max(name.count("\n") for name in names) + 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ._stats import CorrectedTTest, corrected_paired_ttest
+from ._stats import corrected_paired_ttest
 
 ROUNDING = 1e-12  # relative to the means: what differs by less is equal
 
@@ -39,7 +39,7 @@ class Resampling:
         count = np.bincount(self.member)
         return self.share * np.bincount(self.member, scores) / count
 
-    def test(self, new, old, sign, *, rope, confidence) -> CorrectedTTest:
+    def test(self, new, old, sign, *, rope, confidence):
         """Nadeau and Bengio's test of the gain of one model over another."""
         new, old = self.means(new), self.means(old)
         return corrected_paired_ttest(

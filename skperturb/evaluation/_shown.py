@@ -18,6 +18,8 @@ WIDTH = 79  # characters of a line of the short form
 class Shown:
     """What shows a comparison; it computes nothing."""
 
+    predictions: dict[str, Any]
+
     def plot_differences(self, lang: str = "en") -> "Figure":
         """Draw the differences with their intervals, in a panel for each metric.
 

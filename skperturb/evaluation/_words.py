@@ -132,10 +132,13 @@ def cautions(comparison, texts):
     said = []
     first = next(iter(comparison.predictions.values()))
     repeats, folds = first.fit_seconds.shape
-    if comparison.repeats_asked is not None and not comparison.n_before:
-        if repeats < comparison.repeats_asked:
-            words = {"asked": comparison.repeats_asked, "repeats": repeats}
-            said.append(texts["caution_repeats"].format(lots=comparison.n_lots, **words))
+    asked = comparison.repeats_asked or repeats
+    if repeats < asked and not comparison.n_before:
+        words = {"asked": asked, "repeats": repeats}
+        said.append(texts["caution_repeats"].format(lots=comparison.n_lots, **words))
+    n_sets = len(comparison.resampling.share)
+    if n_sets < repeats * folds and comparison.test == "corrected":
+        said.append(texts["caution_sets"].format(folds=repeats * folds, sets=n_sets))
     if comparison.n_lots is not None:
         if comparison.n_lots < FEW_LOTS:
             said.append(texts["caution_few_lots"].format(lots=comparison.n_lots))

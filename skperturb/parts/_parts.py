@@ -192,8 +192,7 @@ def read_parts(
         )
     notes += _leak_notes([column for column in columns if column.name not in keep], labels, target)
     features = pd.DataFrame({column.name: column.data for column in columns})
-    notes = tuple(notes)
-    return Parts(features, labels, lots, moments, weights, decided, notes, source)
+    return Parts(features, labels, lots, moments, weights, decided, tuple(notes), source)
 
 
 def shipped_parts() -> Parts:
@@ -313,7 +312,7 @@ def _is_in_order(moments):
     """Whether times rise or fall from row to row, with gaps and repetitions."""
     moments = moments.dropna()
     ordered = moments.is_monotonic_increasing or moments.is_monotonic_decreasing
-    return bool(ordered and moments.nunique() > 1)
+    return bool(len(moments) and ordered and moments.iloc[0] != moments.iloc[-1])
 
 
 def _features(reader, names, *, numeric, categories, keep, has_lots, has_time):

@@ -61,7 +61,7 @@ def numbers(values, digits=3):
 
 
 def percent(share, limit=None):
-    """A share in percent, which is 0 or 100 only if the share is exactly so.
+    r"""A share in percent, which is 0 or 100 only if the share is exactly so.
 
     It is on the side of the limit, if there is one, on which the share is.
 
