@@ -195,7 +195,7 @@ def test_forward_in_time(drift, n_splits):
         partition = make_partition(y, None, np.arange(600), n_splits, 1, seed)
         tested = partition.fold[0] >= 0
         fold = partition.fold[:, tested]
-        folds = resampling(fold, trained_on(partition), np.ones(tested.sum()))
+        folds = resampling(fold, trained_on(partition), np.ones(tested.sum()), forward=True)
         models = [
             rows_of(out_of_fold(X, y, partition)[:, tested], y[tested]) for X in (first, second)
         ]

@@ -189,7 +189,13 @@ def test_a_comparison_forward_in_time(kind):
     assert_allclose(out.proba[0, tested], result.predictions["new"].proba[0])
     n_test = np.bincount(result.predictions["new"].fold[0])
     before = result.n_before + np.append(0, np.cumsum(n_test)[:-1])
-    assert_allclose(result.resampling.test_train_ratio, np.mean(n_test / before))
+    assert_array_equal(result.predictions["new"].n_train[0], before)
+    # The plain t test of the blocks.
+    scores = result.scores["cost"]
+    gain = (scores["today"] - scores["new"]).to_numpy() * n_test / n_test.mean()
+    row = result.table.iloc[0]
+    assert_allclose(row["p_value"], stats.ttest_1samp(gain, 0).pvalue, rtol=1e-9)
+    assert_allclose(row["difference"], -gain.mean(), rtol=1e-9)
 
 
 @pytest.mark.parametrize(

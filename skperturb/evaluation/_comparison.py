@@ -151,7 +151,8 @@ class Comparison(Shown):
     @cached_property
     def resampling(self) -> Resampling:
         """The different test sets of the folds, which the corrected test takes."""
-        return resampling(self._first.fold, self._first.n_train, self.weight, self.n_lots)
+        first, forward = self._first, self.n_before > 0
+        return resampling(first.fold, first.n_train, self.weight, self.n_lots, forward=forward)
 
     @property
     def n_lots(self) -> int | None:

@@ -366,7 +366,7 @@ def _method(comparison, table, texts):
         "needed": level(deciding["prob_needed"].max()),
     }
     forward = comparison.n_before > 0
-    test = texts["method_test_part" if comparison.test == "per_part" else "method_test_text"]
+    test = "part" if comparison.test == "per_part" else "time" if forward else "text"
     messages = {
         name: len(out.messages) for name, out in comparison.predictions.items() if out.messages
     }
@@ -380,7 +380,7 @@ def _method(comparison, table, texts):
         "method_weights": texts[
             "method_weights_text" if settings["weighted"] else "method_no_weights"
         ],
-        "method_test": test + (" " + texts["method_test_time"] if forward else ""),
+        "method_test": texts[f"method_test_{test}"],
         "method_rule": texts["method_rule_text"],
         "method_probabilities": texts["method_probabilities_text"],
         "method_policies": texts["method_policies_text"],

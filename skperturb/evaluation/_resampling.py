@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ._stats import corrected_paired_ttest
+from ._stats import corrected_paired_ttest, equal_or_spread, t_test
 
 ROUNDING = 1e-12  # relative to the means: what differs by less is equal
 
@@ -24,7 +24,9 @@ class Resampling:
     share : ndarray of shape (n_sets,)
         Weight of the parts of each test set, over its mean.
     test_train_ratio : float
-        Mean of the rows tested over the rows trained on.
+        Mean of the rows tested over the rows trained on; 0 for folds forward in time, whose
+        differences need no correction: a block is tested before it is trained on, and no two
+        blocks share a part.
     df : int
         Degrees of freedom: the smaller of the numbers of test sets and of lots, less one.
     """
@@ -42,8 +44,12 @@ class Resampling:
     def test(self, new, old, sign, *, rope, confidence):
         """Nadeau and Bengio's test of the gain of one model over another."""
         new, old = self.means(new), self.means(old)
+        gain = sign * without_rounding(new, old)
+        if self.test_train_ratio == 0:
+            se = equal_or_spread(gain) / np.sqrt(len(gain))
+            return t_test(float(gain.mean()), se, self.df, rope=rope, confidence=confidence)
         return corrected_paired_ttest(
-            sign * without_rounding(new, old),
+            gain,
             test_train_ratio=self.test_train_ratio,
             df=self.df,
             rope=rope,
@@ -56,7 +62,7 @@ def without_rounding(new, old):
     return np.where(np.abs(new - old) > ROUNDING * np.maximum(abs(new), abs(old)), new - old, 0)
 
 
-def resampling(fold, n_train, weight, n_lots=None):
+def resampling(fold, n_train, weight, n_lots=None, *, forward=False):
     """Find the test sets of the folds (n_repeats, n_samples)."""
     n_splits = n_train.shape[1]
     sets, member, tested, trained = {}, [], [], []
@@ -75,6 +81,6 @@ def resampling(fold, n_train, weight, n_lots=None):
     return Resampling(
         member=np.array(member),
         share=weights / weights.mean(),
-        test_train_ratio=float(np.mean(counts / np.array(trained))),
+        test_train_ratio=0.0 if forward else float(np.mean(counts / np.array(trained))),
         df=units - 1,
     )

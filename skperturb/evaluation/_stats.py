@@ -170,13 +170,16 @@ def corrected_paired_ttest(
     df = n - 1 if df is None else df
     if not 1 <= df < n:
         raise ValueError(f"df must lie between 1 and {n - 1}, got {df!r}.")
-    spread = float(differences.std(ddof=1))
-    # Equal differences: their spread is rounding, and the posterior is a point.
-    if spread <= EQUAL_ROUNDINGS * np.finfo(float).eps * np.abs(differences).max():
-        spread = 0.0
-    se = spread * float(np.sqrt(1 / n + test_train_ratio))
+    se = equal_or_spread(differences) * float(np.sqrt(1 / n + test_train_ratio))
 
     return t_test(mean, se, df, rope=rope, confidence=confidence)
+
+
+def equal_or_spread(differences):
+    """Standard deviation, which is 0 for equal differences: then the posterior is a point."""
+    spread = float(differences.std(ddof=1))
+    rounding = EQUAL_ROUNDINGS * np.finfo(float).eps * np.abs(differences).max()
+    return 0.0 if spread <= rounding else spread
 
 
 def t_test(mean, se, df, *, rope=None, confidence=0.95):

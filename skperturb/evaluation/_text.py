@@ -18,6 +18,7 @@ number of comparisons, as the verdicts do (Holm). They are about the learning me
 parts, not about one fitted model."""
 TESTS = {
     "corrected": "The intervals allow for the overlap of the training sets (Nadeau and Bengio).",
+    "forward": "The intervals are those of the t test of the blocks in time.",
     "per_part": "The intervals are those of the test of single parts (Bayle et al.).",
 }
 
@@ -66,7 +67,7 @@ def comparison_text(comparison):
         _aligned(figures),
         _aligned(differences, left=(0, 1, 3, 4)),
         "\n".join(fill(sentence, WIDTH) for sentence in open_pairs),
-        fill(NOTE.format(test=TESTS[comparison.test]), 91),
+        fill(NOTE.format(test=TESTS["forward" if comparison.n_before else comparison.test]), 91),
     ]
     return "\n\n".join(filter(None, blocks))
 
