@@ -80,15 +80,16 @@ print(result.kpis[kpis].round(2).to_string(na_rep="."))
 
 # %%
 # The last rows are policies that need no model. To rework every part costs 7173, hardly more than
-# today's model, and less than the new one. Random folds would have hidden this doubt. The intervals of the models are some 4300
-# wide: 40 lots of parts that resemble each other tell less than 600 independent parts.
+# today's model, and less than the new one. Random folds would have hidden this doubt. The intervals
+# of the models are some 4300 wide: 40 lots of parts that resemble each other tell less than 600
+# independent parts.
 #
 # The verdict
 # -----------
 # The difference is that of new less today, on the same folds, with the standard error of Nadeau and
 # Bengio, which allows for folds that share their training parts. Differences of less than 100 per
-# 1000 parts do not matter to the engineer (``rope=100``). The comparison ends in a decision: use the
-# new model, keep today's, or use neither. Only the cost has a verdict.
+# 1000 parts do not matter to the engineer (``rope=100``). The comparison ends in a decision: use
+# the new model, keep today's, or use neither. Only the cost has a verdict.
 
 print(*result.conclusion.sentences, sep="\n")
 shown = ["metric", "difference", "se", "ci_low", "ci_high", "needed_low", "needed_high", "verdict"]
@@ -107,11 +108,11 @@ def show(figure):
 show(result.plot_differences())
 
 # %%
-# The new model came out 169 dearer, plus or minus a standard error of 300: inconclusive.
-# Neither is it "equivalent": that would need nearly all of the interval within 100. To show a
-# difference of this size, beyond the 100 that do not matter, would take at least 130 lots instead of
-# 40, and perhaps no number of them, because the difference may be smaller than that. Today's model
-# cost a little less than to rework every part, but that is not proven.
+# The new model came out 169 dearer, plus or minus a standard error of 300: inconclusive. Neither is
+# it "equivalent": that would need nearly all of the interval within 100. To show a difference of
+# this size, beyond the 100 that do not matter, would take at least 130 lots instead of 40, and
+# perhaps no number of them, because the difference may be smaller than that. Today's model cost a
+# little less than to rework every part, but that is not proven.
 #
 # What is decided, and what it costs
 # ----------------------------------
@@ -186,12 +187,12 @@ print({name: round(float(cost.mean())) for name, cost in paid.items()}, "on all 
 #
 # The conclusion: inconclusive
 # ----------------------------
-# Keep today's model, as the first line of the result says. Nothing here shows that the new one costs less, nor that it costs the same
-# within 100; a test that goes on would, at best, find a difference that does not matter. Whether
-# a model beats reworking everything was the better question, and 40 lots did not settle it: inspect
-# more lots rather than more parts of each. In the new lots the models were cheaper than whole lots
-# had it, and this once the cost of random folds came nearer. The intervals by lot hold the truth,
-# and more they do not promise.
+# Keep today's model, as the first line of the result says. Nothing here shows that the new one
+# costs less, nor that it costs the same within 100; a test that goes on would, at best, find a
+# difference that does not matter. Whether a model beats reworking everything was the better
+# question, and 40 lots did not settle it: inspect more lots rather than more parts of each. In the
+# new lots the models were cheaper than whole lots had it, and this once the cost of random folds
+# came nearer. The intervals by lot hold the truth, and more they do not promise.
 #
 # The same with real groups
 # -------------------------
