@@ -102,10 +102,10 @@ def parts_needed_range(
     >>> from skperturb.evaluation import parts_needed_range
     >>> few = parts_needed_range(difference=2.0, se=1.5, n=500, df=99)
     >>> round(few.low), round(few.high)
-    (608, 48253)
+    (581, 43780)
     >>> few = parts_needed_range(difference=2.0, se=1.5, n=500, df=99, named=True)
     >>> round(few.low), round(few.high)
-    (1892, 2740)
+    (1899, 2737)
     """
     quantiles = special.stdtrit(df, (1 + confidence) / 2) + special.stdtrit(df, power)
     if named:
