@@ -54,7 +54,8 @@ def csv(tmp_path):
 def test_without_a_file_it_compares_on_data_that_ship_with_scikit_learn(capsys):
     assert main(["compare", "--cv", "1x2"]) == 0
     out, err = capsys.readouterr()
-    lines = out.splitlines()
+    assert out.startswith("Use none of the models: ")
+    lines = out.partition("\n\n")[2].splitlines()
     assert lines[0].startswith("wine (ships with scikit-learn): 178 parts, 13 features, 3 classes")
     assert [line.split()[0] for line in lines[3:8]] == list(ESTIMATORS)
     assert lines[0].endswith("1 x 2-fold cross-validation, seed 0")
@@ -167,7 +168,7 @@ def test_json_holds_what_the_table_shows(csv, tmp_path, capsys):
     assert [row["estimator"] for row in result["estimators"][:3]] == names
     assert result["settings"]["parts"] == 60
     assert len(result["differences"]) == 8
-    for row, line in zip(result["estimators"][:3], out.splitlines()[3:6], strict=True):
+    for row, line in zip(result["estimators"][:3], table_of(out)[1:4], strict=True):
         assert line.split()[:5] == [
             row["estimator"],
             f"{row['cost']:.4g}",
@@ -182,8 +183,7 @@ def test_the_seed_decides_the_folds(csv, capsys):
     outputs = []
     for seed in ("0", "0", "1"):
         main(["compare", str(csv), "--target", "defect", "--seed", seed, "--cv", "2x2", *QUICK])
-        table = capsys.readouterr().out.splitlines()[3]
-        outputs.append(table.split()[:4])
+        outputs.append(table_of(capsys.readouterr().out)[1].split()[:4])
     assert outputs[0] == outputs[1] != outputs[2]
 
 
@@ -192,6 +192,11 @@ def test_fits_that_do_not_converge_are_told(tmp_path, capsys, monkeypatch):
     assert main(["compare", "--cv", "1x2", *QUICK]) == 0
     err = capsys.readouterr().err
     assert "note: logistic_regression, 2 of 2 fits: ConvergenceWarning" in err
+
+
+def table_of(out):
+    """The lines of the key figures, the first of which is their head."""
+    return next(block for block in out.split("\n\n") if block.startswith("estimator")).splitlines()
 
 
 def refused(arguments, capsys):

@@ -37,7 +37,8 @@ from skperturb.evaluation import (
     parts_needed,
     wilson,
 )
-from skperturb.evaluation._text import _advice
+from skperturb.evaluation._texts import load
+from skperturb.evaluation._words import needed_sentences
 
 from ._data import wine_parts
 from .conftest import IDENTITY, OPTIMUM
@@ -330,6 +331,10 @@ def test_holm_is_that_of_statsmodels():
         p = rng.uniform(size=n) ** 3
         assert_allclose(holm(p), multipletests(p, method="holm")[1], rtol=IDENTITY)
     table = compared(candidate="nb").table
+    assert_allclose(table["p_holm"], table["p_value"])  # one of the two baselines is a floor
+    models = {f"nb{k}": GaussianNB(var_smoothing=10.0**-k) for k in range(4)}
+    X, y = wine_parts()
+    table = compare_classifiers(models, X, y, n_splits=5, n_repeats=1).table
     for _, part in table.groupby("metric"):
         assert_allclose(part["p_holm"], holm(part["p_value"]))
     with pytest.raises(ValueError, match="between 0 and 1"):
@@ -397,7 +402,8 @@ def test_verdicts():
     assert table.loc[("prior", "cost"), "verdict"] == "better"
     assert table.loc[("nb", "cost"), "verdict"] == "inconclusive"
     worse = compare_classifiers(MODELS, X, y, candidate="prior", n_splits=5, n_repeats=2).table
-    assert set(worse["verdict"]) == {"worse"}
+    assert set(worse.query("metric == 'cost'")["verdict"]) == {"worse"}
+    assert set(worse.query("metric != 'cost'")["verdict"]) == {""}
     same = compare_classifiers(
         {"a": MODELS["today"], "b": MODELS["today"]}, X, y, rope=5, n_splits=5, n_repeats=1
     ).table.set_index("metric")
@@ -492,13 +498,17 @@ def test_rounding_decides_nothing():
     X, y = wine_parts()
     result = compare_classifiers({"a": GaussianNB(), "b": Rounded()}, X, y, n_repeats=1)
     assert (result.table["difference"] == 0).all()
-    assert (result.table["verdict"] == "inconclusive").all()
+    assert set(result.table["verdict"]) == {"inconclusive", ""}
 
 
-def test_few_folds_decide_nothing():
+def test_few_folds_decide_nothing_and_promise_nothing():
     X, y = wine_parts()
-    table = compare_classifiers(MODELS, X, y, baseline="prior", n_splits=2, n_repeats=2).table
-    assert (table["verdict"] == "inconclusive").all()
+    result = compare_classifiers(MODELS, X, y, baseline="prior", n_splits=2, n_repeats=2)
+    assert set(result.table["verdict"]) == {"inconclusive", ""}
+    assert result.table[["parts_needed", "needed_low", "needed_high"]].isna().all(axis=None)
+    assert result.conclusion.reason == "few"
+    assert "fewer than 5 different test sets" in str(result)
+    assert "To show a difference" not in str(result)
 
 
 @pytest.mark.parametrize("rare", [1, 2])
@@ -510,9 +520,8 @@ def test_classes_of_one_or_two_rows_give_finite_numbers(rare):
         result = compare_classifiers(MODELS, X, labels, good="ok", n_splits=5, n_repeats=2)
         estimators = result.kpis.loc[list(MODELS)]
         assert np.isfinite(estimators.to_numpy()).all()
-        assert np.isfinite(result.table.drop(columns="parts_needed").select_dtypes("number")).all(
-            axis=None
-        )
+        table = result.table.drop(columns=["parts_needed", "needed_low", "needed_high"])
+        assert np.isfinite(table.select_dtypes("number")).all(axis=None)
 
 
 def test_estimators_and_labels_that_cannot_be_used():
@@ -597,10 +606,11 @@ def test_a_comparison_is_short_as_an_object_and_a_table_as_a_text():
     result = compared(rope=5)
     lines = repr(result).splitlines()
     assert lines[0] == "Comparison of today, nb, prior on 178 parts, 2 x 5 folds"
-    assert lines[1].startswith("cost: nb - today ")
+    assert lines[1] == "conclusion: keep today"
     assert len(lines) == 2
     assert max(map(len, lines)) < 80
     text = str(result)
+    assert text.startswith("Keep today: ")
     for row in result.table.itertuples():
         assert f"[{row.ci_low:+.4g}, {row.ci_high:+.4g}]" in text
     assert "95% interval" in text
@@ -609,19 +619,20 @@ def test_a_comparison_is_short_as_an_object_and_a_table_as_a_text():
 
 
 def test_more_parts_would_tell():
-    row = SimpleNamespace(
-        verdict="inconclusive", metric="cost", difference=1.0, parts_needed=1290.0
-    )
-    assert _advice(row, 200) == ", about 1,100 more parts would tell"
-    for needed, words in (
-        (1e6, ", more than 100 times as many"),
-        (150.0, ""),
-        (200.4, ", about 1 "),
-    ):
-        row.parts_needed = needed
-        assert _advice(row, 200).startswith(words)
-    row.difference = 0.0
-    assert _advice(row, 200) == ", no difference seen"
+    """A range, in parts, or in lots where there are lots."""
+    result, texts = compared(), load("en")
+
+    def said(low, high, comparison=result):
+        row = SimpleNamespace(needed_low=low, needed_high=high)
+        return " ".join(needed_sentences(row, comparison, texts))
+
+    assert "of the size seen would take between 610 and 48" not in said(100.0, 150.0)
+    assert "between 250 and 7,100 parts in all; there are 178" in said(254.3, 7124.0)
+    assert "at least 250 parts in all, perhaps more than 100 times" in said(254.3, np.inf)
+    assert "more than 100 times as many parts as the present 178" in said(1e9, np.inf)
+    assert said(np.nan, np.nan) == ""
+    in_lots = compared(groups=np.arange(178) // 6, difference=30)
+    assert "a difference of 30 would take between 40 and 90 lots" in said(40.1, 90.2, in_lots)
 
 
 @pytest.mark.parametrize("name", ["scores", "kpis", "table", "predictions"])

@@ -17,7 +17,7 @@ from .conftest import data_file
 SHARED = {
     "steel_plates_faults": {},
     "injection_molding_measured_only": {},
-    "secom_207": {"date": 1},
+    "secom_207": {"date": 1, "time order": 1},
     "ai4i2020_modes": {},
     "wine_quality": {},
     "glass": {},

@@ -14,9 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 from skperturb.evaluation import calibration_error, class_counts, compare_classifiers
-from skperturb.evaluation._report import _sentences
 from skperturb.evaluation._svg import draw
 from skperturb.evaluation._texts import LANGUAGES, load, number, numbers, percent
+from skperturb.evaluation._words import pair_sentences
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -103,7 +103,7 @@ def test_page_is_self_contained_and_escaped(pages, key):
     assert not {"script", "img", "image", "link", "iframe", "object", "b"} & set(page.tags)
     assert not [name for name in page.attributes if name.startswith(("on", "xmlns"))]
     assert len(page.ids) == len(set(page.ids))
-    order = ["verdict", "kpis", "differences", "confusion", "reliability"]
+    order = ["conclusion", "verdict", "kpis", "differences", "confusion", "reliability"]
     order += ["sensitivity", "costs", "method"]
     assert [i for i in page.ids if i in order] == order
     assert page.tags.count("title") == 1
@@ -142,6 +142,10 @@ def test_numbers_are_those_of_the_tables(pages, request, name):
         values["table-differences"], flat(table, [*shown, "prob_better", "prob_equivalent"])
     )
     assert_array_equal(values["table-tests"], flat(table, ["se", "df", "p_value", "p_holm"]))
+    policies = comparison.policies
+    assert_array_equal(
+        values["table-policies"], flat(policies, ["difference", "ci_low", "ci_high", "prob_better"])
+    )
     assert_array_equal(values["table-costs"], comparison.cost_matrix.to_numpy().ravel())
     if comparison.good is not None:
         shown = ["factor", "difference", "ci_low", "ci_high", "prob_better"]
@@ -165,36 +169,40 @@ def test_p_values_are_in_the_method_box_alone(pages):
 
 def test_verdict_says_how_sure_and_how_many_more(hostile):
     class Row:
-        candidate, baseline, difference, se = "new", "old", -12.34, 9.0
-        ci_low, ci_high, prob_better, prob_equivalent = -30.0, 5.3, 0.9, 0.06
-        verdict, parts_needed = "inconclusive", 1234.0
+        candidate, baseline, metric, difference, se, df = "new", "old", "cost", -12.34, 9.0, 9
+        ci_low, ci_high, ci_confidence = -30.0, 5.3, 0.95
+        prob_better, prob_equivalent, prob_needed = 0.9, 0.06, 0.975
+        verdict, needed_low, needed_high = "inconclusive", 100.0, 990.0
 
     row, texts = Row(), load("en")
-    said = " ".join(_sentences(row, hostile, texts))
+    said = " ".join(pair_sentences(row, hostile, texts))
     assert "240 parts do not decide" in said
     assert "\N{MINUS SIGN}12.3" in said
     assert "cheaper by more than 20 is 90\u00a0%" in said
-    assert "About 990 more parts" in said
-    row.parts_needed = 1e9
-    assert "more than 100 times" in " ".join(_sentences(row, hostile, texts))
-    row.parts_needed = 200.0
-    assert "not for 2 comparisons" in " ".join(
-        _sentences(row, replace(hostile, pairs=2 * hostile.pairs), texts)
-    )
+    assert "needs 97.5\u00a0%" in said
+    assert "between 100 and 990 lots in all; there are 60" in said
+    row.prob_better = 0.97499
+    said = " ".join(pair_sentences(row, hostile, texts))
+    assert "is 97.499\u00a0%" in said  # below what a verdict needs, as printed
     row.verdict, row.ci_high = "better", -2.0
-    said = " ".join(_sentences(row, replace(hostile, rope=None), texts))
+    row.prob_better = 0.98
+    said = " ".join(pair_sentences(row, replace(hostile, rope=None), texts))
     assert "saves 12.3 per 1000 parts" in said
     assert "2.0 to 30.0" in said
-    assert "new is cheaper is 90\u00a0%" in said
+    assert "new is cheaper is 98\u00a0%" in said
     row.verdict, row.difference, row.ci_low, row.ci_high = "worse", 12.34, 2.0, 30.0
     row.prob_better = 0.01
-    said = " ".join(_sentences(row, hostile, texts))
+    said = " ".join(pair_sentences(row, hostile, texts))
     assert "costs 12.3 more" in said
     assert "dearer by more than 20 is 93\u00a0%" in said
     row.verdict, row.prob_equivalent = "equivalent", 0.97
-    assert "less than 20" in " ".join(_sentences(row, hostile, texts))
-    row.verdict, row.difference, row.se, row.parts_needed = "inconclusive", 0.0, 0.0, np.inf
-    assert "exactly the same" in " ".join(_sentences(row, hostile, texts))
+    assert "less than 20" in " ".join(pair_sentences(row, hostile, texts))
+    row.verdict, row.difference, row.se = "inconclusive", 0.0, 0.0
+    assert "exactly the same" in " ".join(pair_sentences(row, hostile, texts))
+    row.se, row.df = 1.0, 3
+    said = " ".join(pair_sentences(row, hostile, texts))
+    assert "too few for a verdict" in said
+    assert "would take" not in said
 
 
 def test_texts_have_the_same_keys_and_fields():

@@ -18,6 +18,14 @@ def rope(text):
     return width
 
 
+def positive(text):
+    """A positive number."""
+    width = rope(text)
+    if width == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return width
+
+
 def repeats_and_folds(text):
     """The numbers of repeats and of folds, such as 10x10."""
     match = re.fullmatch(r"(\d+)x(\d+)", text)

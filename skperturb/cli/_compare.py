@@ -28,14 +28,16 @@ from ..parts import (
     shipped_parts,
     write_text,
 )
-from ._arguments import jobs, repeats_and_folds, rope, seed
+from ._arguments import jobs, positive, repeats_and_folds, rope, seed
 from ._output import comparison_json
 from ._progress import Progress
 from ._reading import add_options, read, refuse_few, refuse_unknown_class, refuse_without_file, say
 
+METRICS = ("cost", "log_loss", "brier", "accuracy")
+TESTS = ("corrected", "per-part")
 LANGUAGES = ("en", "ja")  # of the report
 # Repeats and folds: on the user's own parts, and on the data that ship with scikit-learn.
-USUAL_CV, QUICK_CV = (10, 10), (5, 2)
+USUAL_CV, QUICK_CV, ONE_REPEAT = (10, 10), (5, 2), (1, 10)
 MAX_ITER = 1000  # of the linear models: enough for features that are standardised
 ESTIMATORS: dict[str, Callable[..., Any]] = {
     "logistic_regression": lambda: LogisticRegression(max_iter=MAX_ITER),
@@ -59,12 +61,22 @@ def add_to(commands):
     parser.set_defaults(run=run)
     add_options(parser)
     parser.add_argument(
-        "--time", metavar="COLUMN", help="when each part was made; it is no feature"
+        "--time",
+        metavar="COLUMN",
+        help="when each part was made: models learn from the past and are tested on what follows",
     )
     parser.add_argument(
         "--groups",
         metavar="COLUMN",
         help="the lot of each part: parts of one lot are never on both sides of a split",
+    )
+    parser.add_argument(
+        "--weight", metavar="COLUMN", help="the weight of each part in fits, figures and tests"
+    )
+    parser.add_argument(
+        "--today",
+        metavar="COLUMN",
+        help="the decision that was made on each part: a rule that the models have to beat",
     )
     parser.add_argument(
         "--estimators",
@@ -90,16 +102,36 @@ def add_to(commands):
         help="class and share on the line, where the file holds other shares",
     )
     parser.add_argument(
+        "--metric",
+        choices=METRICS,
+        default="cost",
+        help="the metric that decides (cost); the others have no verdict",
+    )
+    parser.add_argument(
         "--rope",
         type=rope,
         metavar="X",
-        help="a difference in cost per 1000 parts that does not matter",
+        help="a difference in that metric (cost per 1000 parts) that does not matter",
+    )
+    parser.add_argument(
+        "--difference",
+        type=positive,
+        metavar="X",
+        help="a difference in that metric: say how many parts would show it",
+    )
+    parser.add_argument(
+        "--test",
+        choices=TESTS,
+        default="corrected",
+        help="corrected: on repeated folds; per-part: on one 10-fold, cheaper, for stable models "
+        "only",
     )
     parser.add_argument(
         "--cv",
         type=repeats_and_folds,
         metavar="RxK",
-        help="R times K-fold cross-validation (10x10; without a file 5x2)",
+        help="R times K-fold cross-validation (10x10; without a file 5x2; with --time or "
+        "--test per-part 1x10)",
     )
     parser.add_argument("--seed", type=seed, default=0, help="seed of the folds (0)")
     parser.add_argument(
@@ -124,9 +156,9 @@ def run(options):
         raise ValueError("--out needs jinja2 and matplotlib: pip install 'skperturb[report]'.")
     if options.lang and not options.out:
         raise ValueError("--lang is the language of the report; name its file with --out.")
+    repeats, folds = _cv(options)
     parts, tables, notes = _read(options)
     say(notes)
-    repeats, folds = _cv(options)
     progress = Progress(sys.stderr, len(estimators))
     result = compare_classifiers(
         estimators,
@@ -135,8 +167,14 @@ def run(options):
         **pairing,
         **tables,
         good=options.good,
+        sample_weight=parts.weight,
         groups=parts.groups,
+        time=parts.time,
+        today=parts.today,
+        metric=options.metric,
         rope=options.rope,
+        difference=options.difference,
+        test=options.test.replace("-", "_"),
         n_splits=folds,
         n_repeats=repeats,
         random_state=options.seed,
@@ -145,11 +183,18 @@ def run(options):
     )
     for name, out in result.predictions.items():
         for message, count in Counter(out.messages).items():
-            print(f"note: {name}, {count} of {repeats * folds} fits: {message}", file=sys.stderr)
+            fits = out.fit_seconds.size
+            print(f"note: {name}, {count} of {fits} fits: {message}", file=sys.stderr)
+    repeats = result.settings["repeats"]
+    how = (
+        f"{folds} blocks forward in time"
+        if options.time
+        else f"{repeats} x {folds}-fold cross-validation"
+    )
     lots = "" if parts.groups is None else f" in {parts.groups.nunique()} lots"
     summary = (
         f"{parts.source}: {len(parts.target)} parts{lots}, {parts.features.shape[1]} features, "
-        f"{parts.target.nunique()} classes; {repeats} x {folds}-fold cross-validation, "
+        f"{parts.target.nunique()} classes; {how}, "
         f"seed {options.seed}"
     )
     # Files first: what standard output cannot show is not lost.
@@ -165,21 +210,30 @@ def run(options):
         title = ", ".join(map(os.path.basename, parts.source.split(", ")))
         page = result.to_html(lang=options.lang or "en", title=title, reading=reading)
         write_text(options.out, page)
-    print(summary, result, sep="\n\n", flush=True)
+    conclusion, _, tables_and_note = str(result).partition("\n\n")
+    print(conclusion, summary, tables_and_note, sep="\n\n", flush=True)
 
 
 def _cv(options):
-    return options.cv or (USUAL_CV if options.parts else QUICK_CV)
+    if options.cv and options.time and options.cv[0] > 1:
+        raise ValueError(
+            f"With --time there is one division into blocks: use --cv 1x{options.cv[1]}."
+        )
+    once = options.time or options.test == "per-part"
+    usual = ONE_REPEAT if once else USUAL_CV if options.parts else QUICK_CV
+    return options.cv or usual
 
 
 def _read(options):
     """The parts, the tables of costs and shares by the names of their parameters, and notes."""
     if not options.parts:
         names = ["target", "keep", "drop", "numeric", "categories", "groups", "time"]
+        names += ["weight", "today"]
         refuse_without_file(options, [*names, "encoding", "sheet"])
         parts = shipped_parts()
     else:
-        parts = read(options, groups=options.groups, time=options.time)
+        roles = ("groups", "time", "weight", "today")
+        parts = read(options, **{role: getattr(options, role) for role in roles})
         refuse_few(parts)
     classes = set(parts.target)
     refuse_unknown_class("--good", options.good, classes)

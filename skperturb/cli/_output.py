@@ -9,6 +9,7 @@ from .. import __version__
 def comparison_json(summary, comparison, notes=()):
     """A comparison as JSON, with all digits, and how its parts were read."""
     content = {
+        "conclusion": comparison.conclusion.to_dict(),
         "skperturb": __version__,
         "summary": summary,
         "settings": comparison.settings,
@@ -18,6 +19,7 @@ def comparison_json(summary, comparison, notes=()):
         ],
         "estimators": _records(comparison.kpis.reset_index()),
         "differences": _records(comparison.table),
+        "policies": [] if comparison.policies is None else _records(comparison.policies),
     }
     return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
 

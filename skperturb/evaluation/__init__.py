@@ -17,6 +17,7 @@ from ._costs import (
 )
 from ._cross_validation import OutOfFold, cross_val_predictions
 from ._intervals import CostInterval, cost_interval
+from ._needed import parts_needed, parts_needed_range
 from ._online import ABTestSummary, PairedABTest
 from ._stats import (
     CombinedFTest,
@@ -27,14 +28,16 @@ from ._stats import (
     corrected_paired_ttest,
     holm,
     mean_interval,
-    parts_needed,
+    per_part_ttest,
     wilson,
 )
+from ._verdict import Conclusion
 
 __all__ = [
     "ABTestSummary",
     "CombinedFTest",
     "Comparison",
+    "Conclusion",
     "CorrectedTTest",
     "CostInterval",
     "CostSensitiveClassifier",
@@ -61,6 +64,8 @@ __all__ = [
     "holm",
     "mean_interval",
     "parts_needed",
+    "parts_needed_range",
+    "per_part_ttest",
     "prevalence_weights",
     "reliability",
     "trivial_policies",

@@ -1,20 +1,23 @@
 """From estimators and data to a comparison: all that can be wrong is said before the fits."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.utils import check_random_state
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_consistent_length, check_random_state
 
 from ._comparison import Comparison
 from ._costs import CostMatrix, check_cost_matrix, cost_template
-from ._cross_validation import Matrix, cross_val_predictions
+from ._cross_validation import Matrix, partition_of, predict_folds, weight_parameter
 from ._deprecation import warn_old
-from ._input import check_confidence, check_labels
-from ._labels import Shares, find, shares_of
+from ._input import check_confidence, check_labels, check_weight
+from ._labels import Shares, codes_of, find, shares_of
 from ._scores import SIGNS
 
 
@@ -28,11 +31,17 @@ def compare_classifiers(
     cost_matrix: CostMatrix | None = None,
     good: Any = None,
     prevalence: Shares | None = None,
+    sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
+    time: ArrayLike | None = None,
+    today: ArrayLike | None = None,
+    metric: str = "cost",
     rope: float | Mapping[str, float] | None = None,
+    difference: float | None = None,
     confidence: float = 0.95,
+    test: str = "corrected",
     n_splits: int = 10,
-    n_repeats: int = 10,
+    n_repeats: int | None = None,
     random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
     progress: Callable[[str, int, int], object] | None = None,
@@ -62,18 +71,37 @@ def compare_classifiers(
     prevalence : dict or Series of label to share, default=None
         Shares of the classes on the production line, if the study has others; probabilities and
         weights are converted.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the parts, not negative, in the fits and in all metrics, tests and key figures.
     groups : array-like of shape (n_samples,), default=None
         Lot of each part: the parts of a lot are never on both sides of a split.
+    time : array-like of shape (n_samples,), default=None
+        When each part was made: the models learn from the past and are tested on what follows, see
+        :func:`~skperturb.evaluation.cross_val_predictions`. There is one repeat.
+    today : array-like of shape (n_samples,), default=None
+        The decision that was made on each part, as columns of the cost matrix: a policy that the
+        models have to beat, as they have to beat passing all parts.
+    metric : {"cost", "log_loss", "brier", "accuracy"}, default="cost"
+        The metric that decides. The others have no verdict: with four verdicts, one would too
+        often be false.
     rope : float or dict of str to float, default=None
         Half-width of the region of practical equivalence, that is of the differences that do not
-        matter. A number is for the cost per 1000 parts; a dict has one for each metric of "cost",
-        "log_loss", "brier" and "accuracy".
+        matter. A number is for the metric that decides (the cost is per 1000 parts); a dict has
+        one for each metric. With a rope, "better" means better by more than the rope.
+    difference : float, default=None
+        A difference in the metric that decides, for which the number of parts is given that would
+        show it. None for the differences that were observed.
     confidence : float, default=0.95
         Confidence of all intervals and verdicts, between 0 and 1.
+    test : {"corrected", "per_part"}, default="corrected"
+        The test of the differences: :func:`~skperturb.evaluation.corrected_paired_ttest` on the
+        folds of all repeats, or :func:`~skperturb.evaluation.per_part_ttest` on the parts of one
+        repeat, which is cheaper and only for stable classifiers.
     n_splits : int, default=10
         Number of folds.
-    n_repeats : int, default=10
-        How often the rows are divided into folds anew.
+    n_repeats : int, default=None
+        How often the rows are divided into folds anew; None for 10 times, or once for the test of
+        single parts and with `time`.
     random_state : int, RandomState or None, default=0
         Seed or source of the folds, which are the same for all estimators, and of the estimators'
         seeds.
@@ -91,8 +119,9 @@ def compare_classifiers(
     Raises
     ------
     ValueError
-        If a name, the costs, the shares or the groups do not fit the data, or if an estimator
-        gives probabilities that are negative or do not sum to one.
+        If a name, the costs, the shares, the groups, the times, the weights or the decisions of
+        today do not fit the data, or if an estimator takes no weights or gives probabilities that
+        are negative or do not sum to one.
 
     References
     ----------
@@ -116,15 +145,24 @@ def compare_classifiers(
     ...     n_splits=5,
     ...     n_repeats=1,
     ... )
-    >>> result.table[["candidate", "baseline", "metric", "verdict"]]
-      candidate baseline    metric       verdict
-    0       new    today      cost  inconclusive
-    1       new    today  log_loss        better
-    2       new    today     brier        better
-    3       new    today  accuracy  inconclusive
+    >>> result.table.set_index("metric")["verdict"].tolist()
+    ['inconclusive', '', '', '']
+    >>> result.conclusion.decision, result.conclusion.choice
+    ('keep', 'today')
     """
     models = _by_name(estimators)
-    pairs, ropes = _pairs(list(models), candidate, baseline), _ropes(rope)
+    if metric not in SIGNS:
+        raise ValueError(f"metric must be one of {', '.join(SIGNS)}, got {metric!r}.")
+    if test not in ("corrected", "per_part"):
+        raise ValueError(f"test must be 'corrected' or 'per_part', got {test!r}.")
+    if time is not None and test == "per_part":
+        raise ValueError(
+            "The test of single parts supposes that each part is tested by a model of nearly all "
+            "the others, which is not so forward in time: leave time or test='per_part' out."
+        )
+    if difference is not None and not (isinstance(difference, Real) and 0 < difference < np.inf):
+        raise ValueError(f"difference must be a positive number, got {difference!r}.")
+    pairs, ropes = _pairs(list(models), candidate, baseline), _ropes(rope, metric)
     for name, estimator in models.items():
         if not hasattr(estimator, "predict_proba"):
             raise ValueError(
@@ -146,30 +184,63 @@ def compare_classifiers(
         good = classes.tolist()[place]
     check_confidence(confidence)
     line = None if prevalence is None else shares_of(prevalence, classes, "prevalence")
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    check_consistent_length(X, labels, sample_weight, groups, time, today)
+    if sample_weight is not None:
+        sample_weight = check_weight(sample_weight, len(labels))
+        for estimator in models.values():
+            weight_parameter(estimator)
+    if today is not None:
+        today = check_labels(today, "today")
+        codes_of(today, costs.columns, "today")
+    if n_repeats is None:
+        n_repeats = 10 if test == "corrected" and time is None else 1
+    # Once, for all estimators.
+    partition = partition_of(
+        labels,
+        groups=groups,
+        time=time,
+        n_splits=n_splits,
+        n_repeats=n_repeats,
+        seed=random_state,
+    )
+    tested = partition.fold[0] >= 0
+
+    def of_tested(values):
+        return None if values is None else values[tested]
+
     predictions = {}
     for name, estimator in models.items():
-        predictions[name] = cross_val_predictions(
+        out = predict_folds(
             estimator,
             X,
             labels,
-            groups=groups,
-            n_splits=n_splits,
-            n_repeats=n_repeats,
-            random_state=random_state,
+            partition,
+            sample_weight,
+            random_state,
             n_jobs=n_jobs,
             progress=None if progress is None else lambda *done, name=name: progress(name, *done),
         )
+        predictions[name] = replace(out, proba=out.proba[:, tested], fold=out.fold[:, tested])
     return Comparison(
         pairs=pairs,
-        y=labels,
+        y=labels[tested],
         predictions=predictions,
         cost_matrix=costs,
         good=good,
         prevalence=line,
-        groups=None if groups is None else check_labels(groups, "groups"),
+        groups=None if groups is None else check_labels(groups, "groups")[tested],
         rope=ropes,
         confidence=confidence,
         random_state=random_state,
+        metric=metric,
+        test=test,
+        sample_weight=of_tested(sample_weight),
+        today=of_tested(today),
+        floors=tuple(name for name, estimator in models.items() if _is_floor(estimator)),
+        difference=difference,
+        n_before=int((~tested).sum()),
+        repeats_asked=n_repeats,
     )
 
 
@@ -203,7 +274,7 @@ def compare(estimators: Any, X: Matrix, y: ArrayLike, **options: Any) -> pd.Data
     >>> X, y = load_iris(return_X_y=True)
     >>> models = {"today": DummyClassifier(), "new": GaussianNB()}
     >>> compare_classifiers(models, X, y, n_splits=5, n_repeats=1).table["verdict"].tolist()
-    ['better', 'better', 'better', 'better']
+    ['better', '', '', '']
     """
     warn_old("compare", "compare_classifiers(...).table")
     return compare_classifiers(estimators, X, y, **options).table
@@ -237,8 +308,15 @@ def _pairs(names, candidate, baseline):
     return [(candidate, name) for name in (others if baseline is None else [baseline])]
 
 
-def _ropes(rope):
-    ropes = {} if rope is None else rope if isinstance(rope, Mapping) else {"cost": rope}
+def _is_floor(estimator):
+    """Whether a classifier looks at no feature, as the class frequencies do."""
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    return isinstance(estimator, DummyClassifier)
+
+
+def _ropes(rope, metric):
+    ropes = {} if rope is None else rope if isinstance(rope, Mapping) else {metric: rope}
     unknown = set(ropes) - set(SIGNS)
     if unknown or any(not (isinstance(r, Real) and 0 <= r < np.inf) for r in ropes.values()):
         raise ValueError(

@@ -1,13 +1,10 @@
 """The result of a comparison of classifiers on the same folds."""
 
-import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +12,18 @@ import pandas as pd
 import sklearn
 
 from .._version import __version__
-from ._costs import cheapest_columns, correct_prevalence, prevalence_weights
+from ._costs import cheapest_columns, correct_prevalence
 from ._cross_validation import OutOfFold
 from ._deprecation import warn_old
+from ._labels import codes_of
+from ._resampling import Resampling, resampling
 from ._scores import METRICS
-from ._tables import PER, difference_table, fold_means, key_figures
-from ._text import comparison_text
+from ._shown import Shown
+from ._tables import PER, TODAY, difference_table, fold_means, key_figures, policy_table
 from ._texts import load as load_texts
+from ._verdict import Conclusion, Size, conclude
+from ._words import conclusion_sentences
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-WIDTH = 79  # characters of a line of the short form
 # Multipliers of the costs of errors on defective parts that the sensitivity shows.
 FACTORS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
@@ -42,7 +39,7 @@ def _old_name(name):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(Shown):
     """Result of :func:`compare_classifiers`.
 
     The short form says which classifiers were compared and the verdicts on the cost; ``str()``
@@ -70,6 +67,23 @@ class Comparison:
         Confidence of all intervals and verdicts.
     random_state : int
         Seed of the folds.
+    metric : str
+        The metric that decides.
+    test : {"corrected", "per_part"}
+        The test of the differences.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weight of each part, if they differ.
+    today : ndarray of shape (n_samples,) or None
+        The decision that was made on each part, if it is known.
+    floors : tuple of str
+        Names of the classifiers that look at no feature, which are no part of Holm's family.
+    difference : float or None
+        Difference for which the number of parts is given; None for the observed ones.
+    n_before : int
+        Number of the first parts in time, which are only trained on and are not among the
+        others; 0 if the folds are not forward in time.
+    repeats_asked : int or None
+        Number of repeats that were asked for; a few lots may have fewer divisions.
     """
 
     pairs: list[tuple[str, str]]
@@ -82,6 +96,14 @@ class Comparison:
     rope: dict[str, float] | None = None
     confidence: float = 0.95
     random_state: int = 0
+    metric: str = "cost"
+    test: str = "corrected"
+    sample_weight: npt.NDArray[np.float64] | None = None
+    today: npt.NDArray[Any] | None = None
+    floors: tuple[str, ...] = ()
+    difference: float | None = None
+    n_before: int = 0
+    repeats_asked: int | None = None
 
     scores_ = _old_name("scores")
     kpis_ = _old_name("kpis")
@@ -105,10 +127,81 @@ class Comparison:
 
     @cached_property
     def weight(self) -> npt.NDArray[np.float64]:
-        """Weight of each part: the line's share of its class over that of the study."""
+        """Weight of each part; its class has the share of the line, if that is known."""
         if self.prevalence is None:
-            return np.ones(len(self.y))
-        return prevalence_weights(self.y, self.prevalence)
+            return self._given_weight
+        ratio = np.divide(
+            self.prevalence.to_numpy(),
+            self._study,
+            out=np.zeros(len(self._study)),
+            where=self._study > 0,
+        )
+        return self._given_weight * ratio[self.codes]
+
+    @property
+    def _given_weight(self):
+        return np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight
+
+    @property
+    def _study(self):
+        """Share of each class in the study, by the weights of the parts."""
+        weight = self._given_weight
+        return np.bincount(self.codes, weight, len(self.classes)) / weight.sum()
+
+    @cached_property
+    def resampling(self) -> Resampling:
+        """The different test sets of the folds, which the corrected test takes."""
+        first, forward = self._first, self.n_before > 0
+        return resampling(first.fold, first.n_train, self.weight, self.n_lots, forward=forward)
+
+    @property
+    def n_lots(self) -> int | None:
+        """Number of lots, or None if the parts are independent."""
+        return None if self.groups is None else len(np.unique(self.groups))
+
+    @property
+    def n_units(self) -> Size:
+        """Number of parts, and of lots, or of parts again if there are no lots."""
+        return Size(len(self.y), self.n_lots or len(self.y))
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the classifiers that look at the features; all of them if none does."""
+        return [name for name in self.predictions if name not in self.floors] or list(
+            self.predictions
+        )
+
+    @property
+    def families(self) -> list[list[int]]:
+        """Numbers of the pairs that Holm's correction takes together; floors are apart."""
+        apart = [bool({*pair} & {*self.floors}) for pair in self.pairs]
+        families = [[k for k, is_floor in enumerate(apart) if is_floor == one] for one in (0, 1)]
+        return [family for family in families if family]
+
+    @property
+    def predictions_shape(self) -> tuple[int, int]:
+        """Number of repeats and of parts."""
+        return self._first.fold.shape
+
+    @property
+    def costs_today(self) -> npt.NDArray[np.float64]:
+        """Cost per 1000 parts of the decision that was made on each part."""
+        columns = self.cost_matrix.columns
+        return PER * self.cost_matrix.to_numpy()[self.codes, codes_of(self.today, columns, "today")]
+
+    @cached_property
+    def cheapest_policy(self) -> tuple[str, npt.NDArray[np.float64]]:
+        """The cheapest policy without a model, as in the key figures, and its cost by part."""
+        costs = PER * self.cost_matrix.to_numpy()[self.codes]
+        best = int(np.average(costs, axis=0, weights=self.weight).argmin())
+        # "Pass all" comes first among the rows if it is the same decision.
+        decision = self.cost_matrix.columns[best]
+        names = f"(pass all: {decision})", f"(best constant: {decision})"
+        name = next(name for name in names if name in self._kpis.index)
+        known = self._kpis["cost"]
+        if self.today is not None and known[TODAY] < known[name]:
+            return TODAY, self.costs_today
+        return name, costs[:, best]
 
     def proba(self, name: str) -> npt.NDArray[np.float64]:
         """Return out-of-fold probabilities, converted to the shares of the line.
@@ -126,10 +219,8 @@ class Comparison:
         proba = self.predictions[name].proba
         if self.prevalence is None:
             return proba
-        study = np.bincount(self.codes) / len(self.codes)
-        return np.stack(
-            [correct_prevalence(p, self.prevalence, study, classes=self.classes) for p in proba]
-        )
+        line, study = self.prevalence, self._study
+        return np.stack([correct_prevalence(p, line, study, classes=self.classes) for p in proba])
 
     def decisions(self, name: str) -> npt.NDArray[np.intp]:
         """Return the decisions of least expected cost.
@@ -195,7 +286,11 @@ class Comparison:
 
     @cached_property
     def _table(self):
-        return difference_table(self, self._scores)
+        return difference_table(self, self._scores, self._values)
+
+    @cached_property
+    def _policies(self):
+        return policy_table(self, self._values) if self.metric == "cost" else None
 
     # The tables are computed once. Whoever changes one changes a copy.
 
@@ -215,15 +310,46 @@ class Comparison:
         return self._kpis.copy()
 
     @property
+    def policies(self) -> pd.DataFrame | None:
+        """Each model's cost less that of the cheapest policy without a model.
+
+        The policies are to pass all parts, the best constant decision, and the decisions of today.
+        The columns are those of :attr:`table`; Holm's correction takes the models together. None
+        if another metric than the cost decides.
+        """
+        return None if self._policies is None else self._policies.copy()
+
+    @cached_property
+    def conclusion(self) -> Conclusion:
+        """What to do: use a model, keep the baseline, or use neither.
+
+        Neither is to be used if no model's cost is below that of the cheapest policy without a
+        model. Otherwise the candidate is to be used if it is better than the baseline, and the
+        baseline is kept if that is not shown. If several models are better than the baseline, the
+        best of them is to be used; one candidate has to be better than every baseline.
+        """
+        found = conclude(self._table, self._policies, self._kpis, self.metric, self.floors)
+        sentences = conclusion_sentences(self, found, load_texts("en"))
+        return replace(found, sentences=tuple(sentences))
+
+    @property
     def table(self) -> pd.DataFrame:
         """One row for each pair and metric: the difference, how sure it is, and a verdict.
 
-        The difference is candidate less baseline, in the metric's own direction. Standard
-        error, interval and p-value are Nadeau and Bengio's; ``p_holm`` allows for all the pairs.
+        The difference is candidate less baseline, in the metric's own direction, as a mean over
+        the different test sets. Standard error, interval and p-value are Nadeau and Bengio's.
         ``prob_better`` is the posterior probability that the candidate is better by more than the
-        rope, and ``prob_equivalent`` that the difference lies within the rope. ``parts_needed``
-        parts would settle a true difference of this size with a power of 80 %. With fewer than
-        five folds in all repeats together, every verdict is "inconclusive".
+        rope, ``prob_equivalent`` that the difference lies within the rope, and ``p_value`` is that
+        of a difference within the rope. The verdict of the metric that decides is "better" or
+        "worse" if its probability reaches ``prob_needed``, which allows for the number of pairs
+        (as ``p_holm`` does); then the interval, whose level is ``ci_confidence``, lies beyond the
+        rope. It is "equivalent" if ``prob_equivalent``, adjusted alike, reaches the confidence.
+        The other metrics have an empty verdict. With fewer than five different test sets, or five
+        lots, every verdict is "inconclusive".
+
+        To find a true difference of this size with a power of 80 % would take ``parts_needed``
+        parts. That number is uncertain: between ``needed_low`` and ``needed_high`` parts (lots, if
+        there are lots) suffice with probabilities of 10 and 90 %.
         """
         return self._table.copy()
 
@@ -239,7 +365,16 @@ class Comparison:
         -------
         DataFrame
             One row for each pair and metric.
+
+        Raises
+        ------
+        ValueError
+            If the test is that of single parts.
         """
+        if self.test != "corrected":
+            raise ValueError(
+                "Scores by fold need the corrected test: compare with test='corrected'."
+            )
         return difference_table(self, scores)
 
     @property
@@ -248,10 +383,12 @@ class Comparison:
         repeats, folds = self._first.fit_seconds.shape
         return {
             "parts": len(self.y),
+            "parts_before": self.n_before,
             "classes": [str(label) for label in self.classes],
             "repeats": repeats,
             "folds": folds,
-            "groups": None if self.groups is None else len(np.unique(self.groups)),
+            "groups": self.n_lots,
+            "test_sets": len(self.resampling.share),
             "seed": self.random_state,
             "cost_matrix": self.cost_matrix.rename(index=str, columns=str).to_dict("index"),
             "prevalence": None
@@ -259,6 +396,11 @@ class Comparison:
             else {str(label): float(share) for label, share in self.prevalence.items()},
             "rope": dict(self.rope or {}),
             "confidence": self.confidence,
+            "metric": self.metric,
+            "test": self.test,
+            "weighted": self.sample_weight is not None,
+            "today": self.today is not None,
+            "floors": list(self.floors),
             "versions": {
                 "skperturb": __version__,
                 "scikit-learn": sklearn.__version__,
@@ -285,163 +427,6 @@ class Comparison:
             np.add.at(table, (self.codes, repeat), self.weight)
         table *= PER / (len(decided) * self.weight.sum())
         return pd.DataFrame(table, self.cost_matrix.index, self.cost_matrix.columns)
-
-    def plot_differences(self, lang: str = "en") -> "Figure":
-        """Draw the differences with their intervals, in a panel for each metric.
-
-        Parameters
-        ----------
-        lang : {"en", "ja"}, default="en"
-            Language of the labels.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            A figure that is tied to no window.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed: install ``skperturb[report]``.
-        """
-        return self._plot("plot_differences", lang)
-
-    def plot_confusion(self, name: str, lang: str = "en") -> "Figure":
-        """Draw the decisions for each class per 1000 parts, and what they cost.
-
-        Parameters
-        ----------
-        name : str
-            Name of the estimator.
-        lang : {"en", "ja"}, default="en"
-            Language of the labels.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            A figure that is tied to no window.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed: install ``skperturb[report]``.
-        """
-        return self._plot("plot_confusion", lang, name)
-
-    def plot_reliability(self, names: Sequence[str] | None = None, lang: str = "en") -> "Figure":
-        """Draw observed shares against predicted probabilities, for each class.
-
-        The predictions are those of the first repeat, with the class shares of the study. At most
-        nine classes are drawn, the most frequent ones; the figure names the others.
-
-        Parameters
-        ----------
-        names : sequence of str, default=None
-            Names of the estimators; None for all.
-        lang : {"en", "ja"}, default="en"
-            Language of the labels.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            A figure that is tied to no window.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed: install ``skperturb[report]``.
-        """
-        return self._plot("plot_reliability", lang, list(names or self.predictions))
-
-    def plot_sensitivity(self, lang: str = "en") -> "Figure":
-        """Draw the difference in cost if errors on defective parts cost more, or less.
-
-        Parameters
-        ----------
-        lang : {"en", "ja"}, default="en"
-            Language of the labels.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            A figure that is tied to no window.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed: install ``skperturb[report]``.
-        ValueError
-            If it is not known which class is the good one.
-        """
-        return self._plot("plot_sensitivity", lang)
-
-    def _plot(self, function, lang, *arguments):
-        from . import _plots  # needs the extra "report"
-
-        return getattr(_plots, function)(self, *arguments, load_texts(lang))
-
-    def to_html(
-        self,
-        path: str | os.PathLike[str] | None = None,
-        *,
-        lang: str = "en",
-        title: str | None = None,
-        reading: Mapping[str, Any] | None = None,
-    ) -> str:
-        """Write the comparison as one self-contained HTML page.
-
-        The page shows verdicts, key figures, pictures and the method. Its style and pictures are
-        inside; it has no script and no outside address, and prints on A4. The full precision of
-        each number is in the ``data-value`` of its cell.
-
-        Parameters
-        ----------
-        path : str or path, default=None
-            File to write; None to return the page only.
-        lang : {"en", "ja"}, default="en"
-            Language of the page.
-        title : str, default=None
-            Heading of the page; None for a standard one.
-        reading : dict, default=None
-            How the data were read, shown at the end of the page: the texts "command", "date" and
-            "version", and "notes", a list of texts.
-
-        Returns
-        -------
-        str
-            The page.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib or jinja2 is not installed: install ``skperturb[report]``.
-        ValueError
-            If there are no texts in that language.
-        """
-        from ._report import report_html
-
-        page = report_html(self, lang=lang, title=title, reading=reading)
-        if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
-        return page
-
-    def __str__(self):
-        return comparison_text(self)
-
-    def __repr__(self):
-        repeats, folds = self._first.fit_seconds.shape
-        rows = self._table[self._table["metric"] == "cost"].itertuples()
-        verdicts = [f"{row.candidate} - {row.baseline} {row.verdict}" for row in rows]
-        first = (
-            f"Comparison of {', '.join(self.predictions)} on {len(self.y)} parts, "
-            f"{repeats} x {folds} folds"
-        )
-        lines = (first, f"cost: {', '.join(verdicts)}")
-        return "\n".join(shorten(line, WIDTH, placeholder=" ...") for line in lines)
-
-    def _repr_html_(self):
-        columns = ["candidate", "baseline", "metric", "difference", "ci_low", "ci_high", "verdict"]
-        return self._table[columns].to_html(index=False)
 
     def sensitivity(self, factors: Sequence[float] = FACTORS) -> pd.DataFrame:
         """Compute the verdict on cost if the errors on defective parts cost more, or less.
@@ -471,7 +456,7 @@ class Comparison:
             costs.loc[costs.index != self.good] *= factor
             other = replace(self, cost_matrix=costs)
             costs_of = {name: {"cost": other.costs(name)} for name in self.predictions}
-            table = difference_table(other, fold_means(other, costs_of))
+            table = difference_table(other, fold_means(other, costs_of), costs_of)
             rows.append(table.assign(factor=factor))
         table = pd.concat(rows, ignore_index=True)
         return table[["factor", *table.columns.drop("factor")]]

@@ -28,6 +28,7 @@ VERDICTS = {
     "worse": (VERMILION, "X"),
     "equivalent": (GREEN, "D"),
     "inconclusive": (GREY, "s"),
+    "": (BLACK, "o"),  # of the metrics that do not decide
 }
 MAX_CLASSES = 9  # reliability diagrams in a figure: three rows of three can be read
 MAX_MESH = 64  # cells of a heat map that are drawn one by one; an image of more takes less space
@@ -88,7 +89,7 @@ def plot_differences(comparison, texts):
     table = comparison.table
     metrics = list(dict.fromkeys(table["metric"]))
     names = [
-        short(candidate, 16, 2) + " \N{MINUS SIGN}" + "\n" + short(baseline, 16, 2)
+        short(candidate, 22, 2) + " \N{MINUS SIGN}" + "\n" + short(baseline, 22, 2)
         for candidate, baseline in comparison.pairs
     ]
     lines = max(name.count("\n") for name in names) + 1

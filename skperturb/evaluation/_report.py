@@ -8,8 +8,16 @@ import numpy as np
 from . import _plots as plots
 from ._calibration import calibration_error, class_counts
 from ._svg import draw
-from ._text import more_parts, printable
+from ._text import printable
 from ._texts import given, load, number, numbers, percent
+from ._words import (
+    cautions,
+    conclusion_sentences,
+    conclusion_word,
+    level,
+    pair_sentences,
+    policy_name,
+)
 
 MAX_ESTIMATORS = 4  # with pictures of their own: more make a page that nobody reads
 SMALLEST_P = 1e-4  # smaller p-values are shown as less than this
@@ -34,7 +42,7 @@ def report_html(comparison, *, lang="en", title=None, reading=None):
         title=texts["title"] if title is None else title,
         sections=_sections(comparison, texts, reading),
     )
-    return printable(page, allowed="\t\n")
+    return printable(page, allowed="\t\n").replace("\u00a0%", texts["percent"])
 
 
 def _sections(comparison, texts, reading=None):
@@ -44,13 +52,14 @@ def _sections(comparison, texts, reading=None):
     few = len(comparison.classes) <= plots.MAX_CLASSES
     n_drawn = MAX_ESTIMATORS if few else MAX_ESTIMATORS // 2
     drawn = names[:n_drawn]
-    confidence = given(100 * comparison.confidence) + "\u00a0%"
+    confidence = level(comparison.confidence)
     sections = [
+        _conclusion(comparison, texts),
         _verdicts(comparison, table, texts),
         {
             "id": "kpis",
             "heading": texts["section_kpis"],
-            "tables": [_kpi_table(comparison, texts)],
+            "tables": [_kpi_table(comparison, texts), *_policy_tables(comparison, texts)],
             "notes": [texts["note_kpis"].format(confidence=confidence)],
         },
         {
@@ -129,16 +138,33 @@ def _left_out(names, texts):
     return [texts["left_out"].format(names=", ".join(map(str, names)))] if names else []
 
 
-# --- Verdicts
+# --- Conclusion and verdicts
+
+
+def _conclusion(comparison, texts):
+    found = comparison.conclusion
+    return {
+        "id": "conclusion",
+        "heading": texts["section_conclusion"],
+        "verdicts": [
+            {
+                "kind": f"decision {found.decision}",
+                "word": conclusion_word(comparison, texts),
+                "sentences": conclusion_sentences(comparison, found, texts),
+                "value": None,
+            }
+        ],
+        "notes": cautions(comparison, texts),
+    }
 
 
 def _verdicts(comparison, table, texts):
-    rows = table[table["metric"] == "cost"]
+    rows = table[table["metric"] == comparison.metric]
     verdicts = [
         {
             "kind": row.verdict,
             "word": texts[row.verdict],
-            "sentences": _sentences(row, comparison, texts),
+            "sentences": pair_sentences(row, comparison, texts),
             "value": _exact(row.difference),
         }
         for row in rows.itertuples()
@@ -155,42 +181,6 @@ def _verdicts(comparison, table, texts):
         "verdicts": verdicts,
         "notes": notes,
     }
-
-
-def _sentences(row, comparison, texts):
-    """A pair's verdict on the cost in plain words, how sure it is, and what would settle it."""
-    rope = (comparison.rope or {}).get("cost")
-    words = {
-        "candidate": row.candidate,
-        "baseline": row.baseline,
-        "confidence": given(100 * comparison.confidence) + "\u00a0%",
-        "parts": f"{len(comparison.y):,}",
-        "pairs": len(comparison.pairs),
-        "rope": given(rope or 0),
-    }
-    if row.verdict == "inconclusive" and row.difference == 0 and row.se == 0:
-        return [texts["verdict_same"].format(**words)]
-    amount, low, high = numbers([row.difference, row.ci_low, row.ci_high])
-    if row.verdict == "better":  # what is saved
-        amount, low, high = numbers([-row.difference, -row.ci_high, -row.ci_low])
-    prob = {"better": row.prob_better, "equivalent": row.prob_equivalent}
-    prob["worse"] = max(1 - row.prob_better - row.prob_equivalent, 0.0)
-    words |= {"amount": amount, "low": low, "high": high}
-    words["probability"] = percent(prob["equivalent"])
-    sentences = [texts[f"verdict_{row.verdict}"].format(**words)]
-    if row.verdict != "equivalent":
-        side, sure = ("worse", "sure_dearer") if row.difference > 0 else ("better", "sure_cheaper")
-        words["probability"] = percent(prob[side])
-        sentences.append(texts[sure + ("_rope" if rope else "")].format(**words))
-    if row.verdict == "inconclusive":
-        more = more_parts(row.parts_needed, len(comparison.y))
-        if math.isinf(more):
-            sentences.append(texts["more_parts_cap"])
-        elif more:
-            sentences.append(texts["more_parts"].format(more=f"{more:,}"))
-        elif len(comparison.pairs) > 1:
-            sentences.append(texts["more_parts_holm"].format(**words))
-    return sentences
 
 
 # --- Tables: a cell is a text, with the exact number and those of its interval if it has them
@@ -225,7 +215,7 @@ def _kpi_table(comparison, texts):
     rows = []
     for place, (name, row) in enumerate(kpis.iterrows()):
         policy = place >= len(comparison.predictions)
-        cells = [_word(_policy(name, texts) if policy else name, head=True)]
+        cells = [_word(policy_name(name, texts) if policy else name, head=True)]
         for metric in metrics:
             cells.append(_cell(row[metric], 4, row[f"{metric}_low"], row[f"{metric}_high"]))
         rows.append([*cells, _cell(row["fit_seconds"])])
@@ -233,13 +223,30 @@ def _kpi_table(comparison, texts):
     return {"id": "table-kpis", "caption": None, "head": head, "rows": rows}
 
 
-def _policy(name, texts):
-    """Name of a policy that needs no classifier, as in ``kpis``."""
-    for policy in ("pass all", "best constant"):
-        if name.startswith(f"({policy}: "):
-            decision = name.removeprefix(f"({policy}: ").removesuffix(")")
-            return texts[f"policy_{policy.replace(' ', '_')}"].format(decision=decision)
-    return texts["policy_perfect"] if name == "(perfect)" else name
+def _policy_tables(comparison, texts):
+    """The models against the cheapest policy without a model, if the cost decides."""
+    policies = comparison.policies
+    if policies is None:
+        return []
+    rows = [
+        [
+            _word(row.candidate, head=True),
+            _word(policy_name(row.baseline, texts)),
+            _cell(row.difference, 3, row.ci_low, row.ci_high),
+            _probability(row.prob_better, row.prob_needed),
+            _word(texts[f"policy_{row.verdict}"], kind="word whole"),
+        ]
+        for row in policies.itertuples()
+    ]
+    columns = ("estimator", "policy", "policy_difference", "prob_cheaper", "verdict")
+    return [
+        {
+            "id": "table-policies",
+            "caption": texts["caption_policies"],
+            "head": [texts[column] for column in columns],
+            "rows": rows,
+        }
+    ]
 
 
 def _difference_table(table, texts):
@@ -253,9 +260,9 @@ def _difference_table(table, texts):
                 _cell(row.candidate_mean, 4),
                 _cell(row.baseline_mean, 4),
                 _cell(row.difference, 3, row.ci_low, row.ci_high),
-                _probability(row.prob_better),
+                _probability(row.prob_better, row.prob_needed),
                 _probability(row.prob_equivalent),
-                _word(texts[row.verdict], kind="word whole"),
+                _word(_verdict(row, texts), kind="word whole"),
             ]
         )
     columns = ("metric", "candidate", "baseline", "candidate_mean", "baseline_mean", "difference")
@@ -263,8 +270,12 @@ def _difference_table(table, texts):
     return {"id": "table-differences", "caption": None, "head": head, "rows": rows}
 
 
-def _probability(share):
-    return _shown(percent(share), share)
+def _verdict(row, texts):
+    return texts[row.verdict] if row.verdict else ""
+
+
+def _probability(share, limit=None):
+    return _shown(percent(share, limit), share)
 
 
 def _calibration_tables(comparison, names, texts):
@@ -311,8 +322,8 @@ def _sensitivity(comparison, texts):
             _word(row.candidate),
             _word(row.baseline),
             _cell(row.difference, 3, row.ci_low, row.ci_high),
-            _probability(row.prob_better),
-            _word(texts[row.verdict], kind="word whole"),
+            _probability(row.prob_better, row.prob_needed),
+            _word(_verdict(row, texts), kind="word whole"),
         ]
         for row in table.itertuples()
     ]
@@ -344,20 +355,39 @@ def _cost_table(comparison, texts):
 
 def _method(comparison, table, texts):
     settings = comparison.settings
-    words = {**settings, "parts": f"{settings['parts']:,}", "pairs": len(comparison.pairs)}
-    words["confidence"] = given(100 * comparison.confidence) + "\u00a0%"
+    deciding = table[table["metric"] == comparison.metric]
+    words = settings | {
+        "parts": f"{settings['parts']:,}",
+        "parts_before": f"{comparison.n_before:,}",
+        "pairs": len(comparison.pairs),
+        "confidence": level(comparison.confidence),
+        "df": int(deciding["df"].iloc[0]),
+        "metric": texts[comparison.metric],
+        "needed": level(deciding["prob_needed"].max()),
+    }
+    forward = comparison.n_before > 0
+    test = "part" if comparison.test == "per_part" else "time" if forward else "text"
     messages = {
         name: len(out.messages) for name, out in comparison.predictions.items() if out.messages
     }
     ropes = {texts[metric]: f"±{given(rope)}" for metric, rope in settings["rope"].items()}
     shares = {label: f"{share:.4g}" for label, share in (settings["prevalence"] or {}).items()}
     entries = {
-        "method_folds": texts["method_folds_text"].format(**words),
-        "method_groups": texts["method_no_groups"]
-        if settings["groups"] is None
-        else texts["method_groups_text"].format(**words),
-        "method_test": texts["method_test_text"].format(**words),
+        "method_folds": texts["method_time_text" if forward else "method_folds_text"],
+        "method_groups": texts[
+            "method_no_groups" if settings["groups"] is None else "method_groups_text"
+        ],
+        "method_weights": texts[
+            "method_weights_text" if settings["weighted"] else "method_no_weights"
+        ],
+        "method_test": texts[f"method_test_{test}"],
+        "method_rule": texts["method_rule_text"],
+        "method_probabilities": texts["method_probabilities_text"],
+        "method_policies": texts["method_policies_text"],
         "method_intervals": texts["method_intervals_text"],
+    }
+    entries = {key: text.format(**words) for key, text in entries.items()}
+    entries |= {
         "method_rope": _listed(ropes) or texts["method_no_rope"],
         "method_prevalence": _listed(shares) or texts["method_no_prevalence"],
         "method_messages": _listed(messages) or texts["none"],

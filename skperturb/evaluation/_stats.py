@@ -104,6 +104,7 @@ def corrected_paired_ttest(
     differences: ArrayLike,
     *,
     test_train_ratio: float,
+    df: int | None = None,
     rope: float | None = None,
     confidence: float = 0.95,
 ) -> CorrectedTTest:
@@ -120,6 +121,9 @@ def corrected_paired_ttest(
         a sign such that a positive difference means that the candidate is better.
     test_train_ratio : float
         Number of rows tested over number of rows trained on in a split: 1/(K-1) for K folds.
+    df : int, default=None
+        Degrees of freedom, from 1 to the number of differences less one, which is also what None
+        stands for. Give the number of lots less one if that is smaller.
     rope : float, default=None
         Half-width of the region of practical equivalence, in the unit of the differences.
         None for a region of no width.
@@ -162,37 +166,113 @@ def corrected_paired_ttest(
     if rope is not None and not 0 <= rope < np.inf:
         raise ValueError(f"rope must be a finite half-width, not negative, got {rope!r}.")
     check_confidence(confidence)
-
-    rope = 0.0 if rope is None else rope
     n, mean = len(differences), float(differences.mean())
+    df = n - 1 if df is None else df
+    if not 1 <= df < n:
+        raise ValueError(f"df must lie between 1 and {n - 1}, got {df!r}.")
+    se = equal_or_spread(differences) * float(np.sqrt(1 / n + test_train_ratio))
+
+    return t_test(mean, se, df, rope=rope, confidence=confidence)
+
+
+def equal_or_spread(differences):
+    """Standard deviation, which is 0 for equal differences: then the posterior is a point."""
     spread = float(differences.std(ddof=1))
-    # Equal differences: their spread is rounding, and the posterior is a point.
-    if spread <= EQUAL_ROUNDINGS * np.finfo(float).eps * np.abs(differences).max():
-        spread = 0.0
-    se = spread * float(np.sqrt(1 / n + test_train_ratio))
+    rounding = EQUAL_ROUNDINGS * np.finfo(float).eps * np.abs(differences).max()
+    return 0.0 if spread <= rounding else spread
+
+
+def t_test(mean, se, df, *, rope=None, confidence=0.95):
+    """The result of a t test of a mean, whose posterior is the same t distribution."""
+    rope = 0.0 if rope is None else rope
 
     def below(x):
         """Posterior probability that the mean difference is below x."""
         if se == 0:
             return 0.5 * (float(mean < x) + float(mean <= x))
-        return float(stats.t.cdf((x - mean) / se, n - 1))
+        return float(stats.t.cdf((x - mean) / se, df))
 
     if se > 0:
         statistic = mean / se
     else:
         statistic = float(np.copysign(np.inf, mean)) if mean else 0.0
-    margin = se * float(stats.t.ppf((1 + confidence) / 2, n - 1))
+    margin = se * float(stats.t.ppf((1 + confidence) / 2, df))
     return CorrectedTTest(
         mean=mean,
         se=se,
         statistic=statistic,
-        df=n - 1,
-        p_value=float(2 * stats.t.sf(abs(statistic), n - 1)),
+        df=df,
+        p_value=float(2 * stats.t.sf(abs(statistic), df)),
         ci_low=mean - margin,
         ci_high=mean + margin,
         prob_better=1 - below(rope),
         prob_equivalent=below(rope) - below(-rope) if rope > 0 else 0.0,
     )
+
+
+def per_part_ttest(
+    differences: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    rope: float | None = None,
+    confidence: float = 0.95,
+) -> CorrectedTTest:
+    """Test the differences of single parts in one cross-validation, by lot if there are lots.
+
+    This is second to :func:`corrected_paired_ttest`. It needs one 10-fold instead of ten, which is
+    what large data can afford, and supposes that the classifiers are stable: that a model hardly
+    changes if one part is left out. For linear models it found 4 to 8 % false differences at a
+    nominal 5 %, for decision trees, which are not stable, up to 14 %.
+
+    Parameters
+    ----------
+    differences : array-like of shape (n_samples,)
+        The candidate's score of each part less the baseline's, by models that did not see the
+        part, with a sign such that a positive difference means that the candidate is better.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the parts, not negative; None for equal weights.
+    groups : array-like of shape (n_samples,), default=None
+        Lots of the parts; None if the parts are independent.
+    rope : float, default=None
+        Half-width of the region of practical equivalence, in the unit of the differences.
+    confidence : float, default=0.95
+        Coverage of the interval, between 0 and 1.
+
+    Returns
+    -------
+    CorrectedTTest
+        Estimate, interval, p-value and posterior probabilities; `df` is the number of parts or
+        lots less one.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two parts or lots, a difference is not finite, or a parameter is
+        out of its range.
+
+    References
+    ----------
+    P. Bayle, A. Bayle, L. Janson and L. Mackey, "Cross-validation confidence intervals for test
+    error", NeurIPS (2020).
+
+    Examples
+    --------
+    >>> from skperturb.evaluation import per_part_ttest
+    >>> test = per_part_ttest([0.2, 0.1, 0.3, 0.0, 0.2, 0.1])
+    >>> round(test.mean, 3), test.df, round(test.p_value, 3)
+    (0.15, 5, 0.017)
+    """
+    check_confidence(confidence)
+    differences = np.asarray(differences, dtype=float)
+    if differences.ndim != 1 or not np.isfinite(differences).all():
+        raise ValueError("differences must be one-dimensional and finite.")
+    if rope is not None and not 0 <= rope < np.inf:
+        raise ValueError(f"rope must be a finite half-width, not negative, got {rope!r}.")
+    mean, se, n = mean_and_error(differences, sample_weight, groups)
+    if n < 2:
+        raise ValueError("The test needs at least two parts, or two lots if there are lots.")
+    return t_test(mean, se, n - 1, rope=rope, confidence=confidence)
 
 
 def combined_ftest_5x2(differences: ArrayLike) -> CombinedFTest:
@@ -373,59 +453,19 @@ def mean_interval(
     values = np.asarray(values, dtype=float)
     if len(values) == 0:
         raise ValueError("values has no rows: there is no mean of nothing.")
+    mean, se, n = mean_and_error(values, sample_weight, groups)
+    if n < 2:
+        return MeanInterval(mean, np.nan, np.nan)
+    half = se * float(stats.t.isf((1 - confidence) / 2, n - 1))
+    return MeanInterval(mean, mean - half, mean + half)
+
+
+def mean_and_error(values, sample_weight, groups):
+    """Weighted mean of rows, its standard error, and the number of rows or lots."""
     weight = check_weight(sample_weight, len(values))
-    mean = np.average(values, weights=weight)
+    mean = float(np.average(values, weights=weight))
     parts = weight * (values - mean) / weight.sum()
     if groups is not None:
         parts = np.bincount(np.unique(groups, return_inverse=True)[1], parts)
     n = len(parts)
-    if n < 2:
-        return MeanInterval(float(mean), np.nan, np.nan)
-    half = np.sqrt(n / (n - 1) * np.sum(parts**2)) * stats.t.isf((1 - confidence) / 2, n - 1)
-    return MeanInterval(float(mean), float(mean - half), float(mean + half))
-
-
-def parts_needed(
-    difference: float,
-    se: float,
-    n: int,
-    *,
-    df: int,
-    power: float = 0.8,
-    confidence: float = 0.95,
-) -> float:
-    """Estimate how many parts would settle a difference of this size.
-
-    The standard error shrinks like 1 / sqrt(parts). With the parts returned, a true difference as
-    large as the observed one would be found with probability `power`.
-
-    Parameters
-    ----------
-    difference : float
-        Observed difference.
-    se : float
-        (Corrected) standard error of the difference, in the same unit.
-    n : int
-        Number of parts in which it was observed.
-    df : int
-        Degrees of freedom of the t distribution.
-    power : float, default=0.8
-        Probability of finding the difference, between 0 and 1.
-    confidence : float, default=0.95
-        Confidence of the test, between 0 and 1.
-
-    Returns
-    -------
-    float
-        Number of parts in all; inf if no difference was observed.
-
-    Examples
-    --------
-    >>> from skperturb.evaluation import parts_needed
-    >>> round(parts_needed(difference=2.0, se=1.5, n=500, df=99))
-    2252
-    """
-    if difference == 0:
-        return np.inf
-    quantiles = stats.t.isf((1 - confidence) / 2, df) + stats.t.ppf(power, df)
-    return float(n * max((quantiles * se / difference) ** 2, 0.0))
+    return mean, float(np.sqrt(n / (n - 1) * np.sum(parts**2))) if n > 1 else np.nan, n

@@ -5,12 +5,19 @@ import pandas as pd
 
 from ._costs import trivial_policies
 from ._intervals import dear_cells, interval_of_metric
+from ._resampling import without_rounding
 from ._scores import SIGNS
-from ._stats import corrected_paired_ttest, holm, parts_needed, wilson
+from ._stats import per_part_ttest, wilson
+from ._verdict import judged
 
-ROUNDING = 1e-12  # relative to the means: what differs by less is equal
-FEWEST_FOLDS = 5  # in all repeats together: the spread of fewer differences is too often zero
+TODAY = "(today's rule)"  # its row among the key figures
 PER = 1000  # number of parts that a cost is given for
+COLUMNS = (
+    *("candidate", "baseline", "metric", "candidate_mean", "baseline_mean", "difference"),
+    *("se", "df", "ci_low", "ci_high", "ci_confidence", "p_value", "p_holm"),
+    *("prob_better", "prob_equivalent", "prob_needed"),
+    *("parts_needed", "needed_low", "needed_high", "verdict"),
+)
 
 
 def fold_means(comparison, values):
@@ -29,6 +36,18 @@ def fold_means(comparison, values):
                 | {"fit_seconds": seconds}
             )
     return pd.DataFrame(rows).set_index(["estimator", "repeat", "fold"])
+
+
+def fold_scores(comparison, values):
+    """Means of one estimator's values (n_repeats, n_samples) in every fold."""
+    folds = next(iter(comparison.predictions.values())).fold
+    return np.array(
+        [
+            np.average(row[of == k], weights=_weight_of(comparison, of == k))
+            for row, of in zip(values, folds, strict=True)
+            for k in range(of.max() + 1)
+        ]
+    )
 
 
 def _weight_of(comparison, rows):
@@ -56,12 +75,16 @@ def key_figures(comparison, values):
     for policy in policies.itertuples():
         decision = f": {policy.decision}" if policy.decision is not None else ""
         table[f"({policy.policy}{decision})"] = {"cost": PER * policy.mean_cost}
+    if comparison.today is not None:
+        costs = comparison.costs_today
+        table[TODAY] = {"cost": float(np.average(costs, weights=comparison.weight))}
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("estimator")
 
 
 def _interval(comparison, name, metric, values):
     """An interval as wide as that of one repeat, around the mean of all repeats."""
-    if metric == "accuracy" and comparison.groups is None and comparison.prevalence is None:
+    plain = comparison.prevalence is None and comparison.sample_weight is None
+    if metric == "accuracy" and comparison.groups is None and plain:
         interval = wilson(values.mean(), len(comparison.y), comparison.confidence)
         return interval.low, interval.high
     return interval_of_metric(
@@ -77,89 +100,93 @@ def _interval(comparison, name, metric, values):
     )
 
 
-def difference_table(comparison, scores):
-    """One row for each pair and metric, from scores of estimators by fold."""
-    by_name = {name: part.droplevel(0) for name, part in scores.groupby(level="estimator")}
+def difference_table(comparison, scores, values=None):
+    """One row for each pair and metric, from scores of estimators by fold, or from their rows."""
+    families = comparison.families
     rows = []
     for metric in [metric for metric in SIGNS if metric in scores]:
-        tests = [
-            _row(comparison, metric, candidate, baseline, by_name)
-            for candidate, baseline in comparison.pairs
-        ]
-        for row, p_holm in zip(tests, holm([row["p_value"] for row in tests]), strict=True):
-            rows.append(row | {"p_holm": p_holm})
+        rope = (comparison.rope or {}).get(metric, 0.0)
+        tests = []
+        for pair in comparison.pairs:
+            new, old = (_of(comparison, name, metric, scores, values) for name in pair)
+            tests.append(
+                {"candidate": pair[0], "baseline": pair[1], "metric": metric}
+                | tested(comparison, new, old, SIGNS[metric], rope)
+            )
+        rows += judged(
+            tests,
+            families,
+            rope=rope,
+            confidence=comparison.confidence,
+            decides=metric == comparison.metric,
+            n=comparison.n_units,
+            difference=comparison.difference,
+        )
     table = pd.DataFrame(rows)
-    table["verdict"] = [_verdict(comparison, row) for row in table.itertuples()]
     order = {pair: k for k, pair in enumerate(comparison.pairs)}
     place = [order[pair] for pair in zip(table["candidate"], table["baseline"], strict=True)]
-    table = table.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
-    columns = list(table.columns)
-    columns.insert(columns.index("p_value") + 1, columns.pop(columns.index("p_holm")))
-    table = table[columns]
+    table = table.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)[list(COLUMNS)]
     table.attrs = comparison.settings
     return table
 
 
-def _row(comparison, metric, candidate, baseline, by_name):
-    """The corrected t test of one pair on one metric."""
-    sign, rope = SIGNS[metric], (comparison.rope or {}).get(metric)
-    # Folds count by the weight that they test: their mean is that over the parts.
-    share = _fold_shares(comparison)
-    new, old = (share * by_name[name][metric].to_numpy() for name in (candidate, baseline))
-    # Equal models differ by rounding.
-    gain = np.where(np.abs(new - old) > ROUNDING * np.maximum(abs(new), abs(old)), new - old, 0)
-    test = corrected_paired_ttest(
-        sign * gain,
-        test_train_ratio=_test_train_ratio(comparison),
+def policy_table(comparison, values):
+    """Each model's cost against that of the cheapest policy without a model."""
+    name, costs = comparison.cheapest_policy
+    old = np.broadcast_to(costs, comparison.predictions_shape)
+    rope = (comparison.rope or {}).get("cost", 0.0)
+    tests = []
+    for model in comparison.models:
+        new = values[model]["cost"]
+        if comparison.test == "corrected":
+            pair = [fold_scores(comparison, rows) for rows in (new, old)]
+        else:
+            pair = [new, old]
+        tests.append(
+            {"candidate": model, "baseline": name, "metric": "cost"}
+            | tested(comparison, *pair, SIGNS["cost"], rope)
+        )
+    rows = judged(
+        tests,
+        [range(len(tests))],
         rope=rope,
         confidence=comparison.confidence,
+        decides=True,
+        n=comparison.n_units,
     )
-    low, high = sorted((sign * test.ci_low, sign * test.ci_high))
+    return pd.DataFrame(rows)[list(COLUMNS)]
+
+
+def _of(comparison, name, metric, scores, values):
+    """What the test of the comparison takes: scores by fold, or values by row."""
+    if comparison.test == "corrected":
+        return scores[metric].xs(name, level="estimator").to_numpy()
+    return values[name][metric]
+
+
+def tested(comparison, new, old, sign, rope):
+    """The test of one pair: what is shown of it before there is a verdict."""
+    if comparison.test == "corrected":
+        folds = comparison.resampling
+        test = folds.test(new, old, sign, rope=rope, confidence=comparison.confidence)
+        means = folds.means(new).mean(), folds.means(old).mean()
+    else:
+        new, old = new.mean(axis=0), old.mean(axis=0)
+        test = per_part_ttest(
+            sign * without_rounding(new, old),
+            sample_weight=comparison.weight,
+            groups=comparison.groups,
+            rope=rope,
+            confidence=comparison.confidence,
+        )
+        means = (float(np.average(side, weights=comparison.weight)) for side in (new, old))
+    candidate_mean, baseline_mean = means
     return {
-        "candidate": candidate,
-        "baseline": baseline,
-        "metric": metric,
-        "candidate_mean": new.mean(),
-        "baseline_mean": old.mean(),
+        "candidate_mean": candidate_mean,
+        "baseline_mean": baseline_mean,
         "difference": sign * test.mean + 0.0,
         "se": test.se,
         "df": test.df,
-        "ci_low": low + 0.0,
-        "ci_high": high + 0.0,
-        "p_value": test.p_value,
         "prob_better": test.prob_better,
         "prob_equivalent": test.prob_equivalent,
-        # As sure as Holm's correction asks the first of the pairs to be.
-        "parts_needed": parts_needed(
-            test.mean,
-            test.se,
-            len(comparison.y),
-            df=test.df,
-            confidence=1 - (1 - comparison.confidence) / len(comparison.pairs),
-        ),
     }
-
-
-def _verdict(comparison, row):
-    if row.prob_equivalent >= comparison.confidence and row.df + 1 >= FEWEST_FOLDS:
-        return "equivalent"
-    if row.p_holm > 1 - comparison.confidence or row.difference == 0 or row.df + 1 < FEWEST_FOLDS:
-        return "inconclusive"
-    return "better" if SIGNS[row.metric] * row.difference > 0 else "worse"
-
-
-def _folds_tested(comparison, weight=None):
-    """Number of rows tested in each fold, or their weight: (n_repeats, n_splits)."""
-    fold = next(iter(comparison.predictions.values())).fold
-    return np.stack([np.bincount(row, weight) for row in fold])
-
-
-def _fold_shares(comparison):
-    """Weight tested in each fold of each repeat, over its mean."""
-    tested = _folds_tested(comparison, comparison.weight)
-    return (tested / tested.mean()).ravel()
-
-
-def _test_train_ratio(comparison):
-    tested = _folds_tested(comparison)
-    return float(np.mean(tested / (len(comparison.y) - tested)))

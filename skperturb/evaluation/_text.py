@@ -1,17 +1,26 @@
 """A comparison as plain text, and what every text of it shares."""
 
-import math
 import re
+from textwrap import fill
 
-MOST_TIMES = 100  # "more than 100 times as many parts" says enough
-DIGITS = 2  # of the number of parts that would settle a difference, which is a rough one
+from ._texts import load
+from ._words import cautions, needed_sentences
+
+LEVEL_ROUNDING = 1e-9  # confidence levels that differ by less are the same
+WIDTH = 79  # characters of a line of a sentence
 # Control characters and halves of surrogate pairs: neither XML nor HTML may hold them.
 FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 NOTE = """\
-Means over the test folds; a lower cost, log loss or Brier score is better. The cost is per
-1000 parts; without a cost matrix it is the number of wrong calls. The intervals allow for the
-overlap of the training sets (Nadeau and Bengio), the verdicts also for the number of pairs
-(Holm)."""
+Means over the test sets; a lower cost, log loss or Brier score is better. The cost is per
+1000 parts; without a cost matrix it is the number of wrong calls. Only the metric that decides
+has a verdict. {test} Intervals with another level allow for the
+number of comparisons, as the verdicts do (Holm). They are about the learning method on such
+parts, not about one fitted model."""
+TESTS = {
+    "corrected": "The intervals allow for the overlap of the training sets (Nadeau and Bengio).",
+    "forward": "The intervals are those of the t test of the blocks in time.",
+    "per_part": "The intervals are those of the test of single parts (Bayle et al.).",
+}
 
 
 def printable(text, allowed=""):
@@ -19,21 +28,10 @@ def printable(text, allowed=""):
     return FORBIDDEN.sub(lambda found: found[0] if found[0] in allowed else "\ufffd", str(text))
 
 
-def more_parts(parts_needed, n):
-    """Number of parts beyond n that would settle a difference, rounded.
-
-    It is 0 if n parts are enough, and inf if more than 100 times as many would be needed.
-    """
-    more = parts_needed - n
-    if more <= 0:
-        return 0
-    if not more <= MOST_TIMES * n:
-        return math.inf
-    return max(round(float(f"{more:.{DIGITS}g}")), 1)
-
-
 def comparison_text(comparison):
-    """Tables of the key figures and of the differences, with a note."""
+    """The conclusion, tables of the key figures and of the differences, and a note."""
+    texts = load("en")
+    said = [*comparison.conclusion.sentences, *cautions(comparison, texts)]
     figures = [("estimator", "cost/1000", "accuracy", "log loss", "Brier", "fit seconds")]
     for name, row in comparison.kpis.iterrows():
         numbers = (
@@ -47,28 +45,35 @@ def comparison_text(comparison):
     interval = f"{comparison.confidence:.0%} interval"
     differences = [("difference", "metric", "value", interval, "verdict")]
     for row in comparison.table.itertuples():
+        usual = abs(row.ci_confidence - comparison.confidence) < LEVEL_ROUNDING
         differences.append(
             (
                 f"{row.candidate} - {row.baseline}",
                 row.metric,
                 f"{row.difference:+.4g}",
-                f"[{row.ci_low:+.4g}, {row.ci_high:+.4g}]",
-                row.verdict + _advice(row, len(comparison.y)),
+                f"[{row.ci_low:+.4g}, {row.ci_high:+.4g}]"
+                + ("" if usual else f" ({100 * row.ci_confidence:.4g}%)"),
+                row.verdict + (", no difference seen" if _nothing_seen(row) else ""),
             )
         )
-    return f"{_aligned(figures)}\n\n{_aligned(differences, left=(0, 1, 4))}\n\n{NOTE}"
+    open_pairs = [
+        f"{row.candidate} - {row.baseline}: {sentence}"
+        for row in comparison.table.itertuples()
+        if row.verdict == "inconclusive" and not _nothing_seen(row)
+        for sentence in needed_sentences(row, comparison, texts)
+    ]
+    blocks = [
+        "\n".join(fill(sentence, WIDTH) for sentence in said),
+        _aligned(figures),
+        _aligned(differences, left=(0, 1, 3, 4)),
+        "\n".join(fill(sentence, WIDTH) for sentence in open_pairs),
+        fill(NOTE.format(test=TESTS["forward" if comparison.n_before else comparison.test]), 91),
+    ]
+    return "\n\n".join(filter(None, blocks))
 
 
-def _advice(row, n):
-    """What follows an inconclusive verdict on the cost."""
-    if row.verdict != "inconclusive" or row.metric != "cost":
-        return ""
-    if row.difference == 0:
-        return ", no difference seen"
-    more = more_parts(row.parts_needed, n)
-    if math.isinf(more):
-        return f", more than {MOST_TIMES} times as many parts would be needed"
-    return f", about {more:,} more parts would tell" if more else ""
+def _nothing_seen(row):
+    return row.verdict == "inconclusive" and row.difference == 0
 
 
 def _aligned(lines, left=(0,)):

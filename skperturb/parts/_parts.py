@@ -40,6 +40,8 @@ class Parts:
         When each part was made: datetime64, or float if the column holds plain numbers.
     weight : Series of float or None
         The weight of each part.
+    today : Series of str or None
+        The decision that was made on each part.
     notes : tuple of Note
         What was decided, changed or left out while the file was read.
     source : str
@@ -57,6 +59,7 @@ class Parts:
     groups: pd.Series | None = None
     time: pd.Series | None = None
     weight: pd.Series | None = None
+    today: pd.Series | None = None
     notes: tuple[Note, ...] = field(default=())
     source: str = ""
 
@@ -84,6 +87,7 @@ def read_parts(
     groups: str | None = None,
     time: str | None = None,
     weight: str | None = None,
+    today: str | None = None,
 ) -> Parts:
     r"""Read a file with one row per part.
 
@@ -117,6 +121,8 @@ def read_parts(
         The column that says when each part was made.
     weight : str, default=None
         The column with the weight of each part.
+    today : str, default=None
+        The column with the decision that was made on each part.
 
     Returns
     -------
@@ -143,9 +149,9 @@ def read_parts(
     column 'width' is read as numbers with decimal commas
     column 'width': 1 of 40 values is no number ('-'), read as missing: line 3
     """
-    roles = {"target": target, "groups": groups, "time": time, "weight": weight}
+    roles = {"target": target, "groups": groups, "time": time, "weight": weight, "today": today}
     _check_roles(roles, {"keep": keep, "numeric": numeric, "categories": categories}, drop)
-    tables = _tables(path, target, encoding, sheet, [n for n in (target, groups) if n])
+    tables = _tables(path, target, encoding, sheet, [n for n in (target, groups, today) if n])
     reader = ColumnReader(tables)
     source = ", ".join(table.name for table in tables)
     # How a column's numbers are written is nothing to say if it is no column of numbers.
@@ -163,7 +169,8 @@ def read_parts(
     notes += label_notes(labels, target, reader.raw(target))
     if not any(name not in (*roles.values(), *drop) for name in names):
         raise ValueError(f"{source} has no feature column beside {target!r}.")
-    lots = None if groups is None else _lots(reader, groups, source)
+    lots = None if groups is None else _named(reader, groups, source, "lot")
+    decided = None if today is None else _named(reader, today, source, "decision of today")
     moments, about_time = (None, []) if time is None else _moments(reader, time)
     weights = None if weight is None else _weights(reader, weight)
     notes += about_time
@@ -174,6 +181,7 @@ def read_parts(
         categories=categories,
         keep=keep,
         has_lots=groups is not None,
+        has_time=time is not None,
     )
     notes += about_features
     if not columns:
@@ -184,7 +192,7 @@ def read_parts(
         )
     notes += _leak_notes([column for column in columns if column.name not in keep], labels, target)
     features = pd.DataFrame({column.name: column.data for column in columns})
-    return Parts(features, labels, lots, moments, weights, tuple(notes), source)
+    return Parts(features, labels, lots, moments, weights, decided, tuple(notes), source)
 
 
 def shipped_parts() -> Parts:
@@ -254,15 +262,16 @@ def _notes_of(tables):
     ]
 
 
-def _lots(reader, groups, source):
-    lots = reader.text(groups)
-    missing = np.flatnonzero(lots.isna())
+def _named(reader, column, source, what):
+    """A column that names something of each part."""
+    names = reader.text(column)
+    missing = np.flatnonzero(names.isna())
     if len(missing):
         raise ValueError(
-            f"Column {groups!r} of {source} names no lot for {counted(len(missing), 'part')} "
+            f"Column {column!r} of {source} names no {what} for {counted(len(missing), 'part')} "
             f"({reader.where(missing)}): fill it in."
         )
-    return lots
+    return names
 
 
 def _moments(reader, name):
@@ -299,7 +308,14 @@ def _weights(reader, name):
     return weights
 
 
-def _features(reader, names, *, numeric, categories, keep, has_lots):
+def _is_in_order(moments):
+    """Whether times rise or fall from row to row, with gaps and repetitions."""
+    moments = moments.dropna()
+    ordered = moments.is_monotonic_increasing or moments.is_monotonic_decreasing
+    return bool(len(moments) and ordered and moments.iloc[0] != moments.iloc[-1])
+
+
+def _features(reader, names, *, numeric, categories, keep, has_lots, has_time):
     """The columns to use, and notes of all that were left out or changed."""
     columns, notes, lot_like = [], [], []
     unnamed = reader.tables[0].unnamed
@@ -322,6 +338,13 @@ def _features(reader, names, *, numeric, categories, keep, has_lots):
                     f"the models learn from the past, --keep {name!r} uses it as a number)"
                 )
                 notes.append(Note("date", name, (), text))
+                if not has_time and _is_in_order(column.data):
+                    text = (
+                        f"the parts are in the order of time (column {name!r}): folds at random "
+                        "test models on parts that are older than some they learned from; "
+                        f"--time {name!r} tests them on later parts only, as on the line"
+                    )
+                    notes.append(Note("time order", name, (), text))
                 continue
             column = Column(name, "number", column.data - column.data.min(), column.notes)
             text = f"column {name!r} is used as seconds since its earliest time"

@@ -60,8 +60,17 @@ def numbers(values, digits=3):
     return [_fixed(value, decimals) for value in values]
 
 
-def percent(share):
-    """A share in percent, which is 0 or 100 only if the share is exactly so."""
+def percent(share, limit=None):
+    r"""A share in percent, which is 0 or 100 only if the share is exactly so.
+
+    It is on the side of the limit, if there is one, on which the share is.
+
+    Examples
+    --------
+    >>> from skperturb.evaluation._texts import percent
+    >>> percent(0.5), percent(0.97499), percent(0.97499, limit=0.975)
+    ('50\xa0%', '97.5\xa0%', '97.499\xa0%')
+    """
     if not math.isfinite(share):
         return _fixed(share, 0)
     if 0 < share < 0.001:
@@ -69,7 +78,11 @@ def percent(share):
     elif 0.999 < share < 1:
         text = "> 99.9 %"
     else:
-        text = f"{100 * share:.1f}".removesuffix(".0") + " %"
+        decimals = 1
+        if limit is not None and share < limit:
+            while float(f"{100 * share:.{decimals}f}") >= 100 * limit and decimals < MOST_DECIMALS:
+                decimals += 1
+        text = f"{100 * share:.{decimals}f}".removesuffix(".0") + " %"
     return text.replace(" ", "\u00a0")
 
 
