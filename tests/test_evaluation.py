@@ -519,7 +519,7 @@ def test_classes_of_one_or_two_rows_give_finite_numbers(rare):
     for labels in (y, np.where(y == "dent", "ok", y)):
         result = compare_classifiers(MODELS, X, labels, good="ok", n_splits=5, n_repeats=2)
         estimators = result.kpis.loc[list(MODELS)]
-        assert np.isfinite(estimators.to_numpy()).all()
+        assert np.isfinite(estimators.to_numpy(dtype=float)).all()
         table = result.table.drop(columns=["parts_needed", "needed_low", "needed_high"])
         assert np.isfinite(table.select_dtypes("number")).all(axis=None)
 

@@ -204,16 +204,20 @@ def interval_of_cells(
     if lots.max():
         study = _Study(codes, weight, lots, len(costs), shares is not None, confidence)
         low, high = study.ends(mean, decided, costs, possible)
+    mistakes, known = dear_mistakes(costs, codes, decided, possible)
+    return CostInterval(
+        mean=mean, low=low, high=high, dear_mistakes=mistakes, known=known, n_parts=len(codes)
+    )
+
+
+def dear_mistakes(costs, codes, decided, possible):
+    """Number of dear mistakes a repeat, and whether that tells how often they happen.
+
+    It does not if there is less than one, although the decisions that may be taken allow for some.
+    """
     dear = dear_cells(costs)
     mistakes = float(dear[codes, decided].sum(axis=1).mean())
-    return CostInterval(
-        mean=mean,
-        low=low,
-        high=high,
-        dear_mistakes=mistakes,
-        known=bool(mistakes >= 1 or not dear[:, possible].any()),
-        n_parts=len(codes),
-    )
+    return mistakes, bool(mistakes >= 1 or not dear[:, possible].any())
 
 
 def interval_of_metric(metric, values, codes, decided, costs, *, shares=None, **options):

@@ -218,8 +218,9 @@ def _kpi_table(comparison, texts):
         cells = [_word(policy_name(name, texts) if policy else name, head=True)]
         for metric in metrics:
             cells.append(_cell(row[metric], 4, row[f"{metric}_low"], row[f"{metric}_high"]))
-        rows.append([*cells, _cell(row["fit_seconds"])])
-    head = [texts[column] for column in ("estimator", *metrics, "fit_seconds")]
+        rows.append([*cells, _cell(row["dear_mistakes"]), _cell(row["fit_seconds"])])
+    columns = ("estimator", *metrics, "dear_mistakes", "fit_seconds")
+    head = [texts[column] for column in columns]
     return {"id": "table-kpis", "caption": None, "head": head, "rows": rows}
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ._costs import trivial_policies
-from ._intervals import dear_cells, interval_of_metric
+from ._intervals import dear_mistakes, interval_of_metric
 from ._resampling import without_rounding
 from ._scores import SIGNS
 from ._stats import per_part_ttest, wilson
@@ -65,9 +65,10 @@ def key_figures(comparison, values):
             row[metric] = np.average(of_rows.mean(axis=0), weights=comparison.weight)
             low, high = _interval(comparison, name, metric, of_rows)
             row[f"{metric}_low"], row[f"{metric}_high"] = low, high
-        dear = dear_cells(comparison.cost_matrix.to_numpy())
-        mistakes = dear[comparison.codes, comparison.decisions(name)]
-        row["dear_mistakes"] = mistakes.sum(axis=1).mean()
+        decided = comparison.decisions(name)
+        costs, codes = comparison.cost_matrix.to_numpy(), comparison.codes
+        seen = dear_mistakes(costs, codes, decided, np.unique(decided))
+        row["dear_mistakes"], row["cost_known"] = seen
         table[name] = row | {"fit_seconds": out.fit_seconds.mean()}
     policies = trivial_policies(
         comparison.y, comparison.cost_matrix, sample_weight=comparison.weight, good=comparison.good

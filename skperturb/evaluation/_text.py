@@ -11,7 +11,8 @@ WIDTH = 79  # characters of a line of a sentence
 # Control characters and halves of surrogate pairs: neither XML nor HTML may hold them.
 FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 NOTE = """\
-Means over the test sets; a lower cost, log loss or Brier score is better. The cost is per
+Means over the test sets; a lower cost, log loss or Brier score is better. "dear" counts the
+dear mistakes of one repeat. The cost is per
 1000 parts; without a cost matrix it is the number of wrong calls. Only the metric that decides
 has a verdict. {test} Intervals with another level allow for the
 number of comparisons, as the verdicts do (Holm). They are about the learning method on such
@@ -32,13 +33,14 @@ def comparison_text(comparison):
     """The conclusion, tables of the key figures and of the differences, and a note."""
     texts = load("en")
     said = [*comparison.conclusion.sentences, *cautions(comparison, texts)]
-    figures = [("estimator", "cost/1000", "accuracy", "log loss", "Brier", "fit seconds")]
+    figures = [("estimator", "cost/1000", "accuracy", "log loss", "Brier", "dear", "fit seconds")]
     for name, row in comparison.kpis.iterrows():
         numbers = (
             f"{row.cost:.4g}",
             f"{row.accuracy:.4f}",
             f"{row.log_loss:.4f}",
             f"{row.brier:.4f}",
+            f"{row.dear_mistakes:.4g}",
             f"{row.fit_seconds:.3f}",
         )
         figures.append((name, *("" if number == "nan" else number for number in numbers)))

@@ -130,6 +130,12 @@ def _rough(count):
 def cautions(comparison, texts):
     """What makes a verdict weaker than it looks."""
     said = []
+    unknown = [
+        name for name in comparison.models if comparison.kpis.at[name, "cost_known"] is False
+    ]
+    if unknown:
+        names = texts["and"].join(unknown)
+        said.append(texts["caution_cost"].format(models=names, parts=f"{len(comparison.y):,}"))
     first = next(iter(comparison.predictions.values()))
     repeats, folds = first.fit_seconds.shape
     asked = comparison.repeats_asked or repeats
