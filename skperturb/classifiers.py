@@ -62,6 +62,11 @@ class PerturbArgmaxClassifier(PerturbClassifier):
         loss has several minima (Student-t and Cauchy noise with the log loss), a fit always finds
         the same one; to start elsewhere, fit with other noise first, or set `coef_` and
         `intercept_`.
+    bias_reduction : bool, default=False
+        Firth's penalty: half the log of the determinant of the expected information is added to
+        the log likelihood (Jeffreys' prior). The coefficients are then finite even where the
+        features separate the classes, and less biased where a class has few rows. It needs
+        ``C=numpy.inf`` and the log loss.
 
     Attributes
     ----------
@@ -74,7 +79,8 @@ class PerturbArgmaxClassifier(PerturbClassifier):
     n_iter_ : int
         Iterations of the solver.
     loss_ : float
-        The objective at the solution, divided by C and by the sum of the weights.
+        The objective at the solution, divided by C and by the sum of the weights, without the
+        penalty of `bias_reduction`.
     weight_sum_ : float
         Sum of the weights of the rows, class weights included.
     log_likelihood_ : float
@@ -100,6 +106,8 @@ class PerturbArgmaxClassifier(PerturbClassifier):
     ----------
     H. Cohen Indelman and T. Hazan, "Learning Representations for Perturb-Argmax and
     Perturb-Softmax probability models", arXiv 2406.02180.
+
+    D. Firth, "Bias reduction of maximum likelihood estimates", Biometrika 80 (1993) 27-38.
 
     Examples
     --------
@@ -187,6 +195,11 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         loss has several minima (Student-t and Cauchy noise with the log loss), a fit always finds
         the same one; to start elsewhere, fit with other noise first, or set `coef_` and
         `intercept_`.
+    bias_reduction : bool, default=False
+        Firth's penalty: half the log of the determinant of the expected information is added to
+        the log likelihood (Jeffreys' prior). The coefficients are then finite even where the
+        features separate the classes, and less biased where a class has few rows. It needs
+        ``C=numpy.inf`` and the log loss.
 
     Attributes
     ----------
@@ -199,7 +212,8 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
     n_iter_ : int
         Iterations of the solver.
     loss_ : float
-        The objective at the solution, divided by C and by the sum of the weights.
+        The objective at the solution, divided by C and by the sum of the weights, without the
+        penalty of `bias_reduction`.
     weight_sum_ : float
         Sum of the weights of the rows, class weights included.
     log_likelihood_ : float
@@ -225,6 +239,8 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
     ----------
     H. Cohen Indelman and T. Hazan, "Learning Representations for Perturb-Argmax and
     Perturb-Softmax probability models", arXiv 2406.02180.
+
+    D. Firth, "Bias reduction of maximum likelihood estimates", Biometrika 80 (1993) 27-38.
 
     Examples
     --------
@@ -259,6 +275,7 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         tol: float = 1e-4,
         max_iter: int = 100,
         warm_start: bool = False,
+        bias_reduction: bool = False,
     ) -> None:
         super().__init__(
             noise,
@@ -273,6 +290,7 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
             tol=tol,
             max_iter=max_iter,
             warm_start=warm_start,
+            bias_reduction=bias_reduction,
         )
         self.temperature = temperature
 
