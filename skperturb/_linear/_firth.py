@@ -67,7 +67,7 @@ class FirthObjective:
         self._kernel = objective.loss.kernel
 
     def __call__(self, free):
-        """Value (float) and gradient (like `free`); the value is inf where there is no determinant."""
+        """Value (float), inf where there is no determinant, and gradient (like `free`)."""
         value, gradient = self.data(free)
         factor, root = self._factor(free)
         if factor is None:

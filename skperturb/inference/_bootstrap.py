@@ -1,4 +1,4 @@
-"""How the coefficients of a fit vary from sample to sample, by refits to samples with replacement."""
+"""How the coefficients vary from sample to sample: refits to samples with replacement."""
 
 from dataclasses import dataclass
 

@@ -1,10 +1,10 @@
 """Marginal effects: by how much the probabilities of the classes change with a feature.
 
-With J = dp / dscores and W the coefficients, the derivative of p_i in feature f is (J W)_if; that of
-a feature of 0 and 1 is a difference of probabilities. Both are means over rows, and smooth in the
-coefficients, so that their covariance follows from that of the coefficients (delta method). With
-g_i and H_i the gradient and the second derivative of log p_i in the scores, the second derivative
-of p_i is p_i (H_i + g_i g_i^T).
+With J = dp / dscores and W the coefficients, the derivative of p_i in feature f is (J W)_if. The
+effect of a feature of 0 and 1 is a difference of probabilities. Both are means over rows, and
+smooth in the coefficients, so that their covariance follows from that of the coefficients (delta
+method). With g_i and H_i the gradient and the second derivative of log p_i in the scores, the
+second derivative of p_i is p_i (H_i + g_i g_i^T).
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -79,7 +79,8 @@ class MarginalEffects(Table):
     def _labels(self):
         if isinstance(self.index, pd.RangeIndex):
             return self["feature"].tolist()
-        return [f"{feature}, row {row}" for row, feature in zip(self.index, self["feature"])]
+        pairs = zip(self.index, self["feature"], strict=True)
+        return [f"{feature}, row {row}" for row, feature in pairs]
 
 
 class Slope(NamedTuple):
@@ -236,7 +237,7 @@ def _effects(fit, blocks, changes):
 
 
 def _add_second_derivatives(total, kernel, scores, rows, weight):
-    """Add the mean over the rows of d2 p_i / dscore_k dscore_l times feature m to total[i,k,l,m]."""
+    """Add the mean of d2 p_i / dscore_k dscore_l times feature m to total[i,k,l,m]."""
     K = scores.shape[1]
     p = kernel.proba(scores)
     for i in range(K):

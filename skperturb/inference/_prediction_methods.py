@@ -1,4 +1,4 @@
-"""What a classifier says of its probabilities and their changes: the public methods, one call each."""
+"""What a classifier says of its probabilities: the public methods, one call each."""
 
 from typing import Any
 
