@@ -100,7 +100,7 @@ def _text(value):
 
 
 def _number(value):
-    """With the digits that a total needs: -1461.923."""
+    """A number with the digits that a total needs, such as -1461.923."""
     return f"{value:.7g}" if isinstance(value, float) else str(value)
 
 

@@ -110,7 +110,9 @@ class CoefficientInference:
         weights : {"frequency", "sampling"}, default=None
             What the sample weights mean. "frequency": a row of weight 2 counts as two rows.
             "sampling": the weights correct for how rows were drawn; their unit does not matter,
-            and only "robust" and "cluster" have standard errors. None means "sampling" with
+            and only "robust" and "cluster" have standard errors. A few large weights make a
+            "robust" covariance uncertain; its intervals therefore use Student's t, with the degrees
+            of freedom of so many rows of equal influence. None means "sampling" with
             `class_weight`, and otherwise "frequency", which is refused if they are no whole
             numbers.
         confidence : float, default=0.95
@@ -194,7 +196,8 @@ class CoefficientInference:
         X, y, sample_weight : array-like, default=None
             The data of the fit, as for :meth:`summary`.
         cov, groups, weights : str, array-like, str, default=None
-            As for :meth:`summary`. With groups the statistic has an F distribution.
+            As for :meth:`summary`. With groups or sampling weights the statistic has an F
+            distribution.
         confidence : float, default=0.95
             Level of the intervals of the single combinations.
 

@@ -45,13 +45,13 @@ class Covariance:
     matrix : ndarray of shape (n_parameters, n_parameters)
     kind : str
         What it is, in words.
-    df : int or None
+    df : float or None
         Degrees of freedom of Student's t distribution; None for the normal one.
     """
 
     matrix: np.ndarray
     kind: str
-    df: int | None = None
+    df: float | None = None
 
     @property
     def _law(self):
@@ -106,7 +106,8 @@ def covariance_of(fit, cov=None, groups=None):
     bread = _inverse_information(fit, expected=cov == "expected")
     if cov in ("observed", "expected"):
         return Covariance(bread, f"{cov} information")
-    by_weights = ", sampling weights" if fit.weights == SAMPLING else ""
+    sampling = fit.weights == SAMPLING
+    by_weights = ", sampling weights" if sampling else ""
     if cov == "cluster":
         n_lots, df = int(lots.max()) + 1, int(lots.max())
         kind = f"cluster-robust, {n_lots} lots, t with {df} degrees of freedom{by_weights}"
@@ -120,7 +121,11 @@ def covariance_of(fit, cov=None, groups=None):
                 "use cov='robust'."
             )
         name, factor = "HC1", fit.n / (fit.n - len(bread))
-    return Covariance(bread @ _meat(fit) @ bread * factor, f"robust ({name}){by_weights}")
+    meat, df, kind = _meat(fit), None, f"robust ({name}){by_weights}"
+    if sampling:
+        df = _degrees_of_freedom(fit, meat)
+        kind += f", t with {df:.4g} degrees of freedom"
+    return Covariance(bread @ meat @ bread * factor, kind, df)
 
 
 def _kind(fit, cov, groups):
@@ -202,6 +207,23 @@ def _meat(fit, lots=None):
         else:
             meat += (vectors * weight[:, None]).T @ vectors
     return meat if sums is None else sums.T @ sums
+
+
+def _degrees_of_freedom(fit, meat):
+    """How many rows of equal influence would make as certain a sandwich (Satterthwaite 1946).
+
+    A few rows with large weights decide a sandwich of sampling weights, so that it is itself
+    uncertain. With q_i the squared length of a row's score vector in units of the sum, P the
+    number of parameters and n that of rows, the variance of the sum is about sum(q^2) - P / n; that
+    of a Wishart matrix with f degrees of freedom is P (P + 1) / f.
+    """
+    inverse = np.linalg.pinv(meat, hermitian=True)
+    size = len(meat)
+    spread = -size / fit.n
+    for vectors, share in fit.objective.score_vectors(fit.free):
+        vectors *= (share * fit.n)[:, None]
+        spread += np.sum(np.einsum("ij,ij->i", vectors @ inverse, vectors) ** 2)
+    return float(min(size * (size + 1) / max(spread, np.finfo(float).tiny), fit.n))
 
 
 def _inverse_information(fit, expected):

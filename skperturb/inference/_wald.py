@@ -26,7 +26,8 @@ class WaldTest(Record):
     Attributes
     ----------
     statistic : float
-        The chi-squared statistic; with lots, that divided by `df`, which is an F statistic.
+        The chi-squared statistic; with lots or sampling weights, that divided by `df`, which is an
+        F statistic.
     df : int
         Number of hypotheses, less those that follow from the others.
     p_value : float
@@ -79,11 +80,9 @@ def wald_test(fit, hypotheses, cov, groups, confidence):
     unit = np.sqrt(np.diag(matrix))
     spread, vectors = np.linalg.eigh(matrix / unit / unit[:, None])
     if spread[0] <= _DEPENDENT:
-        of_lots = "" if covariance.df is None else f" With {covariance.df + 1} lots, test at most "
-        of_lots += "" if covariance.df is None else f"{covariance.df} hypotheses at once."
         raise ValueError(
             f"The covariance of the {df} hypotheses is singular, so that they cannot be tested "
-            f"together.{of_lots}"
+            "together. With lots, test fewer hypotheses at once than there are lots."
         )
     along = vectors.T @ ((independent @ fit.free) / unit)
     statistic = float(np.sum(along**2 / spread))
@@ -93,7 +92,7 @@ def wald_test(fit, hypotheses, cov, groups, confidence):
         )
     statistic /= df
     p_value = float(stats.f.sf(statistic, df, covariance.df))
-    return WaldTest(statistic, df, p_value, f"F({df}, {covariance.df})", contrasts)
+    return WaldTest(statistic, df, p_value, f"F({df}, {covariance.df:.4g})", contrasts)
 
 
 def _rows(hypotheses, coefficients):
