@@ -1,7 +1,7 @@
 """Intervals of predicted probabilities, by the delta method on the scale of the log odds."""
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 
 from .._data import check_features
 from ._covariance import covariance_of
@@ -27,24 +27,26 @@ def predict_proba_interval(fit, X, cov, groups, confidence):
     return low, high
 
 
+@np.errstate(all="ignore")
 def _of_rows(fit, design, covariance, times):
     """Ends of the intervals, each (n, K), for rows with the intercept's 1."""
     objective = fit.objective
     constraint, kernel = objective.constraint, objective.loss.kernel
     scores = design @ constraint.expand(fit.free.reshape(objective.shape)).T
-    log_p, K = kernel.log_proba(scores), scores.shape[1]
+    log_p, classes = kernel.log_proba(scores), range(scores.shape[1])
+    slopes = [kernel.log_likelihood(scores, np.full(len(scores), i))[1] for i in classes]
     ends = np.empty((2, *scores.shape))
-    for i in range(K):
-        _, gradient = kernel.log_likelihood(scores, np.full(len(scores), i))
-        with np.errstate(divide="ignore"):
-            log_rest = np.logaddexp.reduce(np.delete(log_p, i, axis=1), axis=1)
-        # d log(p / (1 - p)) = d log p / (1 - p).
-        free = constraint.restrict(gradient.T).T[:, :, None] * design[:, None, :]
-        std_err = covariance.std_err(free.reshape(len(design), -1))
+    for i in classes:
+        others = [j for j in classes if j != i]
+        log_rest = logsumexp(log_p[:, others], axis=1)
+        # Of log(1 - p), the mean of the slopes of the others: no digits are lost where p is 1.
+        slope = slopes[i].copy()
+        for j in others:
+            slope -= np.exp(log_p[:, j] - log_rest)[:, None] * slopes[j]
+        free = constraint.restrict(slope.T).T[:, :, None] * design[:, None, :]
+        half = times * covariance.std_err(free.reshape(len(design), -1))
         log_odds = log_p[:, i] - log_rest
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            half = times * std_err / np.exp(log_rest)
-            # A probability of 0 or 1 to the last digit is certain at that precision.
-            half = np.where(np.isfinite(log_odds), half, 0.0)
-            ends[:, :, i] = expit(log_odds - half), expit(log_odds + half)
+        # A probability that is 0 or 1 even as a logarithm has no other neighbour.
+        half = np.where(np.isfinite(log_odds + half), half, 0.0)
+        ends[:, :, i] = expit(log_odds - half), expit(log_odds + half)
     return ends
