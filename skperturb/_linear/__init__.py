@@ -16,7 +16,7 @@ from ._losses import LOSSES
 from ._objective import LinearObjective, are_whole, linear_scores
 from ._record import FitRecord, all_rows, make_objective, objective_again
 from ._separation import UnsettledError, finite_minimum
-from ._solvers import newton
+from ._solvers import minimize
 
 __all__ = [
     "IDENTIFIED",
@@ -36,8 +36,8 @@ __all__ = [
     "fit_objective",
     "linear_scores",
     "make_objective",
+    "minimize",
     "nearly_in_words",
-    "newton",
     "objective_again",
     "relation_in_words",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg, stats
 
-from .._linear import firth_objective, newton
+from .._linear import firth_objective, minimize
 from .._results import Record
 from ._covariance import covariance_of
 from ._labels import coefficients_of
@@ -21,7 +21,8 @@ _TOL_OF_ROOT = 1e-7  # of the root of the deviance at an end
 _TOL_OF_PROFILE = 1e-5  # distance of the others from their best, in standard errors
 _TOL_OF_GRADIENT = 1e-10  # a smaller gradient is rounding
 _FURTHEST = 1e4  # standard errors: an end beyond counts as infinite
-_STEPS = 100
+_STEPS = 100  # of the search for an end
+_ITERATIONS = 200  # of the descent of the others
 _BETTER = 1e-3  # of the deviance: so much below zero is no rounding
 _HALF = 0.5
 
@@ -79,6 +80,7 @@ class _Profile:
 
     def __init__(self, fit, row, covariance):
         objective = fit.objective
+        self._penalised, self._convex = fit.bias_reduced, objective.loss.convex
         self._function = firth_objective(objective) if fit.bias_reduced else objective
         self._n, self._best = fit.n, fit.free
         self.coef = float(row @ self._best)
@@ -96,9 +98,26 @@ class _Profile:
         section = _Section(self._function, start, self._across)
         if self._across.shape[1]:
             tol = max(_TOL_OF_PROFILE / self._n, _TOL_OF_GRADIENT)
-            u = newton(section, u, tol=tol, max_iter=_STEPS, monitor=lambda x: False).x
+            # A likelihood that is not concave has several best places: two are tried.
+            starts = [u] if self._convex or not u.any() else [u, -u]
+            found = [self._others(section, start, tol) for start in starts]
+            u = min(found, key=lambda u: section(u)[0])
         value, gradient = self._function(section.point(u))
         return 2 * self._n * (value - self._least), 2 * self._n * gradient @ self._along, u
+
+    def _others(self, section, u, tol):
+        """Where the others are at their best."""
+        # Firth's penalty has no second derivatives at hand.
+        solvers = ("lbfgs", "newton") if self._penalised else ("newton", "lbfgs")
+        for solver in solvers:
+            solution = minimize(section, u, solver=solver, tol=tol, max_iter=_ITERATIONS)
+            if not solution.problem:
+                return solution.x
+            u = solution.x
+        raise ValueError(
+            "The profile of the likelihood was not found: with one coefficient fixed, the best "
+            "values of the others cannot be computed. Use summary, or noise with lighter tails."
+        )
 
     def end(self, sign, level):
         """Where the root of the deviance is `level`, above (1) or below (-1) the coefficient."""
