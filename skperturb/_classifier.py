@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
@@ -252,14 +251,10 @@ class PerturbClassifier(
         if classes is None:
             classes = P.columns if isinstance(P, pd.DataFrame) else np.arange(np.shape(P)[-1])
         order = np.asarray(classes)
-        classes = np.unique(order)
+        classes, place = np.unique(order, return_index=True)
         if len(classes) != len(order) or len(classes) < 2:
             raise ValueError(f"classes must be two different labels or more, got {order.tolist()}.")
-        if not isinstance(P, pd.DataFrame):
-            P = pd.DataFrame(check_array(P, dtype=np.float64, input_name="P"))
-            if P.shape[1] == len(order):
-                P.columns = order
-        proba = proba_of_classes(P, X, classes)
+        proba = proba_of_classes(P, X, order)[:, place]
         params = self._params_of_fit()
         shares, weight = soft_weights(params, sample_weight, X, classes, proba)
         return self._fit(params, X, proba, sample_weight, classes, shares, weight)

@@ -195,7 +195,6 @@ def test_profiles_of_other_constraints_and_weights():
 
 
 def test_separated_classes_have_a_profile_with_bias_reduction_only():
-    """Two parts on the wrong side of a threshold: a steeper slope moves the threshold only."""
     x = np.r_[-2.0, -1.5, -1, 0, 1, 1.5, 2, 0][:, None]
     y = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     clf = fitted("gaussian", x, y, fit_intercept=False, bias_reduction=True)
