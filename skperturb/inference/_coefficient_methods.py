@@ -68,7 +68,7 @@ class CoefficientInference:
         >>> clf = PerturbArgmaxClassifier(C=float("inf"), constraint="reference", tol=1e-8)
         >>> matrix = clf.fit(X[["sepal length (cm)"]], y).covariance()
         >>> round(float(matrix.loc[(1, "intercept"), (2, "intercept")]), 2)
-        11.02
+        11.1
         """
         fit = fit_with_data(self, X, y, sample_weight, weights=weights)
         coefficients, covariance = coefficients_of(fit), covariance_of(fit, cov, groups)
@@ -156,7 +156,7 @@ class CoefficientInference:
              2         intercept -28.395    3.896 -7.288      0.0
              2 sepal length (cm)   5.021    0.702  7.152      0.0
         >>> table.attrs["df"], round(table.attrs["pseudo_r2"], 4)
-        (2, 0.4466)
+        (2, 0.4439)
         """
         fit = fit_with_data(self, X, y, sample_weight, weights=weights)
         coefficients, covariance = coefficients_of(fit), covariance_of(fit, cov, groups)
@@ -221,13 +221,13 @@ class CoefficientInference:
         >>> clf = clf.fit(X[["sepal length (cm)"]], y)
         >>> length = "sepal length (cm)"
         >>> print(clf.wald_test({(2, length): 1, (1, length): -1}))
-        statistic     17.1
+        statistic     20.5
         df            1
-        p value       3.59e-05
+        p value       5.91e-06
         distribution  chi2(1)
         <BLANKLINE>
-                                   contrast  value std_err      z  p_value  ci_low ci_high
-        2 sepal length (cm) - 1 sepal length (cm) 1.4836 0.35905 4.1321 < 0.0001 0.77989  2.1873
+                                         contrast  value  std_err      z  p_value  ci_low  ci_high
+        2 sepal length (cm) - 1 sepal length (cm) 1.4837  0.32758 4.5294 < 0.0001  0.8417   2.1258
         """
         fit = fit_with_data(self, X, y, sample_weight, weights=weights)
         return wald_test(fit, hypotheses, cov, groups, confidence)
@@ -284,7 +284,7 @@ class CoefficientInference:
         >>> clf = clf.fit(X[["sepal length (cm)"]], y)
         >>> result = clf.profile_interval(2, "sepal length (cm)")
         >>> round(result.ci_low, 2), round(result.ci_high, 2)
-        (3.77, 6.53)
+        (3.76, 6.51)
         """
         fit = fit_with_data(self, X, y, sample_weight, weights=weights)
         return profile_interval(fit, class_, feature, confidence)

@@ -26,8 +26,8 @@ class MarginalEffects(Table):
 
     Parameters
     ----------
-    *args, **kwargs : object
-        As of a pandas.DataFrame.
+    data, index, columns, dtype, copy : object
+        As of a pandas.DataFrame; the library makes the table.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class MarginalEffects(Table):
     'MarginalEffects'
     """
 
-    def plot(self) -> "Figure":  # type: ignore[override]
+    def plot(self) -> "Figure":
         """Draw each effect with its confidence interval, one panel for each class.
 
         Returns

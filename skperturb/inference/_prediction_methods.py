@@ -74,9 +74,9 @@ class PredictionInference:
         >>> table = clf.fit(X[["sepal length (cm)"]], y).marginal_effects()
         >>> print(table.iloc[:, :4].round(3).to_string(index=False))
          class           feature  effect  std_err
-             0 sepal length (cm)  -0.428    0.017
-             1 sepal length (cm)   0.078    0.052
-             2 sepal length (cm)   0.351    0.044
+             0 sepal length (cm)  -0.384    0.005
+             1 sepal length (cm)   0.073    0.023
+             2 sepal length (cm)   0.311    0.023
         """
         fit = fit_with_data(self, X, y, sample_weight, weights=weights)
         return marginal_effects(fit, at, features, cov, groups, confidence)
@@ -127,7 +127,7 @@ class PredictionInference:
         >>> clf = PerturbArgmaxClassifier(C=float("inf"), tol=1e-8).fit(X[:, :1], y)
         >>> low, high = clf.predict_proba_interval([[5.8]])
         >>> low.round(2), high.round(2)
-        (array([[0.16, 0.4 , 0.19]]), array([[0.32, 0.57, 0.34]]))
+        (array([[0.04, 0.48, 0.2 ]]), array([[0.24, 0.71, 0.42]]))
         """
         fit = fit_with_data(self, X_fit, y_fit, sample_weight, weights=weights)
         return predict_proba_interval(fit, X, cov, groups, confidence)

@@ -146,7 +146,7 @@ class _Profile:
             if not inside < newton_step < high:
                 newton_step = high if not np.isfinite(outside) else _HALF * (inside + outside)
             step = newton_step
-        return self.coef + sign * step * self._std_err
+        return float(self.coef + sign * step * self._std_err)
 
 
 class _Section:
