@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
@@ -13,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import CallbackSupportMixin, FitMonitor, with_callbacks
 from ._completeness import Constraint, Representation
-from ._data import Features, check_features, fit_weights
+from ._data import Features, check_features, fit_weights, proba_of_classes, soft_weights
 from ._linear import LOSSES, FitRecord, all_rows, fit_objective, linear_scores, make_objective
 from ._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._warnings import warn_user
@@ -47,6 +48,7 @@ class PerturbClassifier(
         "tol": [POSITIVE],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
+        "bias_reduction": ["boolean"],
     }
 
     def __init__(
@@ -64,6 +66,7 @@ class PerturbClassifier(
         tol: float = 1e-4,
         max_iter: int = 100,
         warm_start: bool = False,
+        bias_reduction: bool = False,
     ) -> None:
         self.noise = noise
         self.noise_scale = noise_scale
@@ -77,6 +80,7 @@ class PerturbClassifier(
         self.tol = tol
         self.max_iter = max_iter
         self.warm_start = warm_start
+        self.bias_reduction = bias_reduction
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -113,7 +117,8 @@ class PerturbClassifier(
         if "_fit_params" in state:  # saved before fits had a record
             state = dict(state)
             state["_fit_record"] = FitRecord(state.pop("_fit_params"), state.pop("_problem"))
-        super().__setstate__(state)
+        # Saved before there was this parameter.
+        super().__setstate__({"bias_reduction": False} | state)
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of this estimator, or of its noise by names such as ``noise__df``.
@@ -185,8 +190,94 @@ class PerturbClassifier(
             raise ValueError(
                 f"y has one class only, {classes.tolist()[0]!r}; at least two are needed to fit."
             )
-        params, model = clone(self).get_params(deep=False), self._model()
+        params = self._params_of_fit()
         weight = fit_weights(params, sample_weight, X, y, classes, codes)
+        return self._fit(params, X, y, sample_weight, classes, codes, weight)
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit_proba(
+        self,
+        X: Features,
+        P: ArrayLike,
+        *,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the coefficients to probabilities of the classes, such as several inspectors give.
+
+        The loss of a row is the mean of the losses of all classes, each with the probability that
+        `P` gives it. The fit is the same as one of each row once for each class, with these
+        probabilities as weights.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As for :meth:`fit`.
+        P : array-like of shape (n_samples, n_classes)
+            Probabilities of the classes, which sum to 1 in each row, or a data frame of them whose
+            columns are the classes.
+        classes : array-like of shape (n_classes,), default=None
+            The class of each column. If None, the columns of a data frame, or 0, 1, 2 and so on.
+        sample_weight : array-like of shape (n_samples,), default=None
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        self : object
+            The classifier. After a fit without a penalty, :meth:`summary` and the like give robust
+            standard errors; to give the data again, pass `P` in place of `y`.
+
+        Raises
+        ------
+        ValueError
+            If `P` does not hold probabilities, the classes are not different, or the data or a
+            parameter is unusable.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skperturb import PerturbArgmaxClassifier
+        >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+        >>> P = np.array([[1.0, 0.0], [0.7, 0.3], [0.4, 0.6], [0.0, 1.0]])
+        >>> clf = PerturbArgmaxClassifier().fit_proba(X, P, classes=["ok", "dent"])
+        >>> clf.classes_
+        array(['dent', 'ok'], dtype='<U4')
+        >>> clf.predict([[0.5], [2.5]])
+        array(['ok', 'dent'], dtype='<U4')
+        """
+        if self.bias_reduction:
+            raise ValueError(
+                "bias_reduction=True needs observed classes: use fit, or bias_reduction=False."
+            )
+        X = check_features(self, X, reset=True)
+        if classes is None:
+            classes = P.columns if isinstance(P, pd.DataFrame) else np.arange(np.shape(P)[-1])
+        order = np.asarray(classes)
+        classes, place = np.unique(order, return_index=True)
+        if len(classes) != len(order) or len(classes) < 2:
+            raise ValueError(f"classes must be two different labels or more, got {order.tolist()}.")
+        proba = proba_of_classes(P, X, order)[:, place]
+        params = self._params_of_fit()
+        shares, weight = soft_weights(params, sample_weight, X, classes, proba)
+        return self._fit(params, X, proba, sample_weight, classes, shares, weight)
+
+    def _params_of_fit(self):
+        """The parameters, as they are now; impossible combinations are refused."""
+        if self.bias_reduction:
+            for wrong, needed in (
+                (np.isfinite(self.C), "C=numpy.inf, because it is itself a penalty"),
+                (self.loss != "log_loss", "loss='log_loss', because it penalises a likelihood"),
+                (self.class_weight is not None, "class_weight=None, because it counts rows"),
+                (self.solver == "lbfgs", "solver='newton' or 'auto'"),
+            ):
+                if wrong:
+                    raise ValueError(f"bias_reduction=True needs {needed}.")
+        return clone(self).get_params(deep=False)
+
+    def _fit(self, params, X, y, sample_weight, classes, codes, weight):
+        """Fit to data known to be valid; y is what callbacks see."""
+        model = self._model()
         objective = make_objective(params, model, classes, X, codes, weight)
 
         def fitted(x):
@@ -224,7 +315,7 @@ class PerturbClassifier(
         self.weight_sum_ = float(objective.total)
         # Only a fit without a penalty has standard errors, and a use for its data.
         known = objective if np.isinf(self.C) else None
-        self._fit_record = FitRecord(params, solution.problem, known)
+        self._fit_record = FitRecord(params, solution.problem, known, soft=codes.ndim == 2)
         return self
 
     def _previous_fit(self, classes, n_features):

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.utils import compute_class_weight
+from sklearn.utils import check_array, check_consistent_length, compute_class_weight
 from sklearn.utils.validation import validate_data
 
 from ._sklearn import check_sample_weight
 
 Features = ArrayLike | Any  # Any: a sparse matrix, a data frame
+_SUM_ERROR = 1e-6  # of a row of probabilities: more is no rounding
 _DTYPES = [np.float64, np.float32]
 
 
@@ -81,17 +82,102 @@ def fit_weights(params, sample_weight, X, y, classes, codes):
     if params["class_weight"] is None:
         return weight
     totals = np.bincount(codes, weight, minlength=len(classes))
-    present = totals > 0
-    factors = np.zeros(len(classes))
-    if params["class_weight"] == "balanced":
-        factors[present] = weight.sum() / (present.sum() * totals[present])
-    else:
-        factors[present] = compute_class_weight(
-            params["class_weight"], classes=classes[present], y=y[weight > 0]
-        )
-    weight = weight * factors[codes]
+    weight = weight * _class_factors(params["class_weight"], totals, classes)[codes]
     _check_weights("class_weight", weight, params["C"], classes, codes)
     return weight
+
+
+def soft_weights(params, sample_weight, X, classes, proba):
+    """The same for rows with probabilities of the classes.
+
+    Parameters
+    ----------
+    params : dict
+    sample_weight : array-like of shape (n_samples,) or None
+    X : features
+    classes : ndarray of shape (n_classes,)
+    proba : ndarray of shape (n_samples, n_classes)
+        See :func:`proba_of_classes`.
+
+    Returns
+    -------
+    proba : ndarray of shape (n_samples, n_classes)
+        Shares of the classes in the weight of each row, class weights included.
+    weight : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If the weights are unusable.
+    """
+    weight = row_weights(sample_weight, X)
+    rows, codes = np.nonzero(proba)
+    _check_weights("sample_weight", weight[rows] * proba[rows, codes], params["C"], classes, codes)
+    if params["class_weight"] is None:
+        return proba, weight
+    proba = proba * _class_factors(params["class_weight"], weight @ proba, classes)
+    of_row = proba.sum(axis=1)
+    weight = weight * of_row
+    proba = proba / np.where(of_row > 0, of_row, 1.0)[:, None]
+    rows, codes = np.nonzero(proba)
+    _check_weights("class_weight", weight[rows] * proba[rows, codes], params["C"], classes, codes)
+    return proba, weight
+
+
+def _class_factors(class_weight, totals, classes):
+    """The weight of each class; zero for one without rows."""
+    present = totals > 0
+    factors = np.zeros(len(classes))
+    if class_weight == "balanced":
+        factors[present] = totals.sum() / (present.sum() * totals[present])
+    else:
+        factors[present] = compute_class_weight(
+            class_weight, classes=classes[present], y=classes[present]
+        )
+    return factors
+
+
+def proba_of_classes(proba, X, classes):
+    """Probabilities of the classes for each row, in the order of the classes, checked.
+
+    Parameters
+    ----------
+    proba : array-like of shape (n_samples, n_classes)
+        Columns of a data frame are matched by name, others by position in `classes`.
+    X : features of shape (n_samples, n_features)
+    classes : ndarray of shape (n_classes,)
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+        Rows sum to one.
+
+    Raises
+    ------
+    ValueError
+        If they are none.
+    """
+    if isinstance(proba, pd.DataFrame):
+        if set(proba.columns) != set(classes.tolist()) or len(proba.columns) != len(classes):
+            raise ValueError(
+                f"The columns of the probabilities, {proba.columns.tolist()}, are not the classes, "
+                f"{classes.tolist()}."
+            )
+        proba = proba[classes.tolist()]
+    proba = check_array(proba, dtype=np.float64, input_name="P")
+    check_consistent_length(X, proba)
+    if proba.shape[1] != len(classes):
+        raise ValueError(
+            f"P must have one column for each of the {len(classes)} classes, got {proba.shape[1]}."
+        )
+    total = proba.sum(axis=1)
+    if proba.min() < 0 or np.abs(total - 1).max() > _SUM_ERROR:
+        worst = int(np.argmax(np.where(proba.min(axis=1) < 0, np.inf, np.abs(total - 1))))
+        raise ValueError(
+            "Each row of P must be probabilities, not negative and with the sum 1; row "
+            f"{worst} is {proba[worst].tolist()}."
+        )
+    return proba / total[:, None]
 
 
 def _check_weights(name, weight, C, classes, codes):

@@ -63,6 +63,11 @@ class PerturbArgmaxClassifier(PerturbClassifier):
         loss has several minima (Student-t and Cauchy noise with the log loss), a fit always finds
         the same one; to start elsewhere, fit with other noise first, or set `coef_` and
         `intercept_`.
+    bias_reduction : bool, default=False
+        Firth's penalty: half the log of the determinant of the expected information is added to
+        the log likelihood (Jeffreys' prior). The coefficients are then finite even where the
+        features separate the classes, and less biased where a class has few rows. It needs
+        ``C=numpy.inf`` and the log loss.
 
     Attributes
     ----------
@@ -75,7 +80,8 @@ class PerturbArgmaxClassifier(PerturbClassifier):
     n_iter_ : int
         Iterations of the solver.
     loss_ : float
-        The objective at the solution, divided by C and by the sum of the weights.
+        The objective at the solution, divided by C and by the sum of the weights, without the
+        penalty of `bias_reduction`.
     weight_sum_ : float
         Sum of the weights of the rows, class weights included.
     log_likelihood_ : float
@@ -101,6 +107,8 @@ class PerturbArgmaxClassifier(PerturbClassifier):
     ----------
     H. Cohen Indelman and T. Hazan, "Learning Representations for Perturb-Argmax and
     Perturb-Softmax probability models", arXiv 2406.02180.
+
+    D. Firth, "Bias reduction of maximum likelihood estimates", Biometrika 80 (1993) 27-38.
 
     Examples
     --------
@@ -189,6 +197,11 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         loss has several minima (Student-t and Cauchy noise with the log loss), a fit always finds
         the same one; to start elsewhere, fit with other noise first, or set `coef_` and
         `intercept_`.
+    bias_reduction : bool, default=False
+        Firth's penalty: half the log of the determinant of the expected information is added to
+        the log likelihood (Jeffreys' prior). The coefficients are then finite even where the
+        features separate the classes, and less biased where a class has few rows. It needs
+        ``C=numpy.inf`` and the log loss.
 
     Attributes
     ----------
@@ -201,7 +214,8 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
     n_iter_ : int
         Iterations of the solver.
     loss_ : float
-        The objective at the solution, divided by C and by the sum of the weights.
+        The objective at the solution, divided by C and by the sum of the weights, without the
+        penalty of `bias_reduction`.
     weight_sum_ : float
         Sum of the weights of the rows, class weights included.
     log_likelihood_ : float
@@ -227,6 +241,8 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
     ----------
     H. Cohen Indelman and T. Hazan, "Learning Representations for Perturb-Argmax and
     Perturb-Softmax probability models", arXiv 2406.02180.
+
+    D. Firth, "Bias reduction of maximum likelihood estimates", Biometrika 80 (1993) 27-38.
 
     Examples
     --------
@@ -261,6 +277,7 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         tol: float = 1e-4,
         max_iter: int = 100,
         warm_start: bool = False,
+        bias_reduction: bool = False,
     ) -> None:
         super().__init__(
             noise,
@@ -275,6 +292,7 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
             tol=tol,
             max_iter=max_iter,
             warm_start=warm_start,
+            bias_reduction=bias_reduction,
         )
         self.temperature = temperature
 

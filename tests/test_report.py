@@ -135,7 +135,9 @@ def test_numbers_are_those_of_the_tables(pages, request, name):
 
     metrics = ["cost", "accuracy", "log_loss", "brier"]
     columns = [f"{m}{end}" for m in metrics for end in ("", "_low", "_high")]
-    assert_array_equal(values["table-kpis"], flat(comparison.kpis, [*columns, "dear_mistakes", "fit_seconds"]))
+    assert_array_equal(
+        values["table-kpis"], flat(comparison.kpis, [*columns, "dear_mistakes", "fit_seconds"])
+    )
     table = comparison.table
     shown = ["candidate_mean", "baseline_mean", "difference", "ci_low", "ci_high"]
     assert_array_equal(

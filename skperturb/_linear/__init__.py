@@ -1,5 +1,6 @@
 """Features, a loss and a penalty in, coefficients out. What other modules use is named here."""
 
+from ._firth import firth_objective
 from ._fit import fit_objective
 from ._identifiability import (
     IDENTIFIED,
@@ -12,9 +13,10 @@ from ._identifiability import (
     relation_in_words,
 )
 from ._losses import LOSSES
-from ._objective import linear_scores
+from ._objective import LinearObjective, are_whole, linear_scores
 from ._record import FitRecord, all_rows, make_objective, objective_again
 from ._separation import UnsettledError, finite_minimum
+from ._solvers import minimize
 
 __all__ = [
     "IDENTIFIED",
@@ -22,15 +24,19 @@ __all__ = [
     "NEARLY",
     "FitRecord",
     "Identifiability",
+    "LinearObjective",
     "Standardised",
     "UnsettledError",
     "all_rows",
+    "are_whole",
     "check_identifiability",
     "feature_names",
     "finite_minimum",
+    "firth_objective",
     "fit_objective",
     "linear_scores",
     "make_objective",
+    "minimize",
     "nearly_in_words",
     "objective_again",
     "relation_in_words",

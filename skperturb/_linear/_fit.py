@@ -6,9 +6,10 @@ import numpy as np
 
 from .._linalg import MOST_PARAMETERS
 from .._threads import single_blas_thread
+from ._firth import firth_objective
 from ._preconditioner import scaling_at
 from ._separation import finite_minimum
-from ._solvers import choose_solver, minimize
+from ._solvers import choose_solver, minimize, newton
 from ._start import part_of, trimmed_start
 
 # tol of the descents that only find a start: on a part of the rows, and when rows are left out.
@@ -34,17 +35,37 @@ _SEPARATED = (
 )
 
 
-def fit_objective(objective, params, previous, monitor):
+_UNSEEN_BY_PENALTY = (
+    "With bias_reduction=True no feature may be a combination of others, or constant: then the "
+    "information has no determinant. Leave out such features; "
+    "skperturb.representation.check_identifiability, for a fit with a finite C, names them."
+)
+
+
+class Unwatched:
+    """A monitor that nobody watches and that never stops a fit."""
+
+    stopped = False
+
+    def start(self, x):
+        pass
+
+    def __call__(self, x):
+        return False
+
+
+def fit_objective(objective, params, previous=None, monitor=None):
     """Minimise an objective; without a penalty, prove that it has a minimum, or say what is wrong.
 
     Parameters
     ----------
     objective : LinearObjective
     params : dict
-        Parameters of the classifier; `solver`, `tol`, `max_iter` and `C` are used.
+        Parameters of the classifier; `solver`, `tol`, `max_iter`, `C` and `bias_reduction` are
+        used.
     previous : (ndarray, ndarray) or None
         Coefficients and intercepts of all classes to start from.
-    monitor : FitMonitor
+    monitor : FitMonitor, default=None
         Told of the start and of each iteration.
 
     Returns
@@ -53,7 +74,10 @@ def fit_objective(objective, params, previous, monitor):
         Its `problem` says what went wrong.
     """
     options = {name: params[name] for name in ("solver", "tol", "max_iter")}
+    monitor = monitor or Unwatched()
     with single_blas_thread:
+        if params["bias_reduction"]:
+            return _fit_firth(objective, options, previous, monitor)
         part = part_of(objective)
         start = objective.free(*previous) if previous else _start(part, objective, options)
         monitor.start(start)
@@ -61,7 +85,34 @@ def fit_objective(objective, params, previous, monitor):
         solution = descend(start)
         if np.isfinite(params["C"]) or monitor.stopped:
             return solution
-        return _proved(objective, solution, descend, options, monitor)
+        if objective.n_parameters > MOST_PARAMETERS:
+            return solution._replace(problem=f"{solution.problem or ''} {_NOT_CHECKED}".strip())
+        judge = partial(finite_minimum, objective)
+        return _proved(judge, solution, descend, options, monitor)
+
+
+def _fit_firth(objective, options, previous, monitor):
+    """Minimise with Firth's penalty, by Fisher's scoring; the value is that of the data alone."""
+    penalised = firth_objective(objective)
+    starts = [objective.free(*previous) if previous else np.zeros(objective.n_parameters)]
+    if not (previous or objective.loss.convex):
+        starts.append(_start(objective, objective, options | {"solver": "auto"}))
+    start = min(starts, key=lambda free: penalised(free)[0])
+    if not np.isfinite(penalised(start)[0]):
+        raise ValueError(_UNSEEN_BY_PENALTY)
+    monitor.start(start)
+
+    def descend(start, **changes):
+        of_newton = {name: options[name] for name in ("tol", "max_iter")} | changes
+        return newton(penalised, start, monitor=monitor, **of_newton)
+
+    def judge(free):
+        return True, penalised.distance(free)
+
+    solution = descend(start)
+    if not monitor.stopped:
+        solution = _proved(judge, solution, descend, options, monitor)
+    return solution._replace(value=float(objective(solution.x)[0]))
 
 
 def _descend(objective, part, options, start, monitor=None, **changes):
@@ -85,17 +136,15 @@ def _start(part, whole, options):
     return start if part is whole else roughly(part, start)
 
 
-def _proved(objective, asked, descend, options, monitor):
+def _proved(judge, asked, descend, options, monitor):
     """The minimum of an objective without a penalty, or words on why there may be none.
 
     There may be no finite minimum, and the gradient small all the same; or there is one, but the
     gradient is not small enough for standard errors to mean something.
     """
-    if objective.n_parameters > MOST_PARAMETERS:
-        return asked._replace(problem=f"{asked.problem or ''} {_NOT_CHECKED}".strip())
     solution, tol = asked, options["tol"]
     while True:
-        proved, distance = finite_minimum(objective, solution.x)
+        proved, distance = judge(solution.x)
         tol, left = tol / _SMALLER_TOL, options["max_iter"] - solution.n_iter
         ended = solution.problem or tol < _TOL_OF_PROOF or not left or monitor.stopped
         if proved and (distance <= _CLOSE or ended):

@@ -222,7 +222,8 @@ class Standardised:
     def __init__(self, clf, objective):
         self._clf = clf
         self._zero = _ZERO[objective.dtype.itemsize]
-        self.objective, self._center, self._size = objective.standardised()
+        objective, self._center, self._size = objective.standardised()
+        self.objective = objective.with_hard_labels()
         names = feature_names(clf)
         one = "intercept" if "intercept" not in names else "(intercept)"
         self.names = [*names, one][: objective.shape[1]]

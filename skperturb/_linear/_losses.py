@@ -8,8 +8,11 @@ A loss has
                                   derivative first, and where that can be indefinite a positive
                                   semidefinite matrix to put in its place.
 
-A new loss is one class and a line in ``LOSSES``.
+A new loss is one class and a line in ``LOSSES``. :class:`SoftLabels` makes of each the loss of rows
+whose y is a row of probabilities.
 """
+
+from functools import partial
 
 import numpy as np
 
@@ -78,6 +81,55 @@ class FenchelYoungLoss(_Loss):
 
     def curvatures(self):
         yield lambda scores, y: self.kernel.jacobian(scores)
+
+
+class SoftLabels:
+    """The mean of a loss over the classes, with the probabilities that a row's y gives them.
+
+    Parameters
+    ----------
+    loss : object with the methods above
+
+    Attributes
+    ----------
+    hard : object
+        The loss given.
+    kernel, convex
+        Its own.
+    """
+
+    def __init__(self, loss):
+        self.hard = loss
+        self.kernel, self.convex = loss.kernel, loss.convex
+
+    def with_gumbel_noise(self):
+        """See the loss."""
+        return SoftLabels(self.hard.with_gumbel_noise())
+
+    def value_and_slope(self, scores, y):
+        value, slope = np.zeros(len(scores)), np.zeros(scores.shape)
+        for rows, codes, share in _by_class(y):
+            loss, gradient = self.hard.value_and_slope(scores[rows], codes)
+            value[rows] += share * loss
+            slope[rows] += share[:, None] * gradient
+        return value, slope
+
+    def curvatures(self):
+        for curvature in self.hard.curvatures():
+            yield partial(self._mean, curvature)
+
+    def _mean(self, curvature, scores, y):
+        total = np.zeros((*scores.shape, scores.shape[1]))
+        for rows, codes, share in _by_class(y):
+            total[rows] += share[:, None, None] * curvature(scores[rows], codes)
+        return total
+
+
+def _by_class(y):
+    """For each class: its rows, its code for each of them, and their probabilities of it."""
+    for k, share in enumerate(y.T):
+        rows = np.flatnonzero(share)
+        yield rows, np.full(len(rows), k), share[rows]
 
 
 LOSSES = {"log_loss": LogLoss, "fenchel_young": FenchelYoungLoss}

@@ -15,8 +15,10 @@ from scipy import sparse
 
 from .._linalg import unit_diagonal
 from .._threads import map_threads
+from ._losses import SoftLabels
 
 _MEAN_ROUNDING = 1e-14  # of a mean, relative to the largest entry
+_WEIGHT_ROUNDING = 1e-9  # of a weight that is a whole number, relative
 _UNEXPLAINED = 1e-10  # share of a column's square: rounding, of numbers with six digits, too
 _BLOCK_ELEMENTS = 1 << 17  # scores, or entries of curvature, held at once by a thread
 _FEWEST_ROWS = 64  # of a block: with fewer, the products with X are slow
@@ -31,8 +33,8 @@ class LinearObjective:
     Parameters
     ----------
     X : ndarray or sparse matrix of shape (n_samples, n_features)
-    y : ndarray of shape (n_samples,), int
-        Class indices.
+    y : ndarray of shape (n_samples,), int, or (n_samples, n_classes)
+        Class indices, or probabilities of the classes ("soft" labels).
     weight : ndarray of shape (n_samples,)
         Sample weights, not negative, not all zero.
     loss : object of ``_losses``
@@ -52,8 +54,12 @@ class LinearObjective:
         Weights divided by their sum.
     n_rows, n_features, n_parameters : int
         Number of rows whose weight is not zero, of features, and of free parameters.
-    y : ndarray of shape (n_rows,)
-        Their class indices.
+    y : ndarray of shape (n_rows,) or (n_rows, n_classes)
+        Their class indices, or probabilities.
+    soft : bool
+        Whether y are probabilities.
+    counted : ndarray of shape (n_samples,), bool
+        Which of the rows given these are.
     loss, constraint : objects
         Those given.
     dtype : dtype
@@ -62,13 +68,16 @@ class LinearObjective:
 
     def __init__(self, X, y, weight, *, loss, constraint, C, fit_intercept):
         # Rows of weight zero count for nothing and need not be computed.
+        self.counted = weight > 0
         if not weight.all():
-            X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
+            X, y, weight = X[self.counted], y[self.counted], weight[self.counted]
         self._X, self.y = X, y
         self.total = weight.sum()
         self.weight = weight / self.total
         self._ridge = 1 / C / self.total
-        self.loss, self.constraint = loss, constraint
+        self.soft = y.ndim == 2
+        self.loss = SoftLabels(loss) if self.soft and not isinstance(loss, SoftLabels) else loss
+        self.constraint = constraint
         self._options = {"constraint": constraint, "C": C, "fit_intercept": fit_intercept}
         self.n_features = X.shape[1]
         self.shape = constraint.n_free, X.shape[1] + int(fit_intercept)
@@ -82,6 +91,24 @@ class LinearObjective:
             self._X, self.y, weight * self.total, loss=loss or self.loss, **self._options
         )
 
+    def with_hard_labels(self):
+        """The same with each soft row once for each of its classes, weighted by probability."""
+        if not self.soft:
+            return self
+        rows, codes = np.nonzero(self.y)
+        weight = self.weight[rows] * self.y[rows, codes] * self.total
+        return LinearObjective(self._X[rows], codes, weight, loss=self.loss.hard, **self._options)
+
+    def has_whole_weights(self):
+        """Whether the weights are whole numbers, but for rounding."""
+        return are_whole(self.weight * self.total)
+
+    def class_shares(self):
+        """Share of the weight that each class has (K,)."""
+        if self.soft:
+            return self.weight @ self.y
+        return np.bincount(self.y, self.weight, minlength=self.constraint.n_classes)
+
     def coefficients(self, free):
         """Coefficients (K, n_features) and intercept (K,) of a vector of free parameters."""
         full = self.constraint.expand(free.reshape(self.shape))
@@ -92,14 +119,6 @@ class LinearObjective:
         """The free parameters whose coefficients give the same probabilities as these."""
         full = np.column_stack([coef, intercept])[:, : self.shape[1]]
         return self.constraint.contract(full.astype(float)).ravel()
-
-    def variances(self, covariance):
-        """Variance of each coefficient (K, width), from the covariance of the free parameters."""
-        # Of each feature with itself: (n_free, n_free, width).
-        same = np.einsum("afbf->abf", covariance.reshape(*self.shape, *self.shape))
-        expand = self.constraint.expand
-        full = expand(expand(same).swapaxes(0, 1))
-        return np.einsum("kkf->kf", full)
 
     def same_rows(self, other):
         """Whether another objective has the same classes and weights, row by row."""
@@ -197,20 +216,20 @@ class LinearObjective:
         return total.reshape(n_free * width, n_free * width)
 
     def score_vectors(self, free):
-        """Each row's own derivative of the loss in the free parameters, with its weight.
+        """Each row's own derivative of the loss in the free parameters, and its weight, in blocks.
 
         Yields
         ------
         vectors : ndarray of shape (n_block, n_parameters)
         weight : ndarray of shape (n_block,)
-            Weights as given, not divided by their sum.
+            Weights divided by their sum.
         """
         for X, y, weight, scores in self._blocks(free, self.constraint.n_classes * self.shape[1]):
             _, slope = self.loss.value_and_slope(scores, y)
             slope = self.constraint.restrict(slope.T)
             rows = _with_intercept(X, self.shape[1])
             vectors = slope.T[:, :, None] * rows[:, None, :]
-            yield vectors.reshape(len(y), -1), weight * self.total
+            yield vectors.reshape(len(y), -1), weight
 
     def losses(self, free, rows=slice(None)):
         """Loss (n,) of all rows or of some, and its derivative in the scores (n, K)."""
@@ -225,9 +244,47 @@ class LinearObjective:
         """Dense features of some rows, with the intercept's 1 if there is one."""
         return _with_intercept(self._X[rows], self.shape[1])
 
+    def designs(self, per_row):
+        """Dense features with the intercept's 1, and weights, of blocks of rows.
+
+        Parameters
+        ----------
+        per_row : int
+            Numbers that the caller holds for each row.
+
+        Yields
+        ------
+        rows : ndarray of shape (n_block, width)
+        weight : ndarray of shape (n_block,)
+            Divided by the sum of all.
+        """
+        step = max(_FEWEST_ROWS, _BLOCK_ELEMENTS // max(per_row, self.shape[1]))
+        for start in range(0, self.n_rows, step):
+            rows = slice(start, start + step)
+            yield self.design(rows), self.weight[rows]
+
     def sums_of_rows(self, slope):
         """Sum over the rows of slope in the scores (n_rows, K) times features, like `free`."""
         return self.constraint.restrict(self._sum_of_rows(self._X, slope)).ravel()
+
+    def sum_of_slopes(self, free, slope, per_row):
+        """Sum over the rows of features times a slope in the scores, weighted, like `free`.
+
+        Parameters
+        ----------
+        free : ndarray of shape (n_parameters,)
+        slope : callable
+            Maps dense features (n, width) and scores (n, K) to slopes (n, K).
+        per_row : int
+            Numbers that it holds for each row.
+        """
+
+        def sums(X, y, weight, scores):
+            slopes = slope(_with_intercept(X, self.shape[1]), scores)
+            return (self._sum_of_rows(X, slopes * weight[:, None]),)
+
+        (total,) = self._sum_over_rows(sums, free, per_row)
+        return self.constraint.restrict(total).ravel()
 
     def gram(self):
         """[X, 1]^T diag(weight) [X, 1]: (width, width)."""
@@ -334,6 +391,12 @@ class LinearObjective:
         # All at once, so that BLAS gets one large product.
         weighted = (rows[:, None, :] * weights.T[:, :, None]).reshape(len(rows), -1)
         return (rows.T @ weighted).reshape(self.shape[1], m, self.shape[1])
+
+
+def are_whole(weights):
+    """Whether weights are whole numbers, but for rounding."""
+    nearest = np.round(weights)
+    return bool(np.all(np.abs(weights - nearest) <= _WEIGHT_ROUNDING * nearest))
 
 
 def _sum(tuples):

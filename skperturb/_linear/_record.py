@@ -4,7 +4,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .._data import check_features, codes_of, fit_weights, row_weights
+from .._data import (
+    check_features,
+    codes_of,
+    fit_weights,
+    proba_of_classes,
+    row_weights,
+    soft_weights,
+)
 from ._constraints import make_constraint
 from ._losses import LOSSES
 from ._objective import LinearObjective
@@ -23,15 +30,28 @@ class FitRecord:
     objective : LinearObjective or None
         What was minimised, its data included: kept after a fit without a penalty, which alone has
         standard errors, until the classifier is saved or copied.
+    whole_weights : bool or None
+        Whether all weights are whole numbers; None while `objective` can tell, or if not known.
+    soft : bool
+        Whether the labels were probabilities of the classes.
     """
 
     params: dict
     problem: str | None
     objective: LinearObjective | None = None
+    whole_weights: bool | None = None
+    soft: bool = False
+
+    @property
+    def bias_reduction(self):
+        """Whether Firth's penalty was used; older records do not know it."""
+        return self.params.get("bias_reduction", False)
 
     def without_data(self):
         """The record of a saved or copied classifier."""
-        return replace(self, objective=None)
+        if self.objective is None:
+            return self
+        return replace(self, objective=None, whole_weights=self.objective.has_whole_weights())
 
 
 def make_objective(params, model, classes, X, codes, weight):
@@ -44,8 +64,8 @@ def make_objective(params, model, classes, X, codes, weight):
     model : PerturbArgmax or PerturbSoftmax
     classes : ndarray of shape (n_classes,)
     X : ndarray or CSR matrix of shape (n_samples, n_features)
-    codes : ndarray of shape (n_samples,), int
-        Index of each row's class.
+    codes : ndarray of shape (n_samples,), int, or (n_samples, n_classes)
+        Index of each row's class, or its probabilities of the classes.
     weight : ndarray of shape (n_samples,)
 
     Returns
@@ -88,7 +108,8 @@ def objective_again(clf, X, y=None, sample_weight=None):
     ----------
     clf : fitted classifier
     X, y, sample_weight : array-like
-        As for its fit. Without y all rows get the first class, and class weights are left out.
+        As for its fit; after fit_proba y is the array of probabilities. Without y all rows get the
+        first class, and class weights are left out.
 
     Returns
     -------
@@ -98,6 +119,10 @@ def objective_again(clf, X, y=None, sample_weight=None):
     if y is None:
         X = check_features(clf, X)
         codes, weight = np.zeros(X.shape[0], dtype=int), row_weights(sample_weight, X)
+    elif clf._fit_record.soft:
+        X = check_features(clf, X)
+        codes = proba_of_classes(y, X, classes)
+        codes, weight = soft_weights(params, sample_weight, X, classes, codes)
     else:
         X, y = check_features(clf, X, y)
         codes = codes_of(y, classes)

@@ -47,6 +47,7 @@ def finite_minimum(objective, free):
     distance : float
         To the minimum, about, in standard errors of the coefficient that is furthest from it.
     """
+    objective = objective.with_hard_labels()
     _, slope = objective.losses(free)
     smallest = _SMALL_SLOPE * slope.max()
     matrix = objective.assemble(
