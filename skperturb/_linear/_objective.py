@@ -78,7 +78,7 @@ class LinearObjective:
     def replace(self, *, loss=None, weight=None):
         """The same with another loss, or other weights, given as shares of the present sum."""
         weight = self.weight if weight is None else weight
-        return LinearObjective(
+        return type(self)(
             self._X, self.y, weight * self.total, loss=loss or self.loss, **self._options
         )
 
@@ -115,7 +115,7 @@ class LinearObjective:
             return (both.T @ both,)
 
         step = max(_FEWEST_ROWS, _BLOCK_ELEMENTS // (width + other.shape[1]))
-        (total,) = _sum(gram(slice(i, i + step)) for i in range(0, self.n_rows, step))
+        (total,) = sum_of_tuples(gram(slice(i, i + step)) for i in range(0, self.n_rows, step))
         scaled, _ = unit_diagonal(total)
         inverse = np.linalg.pinv(scaled[:width, :width], rcond=_UNEXPLAINED, hermitian=True)
         across = scaled[:width, width:]
@@ -271,7 +271,7 @@ class LinearObjective:
             X /= size
         options = self._options | {"C": np.inf}
         weight = self.weight * self.total
-        return LinearObjective(X, self.y, weight, loss=self.loss, **options), center, size
+        return type(self)(X, self.y, weight, loss=self.loss, **options), center, size
 
     def _penalised(self, free):
         return free.reshape(self.shape)[:, : self.n_features]
@@ -297,9 +297,9 @@ class LinearObjective:
         def of_part(rows):
             # The state of floating-point errors is each thread's own.
             with np.errstate(all="ignore"):
-                return _sum(function(*block) for block in self._blocks(free, per_row, *rows))
+                return sum_of_tuples(function(*block) for block in self._blocks(free, per_row, *rows))
 
-        return _sum(map_threads(of_part, pairwise(bounds)))
+        return sum_of_tuples(map_threads(of_part, pairwise(bounds)))
 
     def _blocks(self, free, per_row, first=0, last=None):
         """(X, y, weight, scores) of blocks of rows; `per_row` numbers for each are held at once."""
@@ -336,7 +336,7 @@ class LinearObjective:
         return (rows.T @ weighted).reshape(self.shape[1], m, self.shape[1])
 
 
-def _sum(tuples):
+def sum_of_tuples(tuples):
     """Entry by entry."""
     total, *rest = tuples
     for entries in rest:
