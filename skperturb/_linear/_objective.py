@@ -193,7 +193,7 @@ class LinearObjective:
         for j in range(n_free):
             for k in range(j):
                 total[k, :, j] = total[j, :, k].T
-        _check_finite(total, self._X)
+        check_finite(total, self._X)
         return total.reshape(n_free * width, n_free * width)
 
     def score_vectors(self, free):
@@ -237,7 +237,7 @@ class LinearObjective:
 
         zero = np.zeros(self.n_parameters)
         (total,) = self._sum_over_rows(gram, zero, max(self.shape[1], self.constraint.n_classes))
-        _check_finite(total, self._X)
+        check_finite(total, self._X)
         return total
 
     def standardised(self):
@@ -355,11 +355,11 @@ def linear_scores(X, coef, intercept):
     with np.errstate(over="ignore", invalid="ignore"):
         product = X @ coef.T.astype(X.dtype, copy=False)
         scores = np.asarray(product, dtype=np.float64) + intercept
-    _check_finite(scores, X)
+    check_finite(scores, X)
     return scores
 
 
-def _check_finite(sums, X):
+def check_finite(sums, X):
     if not np.isfinite(sums).all():
         raise ValueError(
             f"The scores overflow {X.dtype}: scale the features, for instance with StandardScaler."

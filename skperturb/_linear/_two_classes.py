@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from .._threads import map_threads
-from ._objective import LinearObjective, linear_scores, sum_of_tuples
+from ._objective import LinearObjective, check_finite, linear_scores, sum_of_tuples
 
 _BLOCK_ELEMENTS = 1 << 16  # entries of X in a block: they stay in a processor's cache
 _FEWEST_ROWS = 256  # of a block
@@ -90,6 +90,7 @@ class TwoClassObjective(LinearObjective):
                 )
 
         (total,) = sum_of_tuples(map_threads(of_part, self._parts))
+        check_finite(total, self._X)
         return total
 
     def _gram_of_block(self, X, weight):
