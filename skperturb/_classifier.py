@@ -371,8 +371,9 @@ class PerturbClassifier(
         ndarray of shape (n_samples, n_classes)
             Each row sums to one.
         """
-        scores = _all_scores(self.decision_function(X))
-        return self.model_._kernel(len(self.classes_)).proba(scores)
+        decision = _finite(self.decision_function(X))
+        kernel = self.model_._kernel(len(self.classes_))
+        return kernel.margin_proba(decision) if decision.ndim == 1 else kernel.proba(decision)
 
     def predict_log_proba(self, X: Features) -> NDArray[np.float64]:
         """Log of the class probabilities, accurate where the probability underflows.
@@ -393,11 +394,16 @@ class PerturbClassifier(
 
 def _all_scores(decision):
     """One column per class; with two classes the difference goes to the second."""
+    decision = _finite(decision)
+    if decision.ndim == 1:
+        return np.column_stack([np.zeros_like(decision), decision])
+    return decision
+
+
+def _finite(decision):
     if not np.isfinite(decision).all():
         raise ValueError(
             "The scores of some rows overflow, so that they have no probabilities: X has values "
             "far outside of those of the fit. Check the units of the features."
         )
-    if decision.ndim == 1:
-        return np.column_stack([np.zeros_like(decision), decision])
     return decision

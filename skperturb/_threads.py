@@ -76,6 +76,8 @@ def map_threads(function, items):
     `function`, it is a loop.
     """
     items = list(items)
+    if len(items) <= 1:
+        return [function(item) for item in items]
     with single_blas_thread as allowed:
         n_workers = min(allowed, len(items))
         if n_workers <= 1 or getattr(_this_thread, "busy", False):
@@ -113,6 +115,8 @@ def map_threads(function, items):
 
 def row_slices(n_rows, fewest, most):
     """Slices of rows for threads: one each, of `fewest` rows at least, of `most` at most."""
+    if n_rows < 2 * fewest and n_rows <= most:
+        return [slice(0, n_rows)]
     with single_blas_thread as allowed:
         n_slices = max(1, min(n_rows // fewest, allowed), -(-n_rows // most))
     bounds = [n_rows * k // n_slices for k in range(n_slices + 1)]

@@ -21,7 +21,7 @@ _MOST_SINGLE = 8  # classes of a row that are integrated one by one; more share 
 _POINTS, _ZOOMS = 33, 60  # at which the integrand is looked at, and how often at most
 _ENOUGH = 8  # points that matter: the peak is enclosed
 _NEGLIGIBLE_NATS = 45.0  # below the peak: more than elsewhere, for the points are far apart
-_PANEL = 1.0  # width of the panels: half that of a row mesh of any law, for the peak is narrow
+_PANEL = 0.4  # width of the panels: less than that of a row mesh of any law, for the peak is narrow
 _MOST_BREAKS = 48  # of the best classes: further ones come too late to be seen
 
 

@@ -35,6 +35,7 @@ _AT_ENDS = np.polynomial.chebyshev.chebvander(_BESIDE, POINTS - 1).T
 _AT_POINT = -1e5  # log distance of a point from itself
 _ACCURATE = 1e-8  # error of p that is worth a warning
 _SMOOTH_BY_THEN = 5  # halvings
+_DIFFERENCE = 1e-5  # relative step of a numeric derivative
 _ROUNDING = 1e-15  # of a CDF, and a bit more
 _GAUSS, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _PATIENCE = 5.0  # seconds of processor time before a preparation says that it is slow
@@ -170,14 +171,26 @@ class Interpolant(Law):
                 yield chart, where, t[where]
 
     def log_hazard_slope(self, origin, lag, step, log_step):
-        """Derivative of the log hazard; 0 where there are no polynomials."""
+        """Derivative of the log hazard; 0 on rough panels."""
         x = origin + lag + step
         low, high = self._edges[0], self._edges[-1]
         out = self._slope(np.clip(x, low, high))[..., 1]
-        out[~((x >= low) & (x < high)) | self._rough[self._panel_of(x)]] = 0.0
+        outside = ~((x >= low) & (x < high))
+        out[outside | self._rough[self._panel_of(x)]] = 0.0
+        beyond = outside & (x > self.support[0]) & (x < self.support[1])
+        if beyond.any():
+            out[beyond] = self._slope_of_law(x[beyond])
         for chart, where, t in self._on_charts(x, origin, lag, step, log_step):
             out[where] = chart.log_hazard_slope(t)
         return out
+
+    def _slope_of_law(self, x):
+        """Derivative of the log hazard by a central difference: beyond the polynomials."""
+        h = _DIFFERENCE * np.maximum(np.abs(x), self.scale)
+        below, above = (self._both(x + side)[1] for side in (-h, h))
+        with np.errstate(invalid="ignore"):
+            slope = (above - below) / (2 * h)
+        return np.where(np.isfinite(slope), slope, 0.0)
 
     def depth(self, points, log_length):
         """How much nearer than exp(log_length) to steep points a mesh must go, in log distance."""

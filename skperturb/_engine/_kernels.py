@@ -12,6 +12,7 @@ A kernel has these methods, all vectorised over rows:
 ``scores`` is a finite float array (n, K), K >= 2; a common shift of a row changes nothing.
 ``fewest_scores`` is how many are worth a thread of their own, about a millisecond.
 
+    TwoClassKernel  two classes of any smooth law, by the table of ``_half_line``
     SoftmaxKernel   Gumbel noise, in closed form
     TableKernel     smooth laws, by the tables of ``_thin_table`` and ``_heavy_table``; ``_deep``
                     gives what those do not
@@ -49,7 +50,9 @@ from ._sums_numpy import potential
 from ._table import NotTabulableError, class_tier
 from ._thin_table import build_thin_table
 from ._translation import below_best, furthest, with_zero_row_sums
+from ._two import TwoClassKernel
 
+_MOST_MARGINS = 1 << 18  # of a block of rows of two classes
 _MOST_SCORES = 1 << 16  # of a block of rows: what a processor's cache holds
 # exp(-690) = 1e-300: below this a sum of probabilities loses digits, and then everything.
 _UNDERFLOW = -690.0
@@ -70,11 +73,22 @@ def make_kernel(law, n_classes):
     -------
     object with the methods above
     """
-    return UnitKernel(_standard_kernel(law.standard(), class_tier(n_classes)), law)
+    return _unit_kernel(law, 2 if n_classes == 2 else class_tier(n_classes))
+
+
+@remembered
+def _unit_kernel(law, tier):
+    return UnitKernel(_standard_kernel(law.standard(), tier), law)
 
 
 @remembered
 def _standard_kernel(law, tier):
+    if tier == 2 and not law.discrete:
+        general = partial(_standard_kernel, law, class_tier(2))
+        try:
+            return TwoClassKernel(law, general, expected_information)
+        except NotTabulableError:
+            return general()
     if law.closed_form:
         return SoftmaxKernel()
     if law.discrete:
@@ -117,6 +131,27 @@ class UnitKernel:
 
     def proba(self, scores):
         return self._by_rows(self.standard.proba, scores)[0]
+
+    @property
+    def by_margin(self):
+        """Whether two classes need the difference of their scores only."""
+        return isinstance(self.standard, TwoClassKernel)
+
+    def margin_proba(self, d):
+        """Probabilities of two classes (n, 2), from the differences of their scores (n,)."""
+        if not self.by_margin:
+            return self.proba(np.column_stack([np.zeros_like(d), d]))
+        slices = row_slices(len(d), self.standard.fewest_scores, _MOST_MARGINS)
+        parts = map_threads(lambda rows: self.standard.margin_proba(d[rows], self._unit), slices)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def margin_log_loss(self, d, sign, weight):
+        """See ``_two_numpy.log_loss``."""
+        return self.standard.margin_log_loss(d, sign, weight, self._unit)
+
+    def margin_fenchel_young(self, d, sign, weight):
+        """See ``_two_numpy.fenchel_young``."""
+        return self.standard.margin_fenchel_young(d, sign, weight, self._unit)
 
     def log_proba(self, scores):
         (log_p,) = self._by_rows(self.standard.log_proba, scores)

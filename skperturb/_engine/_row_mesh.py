@@ -247,7 +247,7 @@ class DirectKernel:
         log_hazard = np.empty((len(nodes.row), delta.shape[1]))
         for part, block in _log_hazards(law, delta, nodes):
             log_hazard[:, part] = block
-        hazard = np.exp(np.minimum(log_hazard, -_UNDERFLOW))
+        hazard = np.exp(np.minimum(log_hazard, -_UNDERFLOW / 2))  # its square is finite
         slope = law.log_hazard_slope(*_place(delta, nodes))
         # With G = log F: the second derivative of F_j over F_j is r_j (r_j + (log r_j)').
         steep = self._at_steep_point(delta, nodes)

@@ -1,4 +1,6 @@
-"""Which of the two sets of sums over tables is in use: the compiled one where it was built.
+"""Which of the two sets of loops over tables is in use: the compiled one where it was built.
+
+``sums`` are those for any number of classes, ``two`` those for two.
 
 The environment variable ``SKPERTURB_COMPILED=0``, read at import, chooses the other, to compare.
 """
@@ -11,4 +13,6 @@ _NAME = f"{__package__}._sums_c"
 
 # An extension that is there but does not load is an error, not a reason to be slow without a word.
 COMPILED = os.environ.get("SKPERTURB_COMPILED") != "0" and find_spec(_NAME) is not None
-sums = import_module(_NAME if COMPILED else f"{__package__}._sums_numpy")
+_SUFFIX = "_c" if COMPILED else "_numpy"
+sums = import_module(f"{__package__}._sums{_SUFFIX}")
+two = import_module(f"{__package__}._two{_SUFFIX}")

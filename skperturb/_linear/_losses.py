@@ -37,6 +37,15 @@ class _Loss:
         self._law, self._n_classes = law, n_classes
         self.kernel = make_kernel(law, n_classes)
 
+    @property
+    def by_margin(self):
+        """Whether ``of_margin`` is at hand: two classes, and noise that has a table for them.
+
+        of_margin(d, sign, weight) -> weighted sum of the losses, and each row's slope, second
+        derivative and what stands in for that, weighted, in d, the second score less the first.
+        """
+        return self.kernel.by_margin
+
     def with_gumbel_noise(self):
         """The same loss with Gumbel noise of the same width: convex, and quick to compute."""
         width = interquartile_range(self._law) / interquartile_range(Gumbel())
@@ -58,6 +67,9 @@ class LogLoss(_Loss):
         log_p, gradient = self.kernel.log_likelihood(scores, y)
         return -log_p, np.negative(gradient, out=gradient)
 
+    def of_margin(self, d, sign, weight):
+        return self.kernel.margin_log_loss(d, sign, weight)
+
     def curvatures(self):
         yield lambda scores, y: -self.kernel.hessian(scores, y)
         if not self.convex:
@@ -78,6 +90,9 @@ class FenchelYoungLoss(_Loss):
         slope = self.kernel.proba(scores)
         slope[each, y] -= 1
         return self.kernel.potential(scores) - scores[each, y], slope
+
+    def of_margin(self, d, sign, weight):
+        return self.kernel.margin_fenchel_young(d, sign, weight)
 
     def curvatures(self):
         yield lambda scores, y: self.kernel.jacobian(scores)

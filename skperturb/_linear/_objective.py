@@ -87,7 +87,7 @@ class LinearObjective:
     def replace(self, *, loss=None, weight=None):
         """The same with another loss, or other weights, given as shares of the present sum."""
         weight = self.weight if weight is None else weight
-        return LinearObjective(
+        return type(self)(
             self._X, self.y, weight * self.total, loss=loss or self.loss, **self._options
         )
 
@@ -134,7 +134,7 @@ class LinearObjective:
             return (both.T @ both,)
 
         step = max(_FEWEST_ROWS, _BLOCK_ELEMENTS // (width + other.shape[1]))
-        (total,) = _sum(gram(slice(i, i + step)) for i in range(0, self.n_rows, step))
+        (total,) = sum_of_tuples(gram(slice(i, i + step)) for i in range(0, self.n_rows, step))
         scaled, _ = unit_diagonal(total)
         inverse = np.linalg.pinv(scaled[:width, :width], rcond=_UNEXPLAINED, hermitian=True)
         across = scaled[:width, width:]
@@ -212,7 +212,7 @@ class LinearObjective:
         for j in range(n_free):
             for k in range(j):
                 total[k, :, j] = total[j, :, k].T
-        _check_finite(total, self._X)
+        check_finite(total, self._X)
         return total.reshape(n_free * width, n_free * width)
 
     def score_vectors(self, free):
@@ -294,7 +294,7 @@ class LinearObjective:
 
         zero = np.zeros(self.n_parameters)
         (total,) = self._sum_over_rows(gram, zero, max(self.shape[1], self.constraint.n_classes))
-        _check_finite(total, self._X)
+        check_finite(total, self._X)
         return total
 
     def standardised(self):
@@ -328,7 +328,7 @@ class LinearObjective:
             X /= size
         options = self._options | {"C": np.inf}
         weight = self.weight * self.total
-        return LinearObjective(X, self.y, weight, loss=self.loss, **options), center, size
+        return type(self)(X, self.y, weight, loss=self.loss, **options), center, size
 
     def _penalised(self, free):
         return free.reshape(self.shape)[:, : self.n_features]
@@ -354,9 +354,11 @@ class LinearObjective:
         def of_part(rows):
             # The state of floating-point errors is each thread's own.
             with np.errstate(all="ignore"):
-                return _sum(function(*block) for block in self._blocks(free, per_row, *rows))
+                return sum_of_tuples(
+                    function(*block) for block in self._blocks(free, per_row, *rows)
+                )
 
-        return _sum(map_threads(of_part, pairwise(bounds)))
+        return sum_of_tuples(map_threads(of_part, pairwise(bounds)))
 
     def _blocks(self, free, per_row, first=0, last=None):
         """(X, y, weight, scores) of blocks of rows; `per_row` numbers for each are held at once."""
@@ -399,7 +401,7 @@ def are_whole(weights):
     return bool(np.all(np.abs(weights - nearest) <= _WEIGHT_ROUNDING * nearest))
 
 
-def _sum(tuples):
+def sum_of_tuples(tuples):
     """Entry by entry."""
     total, *rest = tuples
     for entries in rest:
@@ -418,11 +420,11 @@ def linear_scores(X, coef, intercept):
     with np.errstate(over="ignore", invalid="ignore"):
         product = X @ coef.T.astype(X.dtype, copy=False)
         scores = np.asarray(product, dtype=np.float64) + intercept
-    _check_finite(scores, X)
+    check_finite(scores, X)
     return scores
 
 
-def _check_finite(sums, X):
+def check_finite(sums, X):
     if not np.isfinite(sums).all():
         raise ValueError(
             f"The scores overflow {X.dtype}: scale the features, for instance with StandardScaler."

@@ -15,6 +15,7 @@ from .._data import (
 from ._constraints import make_constraint
 from ._losses import LOSSES
 from ._objective import LinearObjective
+from ._two_classes import TwoClassObjective
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,13 @@ def make_objective(params, model, classes, X, codes, weight):
         If the reference class is not used.
     """
     reference = _reference_index(params["constraint"], params["reference_class"], classes)
-    return LinearObjective(
+    loss = LOSSES[params["loss"]](model._law(), len(classes))
+    kind = TwoClassObjective if loss.by_margin and codes.ndim == 1 else LinearObjective
+    return kind(
         X,
         codes,
         weight,
-        loss=LOSSES[params["loss"]](model._law(), len(classes)),
+        loss=loss,
         constraint=make_constraint(params["constraint"], len(classes), reference),
         C=params["C"],
         fit_intercept=params["fit_intercept"],

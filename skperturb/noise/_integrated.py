@@ -42,7 +42,8 @@ class Integrated(NamedTuple):
         inside = np.clip(panel, 0, len(self.edges) - 2)
         z = np.clip(z, self.edges[0], self.edges[-1])
         part = _log_integral(self.logpdf, self.edges[inside], z)
-        return np.where(panel < 0, -np.inf, np.logaddexp(self.below[inside], part))
+        out = np.minimum(np.logaddexp(self.below[inside], part), 0.0)
+        return np.where(panel < 0, -np.inf, out)
 
     def logsf(self, z: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Log P(noise > z)."""
@@ -50,7 +51,7 @@ class Integrated(NamedTuple):
         inside = np.clip(panel, 1, len(self.edges) - 1)
         z = np.clip(z, self.edges[0], self.edges[-1])
         part = _log_integral(self.logpdf, z, self.edges[inside])
-        out = np.logaddexp(self.above[inside], part)
+        out = np.minimum(np.logaddexp(self.above[inside], part), 0.0)
         return np.where(panel == len(self.edges), -np.inf, out)
 
 

@@ -1,0 +1,262 @@
+/* Two classes: log p and its derivatives from the table of _half_line.py.
+ *
+ * A row takes one lookup: the panel comes from the exponent and the first bits of 1 + x, and four
+ * polynomials are evaluated beside each other, so that the lanes of a register are the functions.
+ * What follows is without a branch, over CHUNK rows, so that a compiler vectorises it.
+ */
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef _MSC_VER
+#define restrict __restrict
+#endif
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+#if defined(__GNUC__) && defined(__x86_64__)
+#define WITH_FMA __attribute__((target("avx2,fma")))
+#define HAS_FMA (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+#else
+#define WITH_FMA
+#define HAS_FMA 0
+#endif
+
+#define DEGREE 13 /* as in _half_line.py */
+#define LANES 4   /* T, g, g' and the integral of exp(T) */
+#define CHUNK 256
+
+typedef struct {
+    const double *lanes; /* (n_panels, DEGREE + 1, LANES), coefficients of powers */
+    double inverse_unit; /* x = |d| * inverse_unit */
+    double reach;        /* of x, at least */
+    int bits;            /* of the mantissa of 1 + x that count: 2^bits panels for each octave */
+} HalfLine;
+
+/* exp(max(x, -708)) for x <= 0, to one unit in the last place or two. */
+INLINE double exp_of_negative(double x)
+{
+    const double to_integer = 6755399441055744.0; /* 1.5 * 2^52: the integer in the low bits */
+    double shifted, n, r, scale, p = 2.08767569878681e-09;
+    uint64_t bits;
+    x = x > -708.0 ? x : -708.0;
+    shifted = x * 1.4426950408889634 + to_integer;
+    n = shifted - to_integer;
+    r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10;
+    p = p * r + 2.505210838544172e-08;
+    p = p * r + 2.755731922398589e-07;
+    p = p * r + 2.7557319223985893e-06;
+    p = p * r + 2.48015873015873e-05;
+    p = p * r + 0.0001984126984126984;
+    p = p * r + 0.001388888888888889;
+    p = p * r + 0.008333333333333333;
+    p = p * r + 0.041666666666666664;
+    p = p * r + 0.16666666666666666;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
+    memcpy(&bits, &shifted, sizeof bits);
+    bits = (bits + 1023) << 52;
+    memcpy(&scale, &bits, sizeof scale);
+    return p * scale;
+}
+
+/* log(1 - q) for 0 <= q <= 1/2: -2 atanh(s) by its series, s = q / (2 - q) <= 1/3. */
+INLINE double log_complement(double q)
+{
+    double s = q / (2.0 - q), z = s * s, p = 1.0 / 33;
+    p = p * z + 1.0 / 31;
+    p = p * z + 1.0 / 29;
+    p = p * z + 1.0 / 27;
+    p = p * z + 1.0 / 25;
+    p = p * z + 1.0 / 23;
+    p = p * z + 1.0 / 21;
+    p = p * z + 1.0 / 19;
+    p = p * z + 1.0 / 17;
+    p = p * z + 1.0 / 15;
+    p = p * z + 1.0 / 13;
+    p = p * z + 1.0 / 11;
+    p = p * z + 1.0 / 9;
+    p = p * z + 1.0 / 7;
+    p = p * z + 1.0 / 5;
+    p = p * z + 1.0 / 3;
+    return -2.0 * (s + s * z * p);
+}
+
+/* The coefficients of the panel that holds x, and where x lies in it, from -1 to 1. */
+INLINE const double *panel_of(const HalfLine *t, double x, double *u)
+{
+    const int shift = 52 - t->bits;
+    double y = 1.0 + x, left, per_octave;
+    uint64_t bits, lead, exponent;
+    memcpy(&bits, &y, sizeof bits);
+    lead = bits >> shift;
+    exponent = (uint64_t)(2046 - (bits >> 52)) << 52; /* of 2^-e, with 2^e <= y < 2^(e+1) */
+    memcpy(&per_octave, &exponent, sizeof per_octave);
+    bits = lead << shift;
+    memcpy(&left, &bits, sizeof left);
+    *u = (x - (left - 1.0)) * per_octave * (double)(2 << t->bits) - 1.0;
+    return t->lanes + (lead - ((uint64_t)1023 << t->bits)) * ((DEGREE + 1) * LANES);
+}
+
+/* All four functions at x, in units of the table. */
+#if defined(__GNUC__)
+typedef double Lanes __attribute__((vector_size(32)));
+typedef double UnalignedLanes __attribute__((vector_size(32), aligned(8), may_alias));
+#define LANES_AT(k) (*(const UnalignedLanes *)(c + LANES * (k)))
+
+INLINE void evaluate(const HalfLine *t, double x, double *restrict out)
+{
+    double u, square;
+    const double *c = panel_of(t, x, &u);
+    Lanes odd = LANES_AT(DEGREE), even = LANES_AT(DEGREE - 1);
+    int k;
+    square = u * u;
+#pragma GCC unroll 8
+    for (k = DEGREE - 2; k >= 1; k -= 2) {
+        odd = odd * square + LANES_AT(k);
+        even = even * square + LANES_AT(k - 1);
+    }
+    odd = odd * u + even;
+    for (k = 0; k < LANES; k++)
+        out[k] = odd[k];
+}
+#else
+INLINE void evaluate(const HalfLine *t, double x, double *restrict out)
+{
+    double u, square, odd[LANES], even[LANES];
+    const double *restrict c = panel_of(t, x, &u);
+    int k, l;
+    square = u * u;
+    for (l = 0; l < LANES; l++)
+        odd[l] = c[LANES * DEGREE + l], even[l] = c[LANES * (DEGREE - 1) + l];
+    for (k = DEGREE - 2; k >= 1; k -= 2)
+        for (l = 0; l < LANES; l++) {
+            odd[l] = odd[l] * square + c[LANES * k + l];
+            even[l] = even[l] * square + c[LANES * (k - 1) + l];
+        }
+    for (l = 0; l < LANES; l++)
+        out[l] = odd[l] * u + even[l];
+}
+#endif
+
+INLINE double position(const HalfLine *t, double d)
+{
+    double x = fabs(d) * t->inverse_unit;
+    return x < t->reach ? x : t->reach;
+}
+
+/* The four functions at |d|: (n, LANES). */
+INLINE void functions_rows(const HalfLine *t, const double *restrict d, double *restrict out,
+                           ptrdiff_t n)
+{
+    ptrdiff_t i;
+    for (i = 0; i < n; i++)
+        evaluate(t, position(t, d[i]), out + LANES * i);
+}
+
+/* Probabilities of both classes: (n, 2). */
+INLINE void proba_rows(const HalfLine *t, const double *restrict d, double *restrict p, ptrdiff_t n)
+{
+    double log_q[CHUNK], lanes[LANES];
+    ptrdiff_t first, i, m;
+    for (first = 0; first < n; first += CHUNK) {
+        m = n - first < CHUNK ? n - first : CHUNK;
+        for (i = 0; i < m; i++) {
+            evaluate(t, position(t, d[first + i]), lanes);
+            log_q[i] = lanes[0];
+        }
+#pragma omp simd
+        for (i = 0; i < m; i++) {
+            double q = log_q[i] < -708.0 ? 0.0 : exp_of_negative(log_q[i]), r = 1.0 - q;
+            int up = d[first + i] > 0;
+            p[2 * (first + i)] = up ? q : r;
+            p[2 * (first + i) + 1] = up ? r : q;
+        }
+    }
+}
+
+/* The sum of -weight * log p of the observed class, and for each row, times the weight: its slope
+ * in d, its second derivative, and the expected information. sign is 1 for the second class, -1
+ * for the first. With q = exp(T) the smaller probability and g = -T', h = g q / (1 - q):
+ * a class on the losing side has log p = T, slope g, second derivative -g'; one on the winning side
+ * log(1 - q), h, q (g' - g^2) / (1 - q) - h^2; the expected information is g h. */
+INLINE double log_loss_rows(const HalfLine *t, const double *restrict d,
+                            const double *restrict sign, const double *restrict weight,
+                            double *restrict slope, double *restrict curvature,
+                            double *restrict information, ptrdiff_t n)
+{
+    double T[CHUNK], G[CHUNK], D[CHUNK], lanes[LANES], total = 0.0;
+    const double unit = t->inverse_unit;
+    ptrdiff_t first, i, m;
+    for (first = 0; first < n; first += CHUNK) {
+        double part = 0.0;
+        m = n - first < CHUNK ? n - first : CHUNK;
+        for (i = 0; i < m; i++) {
+            evaluate(t, position(t, d[first + i]), lanes);
+            T[i] = lanes[0], G[i] = lanes[1] * unit, D[i] = lanes[2] * unit * unit;
+        }
+#pragma omp simd reduction(+ : part)
+        for (i = 0; i < m; i++) {
+            double side = sign[first + i], w = weight[first + i];
+            double q = exp_of_negative(T[i]), over = q / (1.0 - q), h = G[i] * over;
+            double won = log_complement(q), bend = over * (D[i] - G[i] * G[i]) - h * h;
+            int winning = d[first + i] * side > 0;
+            part -= w * (winning ? won : T[i]);
+            slope[first + i] = -w * side * (winning ? h : G[i]);
+            curvature[first + i] = -w * (winning ? bend : -D[i]);
+            information[first + i] = w * G[i] * h;
+        }
+        total += part;
+    }
+    return total;
+}
+
+/* The same of the Fenchel-Young loss d+ - A(|d|) - d [second class]: its second derivative g q is
+ * its own expectation. */
+INLINE double fenchel_young_rows(const HalfLine *t, const double *restrict d,
+                                 const double *restrict sign, const double *restrict weight,
+                                 double *restrict slope, double *restrict curvature, ptrdiff_t n)
+{
+    double T[CHUNK], G[CHUNK], A[CHUNK], lanes[LANES], total = 0.0;
+    const double unit = t->inverse_unit;
+    ptrdiff_t first, i, m;
+    for (first = 0; first < n; first += CHUNK) {
+        double part = 0.0;
+        m = n - first < CHUNK ? n - first : CHUNK;
+        for (i = 0; i < m; i++) {
+            evaluate(t, position(t, d[first + i]), lanes);
+            T[i] = lanes[0], G[i] = lanes[1] * unit, A[i] = lanes[3] / unit;
+        }
+#pragma omp simd reduction(+ : part)
+        for (i = 0; i < m; i++) {
+            double side = sign[first + i], w = weight[first + i], margin = d[first + i] * side;
+            double q = exp_of_negative(T[i]), lost = margin > 0 ? q : 1.0 - q;
+            part += w * ((margin > 0 ? 0.0 : -margin) - A[i]);
+            slope[first + i] = -w * side * lost;
+            curvature[first + i] = w * G[i] * q;
+        }
+        total += part;
+    }
+    return total;
+}
+
+/* Each twice, as in _rows.h: for processors with AVX2 and FMA, and for others. */
+#define DISPATCH(type, name, parameters, arguments)                                            \
+    WITH_FMA static type name##_fma parameters { return name##_rows arguments; }               \
+    static type name##_plain parameters { return name##_rows arguments; }                      \
+    static type name parameters { return HAS_FMA ? name##_fma arguments : name##_plain arguments; }
+
+DISPATCH(void, functions, (const HalfLine *t, const double *d, double *out, ptrdiff_t n),
+         (t, d, out, n))
+DISPATCH(void, proba, (const HalfLine *t, const double *d, double *p, ptrdiff_t n), (t, d, p, n))
+DISPATCH(double, log_loss,
+         (const HalfLine *t, const double *d, const double *sign, const double *weight,
+          double *slope, double *curvature, double *information, ptrdiff_t n),
+         (t, d, sign, weight, slope, curvature, information, n))
+DISPATCH(double, fenchel_young,
+         (const HalfLine *t, const double *d, const double *sign, const double *weight,
+          double *slope, double *curvature, ptrdiff_t n),
+         (t, d, sign, weight, slope, curvature, n))
