@@ -34,7 +34,7 @@ _NO_LONGER_PUBLIC = {
     "kernel": "proba, log_proba, potential, jacobian or information",
     "invert": "scores_from_proba",
 }
-_REMEMBERED = {"_last_state", "_last_kernel"}  # attributes that are no part of a model's state
+_REMEMBERED = {"_last_state", "_last_kernel"}  # not saved
 _EXTREME = 1e6  # ratio of temperature and noise: beyond, one of them is lost in rounding
 _SUM_ERROR = 1e-6  # of a row of probabilities: more is no rounding
 _NOT_ONE = 1 - 1e-9  # largest p of which the first guess of an inversion takes a quantile
@@ -46,8 +46,7 @@ class _Model(ABC):
     def __init__(self, noise: NoiseLike = "gaussian", noise_scale: float = 1.0) -> None:
         self.noise = as_noise(noise, noise_scale)
 
-    _last_state: tuple = ()
-    _last_kernel: Any = None
+    _last_state, _last_kernel = (), None
 
     @abstractmethod
     def _law(self):
@@ -65,12 +64,8 @@ class _Model(ABC):
             )
 
     def _kernel(self, n_classes):
-        """What computes probabilities and likelihoods of scores that are known to be valid.
-
-        The cache of tables owns it. As long as it is there and nothing in the model has changed,
-        the last one is used again: to find it by the value of the law takes as long as a row.
-        """
-        state = (n_classes, *vars(self.noise).values(), *self.__getstate__().values())
+        """What serves scores that are known to be valid; the cache owns it."""
+        state = n_classes, *vars(self.noise).values(), *self.__getstate__().values()
         same = len(state) == len(self._last_state) and all(map(is_, state, self._last_state))
         kernel = self._last_kernel() if same else None
         if kernel is None:

@@ -52,6 +52,9 @@ class DiscreteKernel:
     def potential(self, scores):
         return self._mean_maximum(scores) - self._mean_maximum(np.zeros_like(scores[:1]))
 
+    def potential_and_proba(self, scores):
+        return self.potential(scores), self.proba(scores)
+
     def _mean_maximum(self, scores):
         """E[max(scores + noise)]: the winner's value is one of scores + values."""
         out = np.empty(len(scores))

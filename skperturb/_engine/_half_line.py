@@ -5,8 +5,8 @@ The difference is symmetric about 0 for any noise, so that functions on the half
     T(x) = log P(noise' - noise > x),    g(x) = -T'(x),    g'(x),    A(x) = integral of exp(T)
 
 from 0 to x. On panels that widen with x, 2**bits for each octave of 1 + x, each is a polynomial
-through Chebyshev points. T and g are integrated by ``_deep``, to about 1e-15 and 1e-13; far out g is
-the derivative of T, which then keeps more digits.
+through Chebyshev points. T and g are integrated by ``_deep``, to about 1e-15 and 1e-13; far out g
+is the derivative of T, which then keeps more digits.
 """
 
 import numpy as np

@@ -6,6 +6,7 @@ A kernel has these methods, all vectorised over rows:
     log_likelihood(scores, y) -> (log_p_y of shape (n,), gradient of shape (n, K)):
                               log P(class y wins) and its derivative in the scores
     hessian(scores, y)     -> (n, K, K): the second derivative of log_p_y
+    potential_and_proba(scores) -> the next and p, which some kernels find in one pass
     potential(scores)      -> G of shape (n,): E[max(scores + noise) - max(noise)], with gradient p
     jacobian(scores)       -> (n, K, K): the derivative of p, which is the Hessian of G
 
@@ -16,7 +17,8 @@ A kernel has these methods, all vectorised over rows:
     SoftmaxKernel   Gumbel noise, in closed form
     TableKernel     smooth laws, by the tables of ``_thin_table`` and ``_heavy_table``; ``_deep``
                     gives what those do not
-    DirectKernel    any law with a density, on a mesh for each row: noise with kinks
+    PieceKernel     noise with kinks that states its CDF between them
+    DirectKernel    any law with a density, on a mesh for each row: other noise with kinks
     DiscreteKernel  discrete noise, whose likelihood has no slope
 
 They know the standard member of a family only; :class:`UnitKernel` puts scores into its unit, and
@@ -44,6 +46,7 @@ from ._deep import Deep
 from ._discrete import DiscreteKernel
 from ._heavy_table import build_heavy_table
 from ._interpolant import interpolant
+from ._pieces import PieceKernel
 from ._row_mesh import DirectKernel
 from ._sums import sums
 from ._sums_numpy import potential
@@ -93,6 +96,8 @@ def _standard_kernel(law, tier):
         return SoftmaxKernel()
     if law.discrete:
         return DiscreteKernel(law)
+    if law.branches:
+        return PieceKernel(law)
     thin = has_thin_tails(law)
     if law.needs_interpolant or not thin:
         law = interpolant(law)
@@ -171,6 +176,10 @@ class UnitKernel:
         (out,) = self._by_rows(self.standard.potential, scores)
         return self._unit * out
 
+    def potential_and_proba(self, scores):
+        out, p = self._by_rows(self.standard.potential_and_proba, scores)
+        return self._unit * out, p
+
     def jacobian(self, scores):
         (out,) = self._by_rows(self.standard.jacobian, scores)
         return out / self._unit
@@ -240,6 +249,9 @@ class SoftmaxKernel:
 
     def potential(self, scores):
         return logsumexp(scores, axis=1) - np.log(scores.shape[1])
+
+    def potential_and_proba(self, scores):
+        return self.potential(scores), self.proba(scores)
 
     def jacobian(self, scores):
         p = self.proba(scores)
@@ -345,6 +357,9 @@ class TableKernel:
             # On the nodes of a table the far tail of the maximum would be lost.
             return self._deep.mesh.potential(scores)
         return scores.max(axis=1) + potential(self._near, scores)
+
+    def potential_and_proba(self, scores):
+        return self.potential(scores), self.proba(scores)
 
     def _depth(self, scores, y):
         """How far below the best the class is whose distance the integral for y depends on."""

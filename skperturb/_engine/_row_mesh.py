@@ -120,6 +120,9 @@ class DirectKernel:
             out[rows] = np.add.reduceat(np.exp(gap[:, 0]), _starts(nodes, delta))
         return scores.max(axis=1) - out
 
+    def potential_and_proba(self, scores):
+        return self.potential(scores), self.proba(scores)
+
     def jacobian(self, scores):
         n, n_classes = scores.shape
         out = np.empty((n, n_classes, n_classes))

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """The sums of ``_sums_numpy``, compiled: the same functions, without the GIL.
 
-The loops are in ``_rows.h``; here arrays become pointers and results arrays.
+The loops are in ``_rows.h`` and ``_pieces.h``; here arrays become pointers and results arrays.
 """
 
 import numpy as np
@@ -40,6 +40,21 @@ cdef extern from "_rows.h" nogil:
         const double *, const intptr_t *, double *, Py_ssize_t, Py_ssize_t)
     int c_softmax_likelihood "softmax_likelihood"(
         const double *, const intptr_t *, double *, double *, Py_ssize_t, Py_ssize_t)
+
+
+cdef extern from "_pieces.h" nogil:
+    ctypedef struct Branches:
+        const double *kink
+        const double *jump
+        const double *a
+        const double *b
+        const intptr_t *kind
+        const double *rules
+        Py_ssize_t n_kinks
+
+    int c_integrate_pieces "integrate_pieces"(
+        const Branches *, const double *, const intptr_t *, double *, double *, double *,
+        Py_ssize_t, Py_ssize_t, int)
 
 
 cdef Table _pointers(table):
@@ -169,3 +184,33 @@ def softmax_likelihood(scores, y):
     with nogil:
         c_softmax_likelihood(&theta[0, 0], &target[0], &p_out[0], &g_out[0, 0], n, n_classes)
     return log_p, gradient
+
+
+def integrate_pieces(branches, scores, y=None, second=False, logs=False):
+    """The integrals of ``_pieces_numpy.integrate_pieces``."""
+    cdef Branches law
+    cdef const double[::1] kink = branches.kink, jump = branches.jump
+    cdef const double[::1] a = branches.a, b = branches.b
+    cdef const intptr_t[::1] kind = branches.kind
+    cdef const double[:, :, ::1] rules = branches.rules
+    cdef const double[:, ::1] theta = np.ascontiguousarray(scores, dtype=float)
+    cdef const intptr_t[::1] target = None if y is None else np.ascontiguousarray(y, dtype=np.intp)
+    cdef Py_ssize_t n = theta.shape[0], n_classes = theta.shape[1]
+    value, slope = np.empty(n), np.empty((n, n_classes))
+    matrices = np.empty((n, n_classes, n_classes)) if second else None
+    if not n:
+        return value, slope, matrices
+    law.kink, law.jump, law.n_kinks = &kink[0], &jump[0], kink.shape[0]
+    law.a, law.b, law.kind, law.rules = &a[0], &b[0], &kind[0], &rules[0, 0, 0]
+    cdef double[::1] value_out = value
+    cdef double[:, ::1] slope_out = slope
+    cdef double[:, :, ::1] matrices_out = matrices
+    cdef const intptr_t *labels = NULL if target is None else &target[0]
+    cdef double *second_out = NULL if matrices is None else &matrices_out[0, 0, 0]
+    cdef int status, as_logs = logs
+    with nogil:
+        status = c_integrate_pieces(
+            &law, &theta[0, 0], labels, &value_out[0], &slope_out[0, 0], second_out, n,
+            n_classes, as_logs)
+    _check(status)
+    return value, slope, matrices

@@ -8,8 +8,20 @@ products: the interpolation weights of all classes, summed by grid point, times 
 import numpy as np
 from scipy.special import log_softmax
 
+from ._pieces_numpy import integrate_pieces
 from ._table import ORDER
 from ._translation import below_best, with_zero_row_sums, with_zero_sum, with_zero_sums
+
+__all__ = [
+    "depth",
+    "hessian",
+    "integrate_pieces",
+    "jacobian",
+    "log_likelihood",
+    "log_proba",
+    "potential",
+    "softmax_likelihood",
+]
 
 # Numbers in one work array: large enough to hide NumPy's overhead, small enough for the cache.
 _BLOCK_ELEMENTS = 1 << 17

@@ -4,25 +4,7 @@
  * polynomials are evaluated beside each other, so that the lanes of a register are the functions.
  * What follows is without a branch, over CHUNK rows, so that a compiler vectorises it.
  */
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-
-#ifdef _MSC_VER
-#define restrict __restrict
-#endif
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline))
-#else
-#define INLINE static inline
-#endif
-#if defined(__GNUC__) && defined(__x86_64__)
-#define WITH_FMA __attribute__((target("avx2,fma")))
-#define HAS_FMA (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-#else
-#define WITH_FMA
-#define HAS_FMA 0
-#endif
+#include "_functions.h"
 
 #define DEGREE 13 /* as in _half_line.py */
 #define LANES 4   /* T, g, g' and the integral of exp(T) */
@@ -34,34 +16,6 @@ typedef struct {
     double reach;        /* of x, at least */
     int bits;            /* of the mantissa of 1 + x that count: 2^bits panels for each octave */
 } HalfLine;
-
-/* exp(max(x, -708)) for x <= 0, to one unit in the last place or two. */
-INLINE double exp_of_negative(double x)
-{
-    const double to_integer = 6755399441055744.0; /* 1.5 * 2^52: the integer in the low bits */
-    double shifted, n, r, scale, p = 2.08767569878681e-09;
-    uint64_t bits;
-    x = x > -708.0 ? x : -708.0;
-    shifted = x * 1.4426950408889634 + to_integer;
-    n = shifted - to_integer;
-    r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10;
-    p = p * r + 2.505210838544172e-08;
-    p = p * r + 2.755731922398589e-07;
-    p = p * r + 2.7557319223985893e-06;
-    p = p * r + 2.48015873015873e-05;
-    p = p * r + 0.0001984126984126984;
-    p = p * r + 0.001388888888888889;
-    p = p * r + 0.008333333333333333;
-    p = p * r + 0.041666666666666664;
-    p = p * r + 0.16666666666666666;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
-    memcpy(&bits, &shifted, sizeof bits);
-    bits = (bits + 1023) << 52;
-    memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
-}
 
 /* log(1 - q) for 0 <= q <= 1/2: -2 atanh(s) by its series, s = q / (2 - q) <= 1/3. */
 INLINE double log_complement(double q)
@@ -243,20 +197,20 @@ INLINE double fenchel_young_rows(const HalfLine *t, const double *restrict d,
     return total;
 }
 
-/* Each twice, as in _rows.h: for processors with AVX2 and FMA, and for others. */
-#define DISPATCH(type, name, parameters, arguments)                                            \
+/* Each twice, as by DISPATCH, of other types: for processors with AVX2 and FMA, and for others. */
+#define DISPATCH_OF(type, name, parameters, arguments)                                            \
     WITH_FMA static type name##_fma parameters { return name##_rows arguments; }               \
     static type name##_plain parameters { return name##_rows arguments; }                      \
     static type name parameters { return HAS_FMA ? name##_fma arguments : name##_plain arguments; }
 
-DISPATCH(void, functions, (const HalfLine *t, const double *d, double *out, ptrdiff_t n),
+DISPATCH_OF(void, functions, (const HalfLine *t, const double *d, double *out, ptrdiff_t n),
          (t, d, out, n))
-DISPATCH(void, proba, (const HalfLine *t, const double *d, double *p, ptrdiff_t n), (t, d, p, n))
-DISPATCH(double, log_loss,
+DISPATCH_OF(void, proba, (const HalfLine *t, const double *d, double *p, ptrdiff_t n), (t, d, p, n))
+DISPATCH_OF(double, log_loss,
          (const HalfLine *t, const double *d, const double *sign, const double *weight,
           double *slope, double *curvature, double *information, ptrdiff_t n),
          (t, d, sign, weight, slope, curvature, information, n))
-DISPATCH(double, fenchel_young,
+DISPATCH_OF(double, fenchel_young,
          (const HalfLine *t, const double *d, const double *sign, const double *weight,
           double *slope, double *curvature, ptrdiff_t n),
          (t, d, sign, weight, slope, curvature, n))

@@ -87,9 +87,9 @@ class FenchelYoungLoss(_Loss):
 
     def value_and_slope(self, scores, y):
         each = np.arange(len(y))
-        slope = self.kernel.proba(scores)
+        potential, slope = self.kernel.potential_and_proba(scores)
         slope[each, y] -= 1
-        return self.kernel.potential(scores) - scores[each, y], slope
+        return potential - scores[each, y], slope
 
     def of_margin(self, d, sign, weight):
         return self.kernel.margin_fenchel_young(d, sign, weight)

@@ -34,6 +34,10 @@ class Noise(Law, BaseEstimator, metaclass=ABCMeta):
         Intervals (low, high) inside the support that hold no probability. None if not known.
     kinks : tuple of float
         Where the density is not smooth: kinks, jumps and finite ends of the support.
+    branches : tuple of (float, float, str), or None
+        The CDF for scale 1 between the kinks, from left to right, where all parts of it are
+        elementary: a triple (a, b, phi) stands for a + b phi(z), phi being "1", "z", "exp(z)" or
+        "exp(-z)". Integrals are then as fast as those of smooth noise. None if they are not.
     log_concave : bool or None
         Whether the density is log-concave: then minus the log likelihood of a linear model is
         convex. None if not known.

@@ -183,6 +183,7 @@ class Laplace(Noise):
 
     symmetric = True
     _kinks = (0.0,)
+    branches = ((0.0, 0.5, "exp(z)"), (1.0, -0.5, "exp(-z)"))
 
     def _logpdf(self, z):
         return -np.abs(z) - np.log(2)
@@ -314,6 +315,7 @@ class Uniform(Noise):
     symmetric = True
     _support = (-1.0, 1.0)
     _kinks = (-1.0, 1.0)
+    branches = ((0.0, 0.0, "1"), (0.5, 0.5, "z"), (1.0, 0.0, "1"))
 
     def _logpdf(self, z):
         return np.where(np.abs(z) <= 1, -np.log(2), -np.inf)
@@ -342,6 +344,7 @@ class Exponential(Noise):
 
     _support = (0.0, np.inf)
     _kinks = (0.0,)
+    branches = ((0.0, 0.0, "1"), (1.0, -1.0, "exp(-z)"))
 
     def _logpdf(self, z):
         return np.where(z >= 0, -np.maximum(z, 0), -np.inf)

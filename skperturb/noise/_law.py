@@ -39,6 +39,10 @@ class Law:
         The smallest interval (low, high) that holds the noise.
     kinks : tuple of float
         Where the density is not smooth: kinks, jumps and finite ends of the support.
+    branches : tuple of (float, float, str), or None
+        The CDF of the standard law between its kinks, from left to right, if each part of it is
+        a + b phi(z) with phi one of "1", "z", "exp(z)" and "exp(-z)": the triples (a, b, phi).
+        Such a law needs neither table nor mesh. None if there is none, or if nobody says so.
     log_concave, symmetric, atoms : bool or None
         Facts about the density and the CDF; None if not known.
     lowest_log_density : float
@@ -62,6 +66,7 @@ class Law:
     scale: float = 1.0
     support: Any = (-np.inf, np.inf)
     kinks: Any = ()
+    branches: tuple[tuple[float, float, str], ...] | None = None
     logcdf: Any
     log_hazard: Any
 
