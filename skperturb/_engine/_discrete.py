@@ -20,6 +20,7 @@ class DiscreteKernel:
     """
 
     fewest_scores = 1 << 6
+    by_margin = False
 
     def __init__(self, law):
         self._values, self._masses = law.masses()

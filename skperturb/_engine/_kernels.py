@@ -11,6 +11,7 @@ A kernel has these methods, all vectorised over rows:
     jacobian(scores)       -> (n, K, K): the derivative of p, which is the Hessian of G
 
 ``scores`` is a finite float array (n, K), K >= 2; a common shift of a row changes nothing.
+``by_margin`` says whether two classes need the difference of their scores only, see ``_two``.
 ``fewest_scores`` is how many are worth a thread of their own, about a millisecond.
 
     TwoClassKernel  two classes of any smooth law, by the table of ``_half_line``
@@ -140,7 +141,7 @@ class UnitKernel:
     @property
     def by_margin(self):
         """Whether two classes need the difference of their scores only."""
-        return isinstance(self.standard, TwoClassKernel)
+        return self.standard.by_margin
 
     def margin_proba(self, d):
         """Probabilities of two classes (n, 2), from the differences of their scores (n,)."""
@@ -234,6 +235,7 @@ class SoftmaxKernel:
     """Standard Gumbel noise: p = softmax(scores)."""
 
     fewest_scores = _MOST_SCORES
+    by_margin = False
 
     def proba(self, scores):
         return softmax(scores, axis=1)
@@ -281,6 +283,7 @@ class TableKernel:
     """
 
     fewest_scores = 1 << 12
+    by_margin = False
 
     def __init__(self, law, tier, thin=True):
         self._law, self._tier, self._thin = law, tier, thin

@@ -98,6 +98,7 @@ class PieceKernel:
     """
 
     fewest_scores = 1 << 12
+    by_margin = False
 
     def __init__(self, law):
         self._branches = Branches(law)

@@ -54,6 +54,7 @@ class DirectKernel:
     """
 
     fewest_scores = 1 << 6
+    by_margin = False
 
     def __init__(self, law):
         self._law, self._furthest = interpolant(law), furthest(law)

@@ -32,6 +32,7 @@ class TwoClassKernel:
     """
 
     fewest_scores = 1 << 16
+    by_margin = True
 
     def __init__(self, law, general, information):
         self._law, self._make_general, self._information = law, general, information
@@ -95,6 +96,9 @@ class TwoClassKernel:
             return scores[rows].max(axis=1) - area
 
         return self._routed(tabulated, lambda rows: self._general.potential(scores[rows]), d)
+
+    def potential_and_proba(self, scores):
+        return self.potential(scores), self.proba(scores)
 
     def jacobian(self, scores):
         d = _margins(scores)
