@@ -11,13 +11,22 @@ from numpy.testing import assert_allclose
 from skperturb import PerturbArgmaxClassifier
 from skperturb._engine import _sums_numpy
 from skperturb._engine._convolution import convolution
-from skperturb._engine._heavy_table import build_heavy_table
+from skperturb._engine._heavy_table import REACHES, build_heavy_table
 from skperturb._engine._interpolant import interpolant
 from skperturb._engine._kernels import make_kernel
 from skperturb._engine._row_mesh import DirectKernel
+from skperturb._engine._sums import sums as _sums
 from skperturb._engine._table import NotTabulableError, class_tier
 from skperturb._engine._thin_table import build_thin_table
-from skperturb.noise import Cauchy, Gaussian, GumbelMin, Laplace, Logistic, StudentT
+from skperturb.noise import (
+    Cauchy,
+    Gaussian,
+    GumbelMin,
+    Laplace,
+    Logistic,
+    StudentT,
+    interquartile_range,
+)
 
 from .conftest import IDENTITY
 
@@ -64,8 +73,13 @@ def test_the_compiled_sums_are_those_of_numpy(table, n_classes):
         strict=True,
     ):
         assert_allclose(mine, theirs, rtol=IDENTITY, atol=IDENTITY)
+    gap, of_the_pass = _sums_numpy.potential_and_log_proba(table, scores)
+    compiled_gap, compiled_log_p = compiled.potential_and_log_proba(table, scores)
+    assert_allclose(compiled_gap, gap, rtol=1e-11, atol=1e-11)
     log_p = _sums_numpy.log_proba(table, scores)
+    assert np.array_equal(of_the_pass, log_p)
     visible = log_p > -600
+    assert_allclose(compiled_log_p[visible], log_p[visible], 1e-11, IDENTITY)
     assert_allclose(compiled.log_proba(table, scores)[visible], log_p[visible], 1e-11, IDENTITY)
     theirs = _sums_numpy.hessian(table, scores, y)
     size = 1 + np.abs(theirs).max(axis=(1, 2), keepdims=True)
@@ -123,19 +137,42 @@ def test_a_class_between_two_others_far_from_both(df):
 @pytest.mark.parametrize("law", [StudentT(4), StudentT(1.5), Cauchy(), convolution(Cauchy(), 0.5)])
 @pytest.mark.parametrize("n_classes", [3, 30])
 def test_graded_tables_against_direct_quadrature(law, n_classes):
-    """Within the small table's reach, within the large one's, and beyond both."""
+    """Within the reach of each table, and beyond all."""
     kernel, direct = make_kernel(law, n_classes), DirectKernel(law)
     rng = np.random.default_rng(0)
+    width = interquartile_range(law)
     scores = rng.normal(size=(9, n_classes))
     scores[3:] *= 10
-    reach = build_heavy_table(interpolant(law), class_tier(n_classes)).reach
-    scores[6, 0], scores[7, 0], scores[8, 0] = 1.2 * reach, 2 * reach, 1e4 * reach
+    scores[5:, 0] = width * np.array([14.0, 38.0, 60.0, 1e4])
     for y in (np.zeros(9, dtype=int), np.ones(9, dtype=int)):
         for mine, exact in zip(
             kernel.log_likelihood(scores, y), direct.log_likelihood(scores, y), strict=True
         ):
             assert_allclose(mine, exact, rtol=0, atol=3e-9)
     assert_allclose(kernel.log_proba(scores), direct.log_proba(scores), rtol=0, atol=3e-9)
+    potential, p = kernel.potential_and_proba(scores)
+    assert_allclose(potential, direct.potential(scores), rtol=1e-11, atol=1e-9)
+    assert_allclose(p, np.exp(direct.log_proba(scores)), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("level", range(len(REACHES)))
+@pytest.mark.parametrize("law", [StudentT(4), StudentT(1.5), Cauchy()], ids=repr)
+def test_every_heavy_table_against_direct_quadrature(law, level):
+    """At distances between the points of its grid, too."""
+    try:
+        table = build_heavy_table(interpolant(law), 8, level)
+    except NotTabulableError:
+        pytest.skip("a table of this reach would be too large")
+    assert table.log_cdf.size < 5e4 or level > 0
+    gap = np.linspace(0.03, 0.99, 17) * table.reach
+    scores, y = np.column_stack([0 * gap, -gap, -0.3 * gap]), np.ones(17, dtype=int)
+    direct = DirectKernel(law)
+    log_p, gradient = _sums.log_likelihood(table, scores, y)
+    exact, slope = direct.log_likelihood(scores, y)
+    assert_allclose(log_p, exact, rtol=0, atol=2e-10)
+    assert_allclose(gradient, slope, rtol=0, atol=2e-9)
+    potential = _sums.potential_and_log_proba(table, scores)[0]
+    assert_allclose(potential, direct.potential(scores), rtol=0, atol=2e-10 * table.reach)
 
 
 def run(code, **environment):

@@ -287,7 +287,7 @@ def test_scores_and_noise_share_their_unit(law):
 def test_no_step_where_one_table_ends_and_the_next_begins(law):
     kernel = TableKernel(law, 3)
     target = np.array([2])
-    for table in (kernel._near, kernel._far):
+    for table in (kernel._near, kernel._table(1)):
         inside, outside = (
             kernel.log_likelihood(np.array([[0.0, -1.0, -table.reach * factor]]), target)
             for factor in (1 - 1e-9, 1 + 1e-9)

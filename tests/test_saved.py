@@ -12,6 +12,9 @@ from .saved.make import classifiers, data
 
 FOLDER = Path(__file__).parent / "saved"
 VERSIONS = ["f9e9c53"]
+# Heavy tails: tables give log p to 2e-10, those of f9e9c53 to 1e-9. Against 25-digit quadrature the
+# probabilities saved for "student_t" are off by 2e-11, those of today by 4e-12.
+HEAVY_TAILS = {"student_t": 5e-11}
 # A standard error divides by second derivatives, which tables approximate.
 STANDARD_ERROR = 1e-7
 
@@ -29,7 +32,7 @@ def test_a_saved_classifier_predicts_the_same(saved, name):
     clf = objects["classifiers"][name]
     n_classes, unfitted = classifiers()[name]
     X, y = data(n_classes)
-    assert_allclose(clf.predict_proba(X[:20]), expected[name], rtol=0, atol=IDENTITY)
+    assert_allclose(clf.predict_proba(X[:20]), expected[name], 0, HEAVY_TAILS.get(name, IDENTITY))
     assert repr(clf.get_params()) == repr(unfitted.get_params())
     assert clf.representation_.complete
     fitted = unfitted.fit(X, y)

@@ -2,12 +2,13 @@
 
 The winning value of Student-t or Cauchy noise may lie anywhere, but has features only where a class
 stands, within the table's reach below the best. There the nodes are equidistant; beyond, to
-both sides, they widen exponentially:
+both sides, their distances grow doubly exponentially:
 
-    z(u) = u + s exp((u - 3 s) / s) - s exp(-(u + reach + 3 s) / s),    u equidistant,
+    z(u) = u + s e(u / s - 3) - s e(-(u + reach) / s - 3),   e(x) = exp(sinh(x / 2) * 2),
 
-an analytic map, so that the trapezoid rule in u converges exponentially. The grid of delta is
-equidistant and ends at the reach. Rows with a class beyond it are integrated directly.
+u equidistant, an analytic map, so that the trapezoid rule in u converges exponentially. The grid
+of delta is equidistant and ends at the reach. Both sizes grow with the reach, so that there are
+tables of several reaches. Rows with a class beyond all are integrated directly.
 """
 
 from functools import cache
@@ -25,19 +26,20 @@ from ._table import (
     padded,
 )
 
-TARGET, _OF_FAR = 1e-9, 5e-10  # errors of log p, of the small table and of the large one
+# Errors of log p: the first that a table reaches.
+TARGETS = 2e-10, 1e-9
+REACHES = (6.0, 15.0, 40.0, 90.0, 150.0)  # of the tables, in interquartile ranges
 # Distances of nodes and of grid points that are tried, in units of the interquartile range.
 _SPACINGS = np.array([0.3, 0.25, 0.2, 0.17, 0.14, 0.12, 0.1, 0.08, 0.06])
 _STEPS = np.array([0.08, 0.065, 0.05, 0.04, 0.03, 0.025, 0.02])
 _FINEST = 0.5  # of the smallest spacing: what errors are measured against
-# Reach in units of the interquartile range, and numbers in one of the three arrays, of a table: the
-# first that is not too large (up to 25 MB in all, or 100 MB for the far one).
-_NEAR, _FAR = ((100.0, 60.0, 30.0, 15.0), 1 << 20), ((250.0, 150.0, 100.0), 1 << 22)
+_LARGEST = 1 << 22  # numbers in one of the three arrays: 100 MB in all
 _TAIL = 1e-12  # share of the probability of the reach that lies beyond the last node
 _LEFT = 1e4  # reaches below the best: where the nodes end
+_GROWTH = 0.5  # of the exponent of the distances of the nodes
 
 
-def build_heavy_table(law, n_classes, near=None):
+def build_heavy_table(law, n_classes, level=0):
     """Table of a heavy-tailed law without kinks for up to `n_classes` classes.
 
     Parameters
@@ -45,8 +47,8 @@ def build_heavy_table(law, n_classes, near=None):
     law : Interpolant
     n_classes : int
         See ``_table.class_tier``.
-    near : Table, default=None
-        Without it the small table is built, with it the large one, which reaches further.
+    level : int, default=0
+        Which of ``REACHES`` it has.
 
     Returns
     -------
@@ -60,16 +62,14 @@ def build_heavy_table(law, n_classes, near=None):
     if law.kinks:
         raise NotTabulableError
     width = interquartile_range(law)
-    reaches, largest = _FAR if near else _NEAR
-    target = _OF_FAR if near else TARGET
-    for reach in reaches:
-        table = _build(law, n_classes, width, reach * width, largest, target)
+    for target in TARGETS:
+        table = _build(law, n_classes, width, REACHES[level] * width, target)
         if table is not None:
             return table
     raise NotTabulableError
 
 
-def _build(law, n_classes, width, reach, largest, target):
+def _build(law, n_classes, width, reach, target):
     """The coarsest table whose log p is right to `target`; None if there is none that is small."""
     patterns = _patterns(n_classes, reach)
 
@@ -90,7 +90,7 @@ def _build(law, n_classes, width, reach, largest, target):
         return None
     for step in width * _STEPS:
         n_grid = padded(int(np.ceil(reach / step)) + ORDER)
-        if n_grid * len(nodes[0]) > largest:
+        if n_grid * len(nodes[0]) > _LARGEST:
             return None
         if error(nodes, step) <= target:
             break
@@ -105,17 +105,25 @@ def _build(law, n_classes, width, reach, largest, target):
 def _nodes(law, width, reach, spacing):
     """Nodes and the log of their weights."""
     beyond = -_TAIL * np.expm1(law.logcdf(np.array([reach]))[0])
-    high = 3 * width + width * np.log(law.isf(beyond) / width)
-    low = -(reach + 3 * width + width * np.log(_LEFT * reach / width))
+    high = width * (3 + _steps_to(law.isf(beyond) / width))
+    low = -(reach + width * (3 + _steps_to(_LEFT * reach / width)))
     u = low + spacing * np.arange(padded(int(np.ceil((high - low) / spacing))))
-    right, left = np.exp(u / width - 3), np.exp(-(u + reach) / width - 3)
-    return u + width * (right - left), np.log(spacing * (1 + right + left))
+    a, b = u / width - 3, -(u + reach) / width - 3
+    right, left = (np.exp(np.sinh(_GROWTH * x) / _GROWTH) for x in (a, b))
+    slope = 1 + right * np.cosh(_GROWTH * a) + left * np.cosh(_GROWTH * b)
+    return u + width * (right - left), np.log(spacing * slope)
+
+
+def _steps_to(distance):
+    """The x with exp(sinh(c x) / c) = distance."""
+    return np.arcsinh(_GROWTH * np.log(distance)) / _GROWTH
 
 
 def _patterns(n_classes, reach):
     """Hard patterns of any table, and some with classes at several distances."""
     many = n_classes - 1
-    spread = reach * np.array([1e-3, 0.013, 0.037, 0.11, 0.31, 0.55, 0.97])
+    # The root keeps them off the points of any grid, where interpolation has no error.
+    spread = np.sqrt(0.97) * reach * np.array([1e-3, 0.013, 0.037, 0.11, 0.31, 0.55, 0.97])
     patterns = hard_patterns(spread, n_classes)
     patterns += [([d, reach / 2], [1, many - 1], 0.0) for d in spread]
     patterns += [(list(spread), [many / len(spread)] * len(spread), d) for d in spread]

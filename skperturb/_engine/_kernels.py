@@ -33,7 +33,8 @@ With E_q the normalised summands of the integral for class y, r the reversed haz
 and the entries of a row, y's own included, sum to zero.
 """
 
-from functools import partial
+from contextlib import suppress
+from functools import cached_property, partial
 from threading import Lock
 
 import numpy as np
@@ -42,15 +43,14 @@ from scipy.special import log_softmax, logsumexp, softmax
 from .._cache import cache, remembered
 from .._threads import map_threads, row_slices
 from .._warnings import warn_user
-from ..noise import SMALLEST_TAIL, has_thin_tails
+from ..noise import SMALLEST_TAIL, has_thin_tails, interquartile_range
 from ._deep import Deep
 from ._discrete import DiscreteKernel
-from ._heavy_table import build_heavy_table
+from ._heavy_table import REACHES, build_heavy_table
 from ._interpolant import interpolant
 from ._pieces import PieceKernel
 from ._row_mesh import DirectKernel
 from ._sums import sums
-from ._sums_numpy import potential
 from ._table import NotTabulableError, class_tier
 from ._thin_table import build_thin_table
 from ._translation import below_best, furthest, with_zero_row_sums
@@ -61,6 +61,8 @@ _MOST_SCORES = 1 << 16  # of a block of rows: what a processor's cache holds
 # exp(-690) = 1e-300: below this a sum of probabilities loses digits, and then everything.
 _UNDERFLOW = -690.0
 _FURTHEST = 1e300  # score
+# Largest z P(noise > z) of interquartile ranges: 0.6 for Cauchy noise, more with fewer moments.
+_INTEGRABLE = 10.0
 
 
 def make_kernel(law, n_classes):
@@ -263,7 +265,7 @@ class SoftmaxKernel:
 class TableKernel:
     """A smooth law by tables.
 
-    Nearly all rows use a small table, rows with a class further below the best a large one. What
+    Nearly all rows use a small table, rows with a class further below the best a larger one. What
     is further away than that is integrated without tables: with thin tails such a class does
     not matter to the others, so that its own probability is all that is missing; with heavy
     tails it does, and the whole row is integrated.
@@ -287,20 +289,29 @@ class TableKernel:
 
     def __init__(self, law, tier, thin=True):
         self._law, self._tier, self._thin = law, tier, thin
-        self._build = build_thin_table if thin else build_heavy_table
-        self._near = self._build(law, tier)
+        self._near = build_thin_table(law, tier) if thin else build_heavy_table(law, tier)
         self._deep, self._furthest = Deep(law), furthest(law)
 
-    @property
-    def _far(self):
-        # It is large: only the cache keeps it.
-        return cache.get(("far table", self._law.key(), self._tier), self._build_far)
-
-    def _build_far(self):
-        try:
-            return self._build(self._law, self._tier, self._near)
-        except NotTabulableError:
+    def _table(self, level):
+        """The table of a level, 0 being the small one; None if there is none."""
+        if level == 0:
             return self._near
+        # It is large: only the cache keeps it.
+        key = "table", self._law.key(), self._tier, level
+        return cache.get(key, partial(self._build_table, level))
+
+    def _build_table(self, level):
+        with suppress(NotTabulableError):
+            if self._thin:
+                return build_thin_table(self._law, self._tier, self._near)
+            return build_heavy_table(self._law, self._tier, level)
+        return self._near if self._thin else None
+
+    def _reaches(self):
+        """Of all levels."""
+        if self._thin:
+            return np.array([self._near.reach, self._table(1).reach])
+        return interquartile_range(self._law) * np.array(REACHES)
 
     def proba(self, scores):
         # A probability that is 0 in floating point need not be integrated first.
@@ -356,13 +367,30 @@ class TableKernel:
         return self._routed(sums.jacobian, beyond, sums.depth(scores), scores)
 
     def potential(self, scores):
-        if not self._thin:
-            # On the nodes of a table the far tail of the maximum would be lost.
-            return self._deep.mesh.potential(scores)
-        return scores.max(axis=1) + potential(self._near, scores)
+        return self.potential_and_proba(scores)[0]
 
     def potential_and_proba(self, scores):
-        return self.potential(scores), self.proba(scores)
+        depth = sums.depth(scores)
+        if self._thin:
+            gap, log_p = sums.potential_and_log_proba(self._near, scores)
+            p = np.exp(log_p, out=log_p)
+            beyond = depth > self._near.reach
+            p[beyond] = self.proba(scores[beyond])
+        elif self._tails_are_integrable:
+            gap, p = self._routed(_gap_and_proba, self._direct_gap_and_proba, depth, scores)
+        else:
+            gap, p = self._direct_gap_and_proba(scores)
+        return scores.max(axis=1) + gap, p
+
+    @cached_property
+    def _tails_are_integrable(self):
+        """Whether the integral of the tail probability does not swallow a table's digits."""
+        ends = self._law.isf(SMALLEST_TAIL), -self._law.ppf(SMALLEST_TAIL)
+        return max(ends) * SMALLEST_TAIL <= _INTEGRABLE * interquartile_range(self._law)
+
+    def _direct_gap_and_proba(self, scores):
+        gap = self._deep.mesh.potential(scores) - scores.max(axis=1)
+        return gap, self.proba(scores)
 
     def _depth(self, scores, y):
         """How far below the best the class is whose distance the integral for y depends on."""
@@ -376,23 +404,32 @@ class TableKernel:
         tabulated : callable
             A function of a table and the arrays.
         beyond : callable or None
-            A function of the arrays, for rows that are deeper than any table; None if the large
+            A function of the arrays, for rows that are deeper than any table; None if the largest
             table serves them as well.
         depth : ndarray of shape (n,)
         *arrays : ndarray of shape (n, ...)
         """
-        near = depth <= self._near.reach
-        if near.all():
+        if np.all(depth <= self._near.reach):
             return tabulated(self._near, *arrays)
-        far = self._far
-        within = ~near if beyond is None else ~near & (depth <= far.reach)
-        routes = [(partial(tabulated, self._near), near), (partial(tabulated, far), within)]
-        routes.append((beyond, ~(near | within)))
-        parts = [(rows, f(*(array[rows] for array in arrays))) for f, rows in routes if rows.any()]
+        reaches = self._reaches()
+        levels, parts = np.searchsorted(reaches, depth), []
+        if beyond is None:
+            levels = np.minimum(levels, len(reaches) - 1)
+        for level in np.unique(levels):
+            rows = levels == level
+            table = self._table(level) if level < len(reaches) else None
+            function = beyond if table is None else partial(tabulated, table)
+            parts.append((rows, function(*(array[rows] for array in arrays))))
         if not isinstance(parts[0][1], tuple):
             return _merged(len(depth), parts)
         columns = range(len(parts[0][1]))
         return tuple(_merged(len(depth), [(rows, r[k]) for rows, r in parts]) for k in columns)
+
+
+def _gap_and_proba(table, scores):
+    """The potential less the best score, and p."""
+    gap, log_p = sums.potential_and_log_proba(table, scores)
+    return gap, np.exp(log_p, out=log_p)
 
 
 def _merged(n, parts):

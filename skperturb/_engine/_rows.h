@@ -15,7 +15,7 @@ typedef struct {
     const double *log_cdf, *hazard, *log_hazard; /* (n_grid, n_nodes); both multiples of LANES */
     const double *coarse_log_cdf, *coarse_log_hazard; /* (n_grid, n_coarse): every LANES-th node, */
     const double *coarse_log_weight;             /* (n_coarse,) the last one repeated */
-    const double *log_weight;                    /* (n_nodes,) */
+    const double *log_weight, *weight;           /* (n_nodes,) */
     const double *powers;                        /* (ORDER, ORDER): of the Lagrange polynomials */
     ptrdiff_t n_grid, n_nodes, n_coarse;
     double inverse_step, reach, grid_reach;
@@ -322,20 +322,40 @@ INLINE void normalise_log(double *restrict log_p, ptrdiff_t n)
         log_p[j] -= total;
 }
 
-/* log p of all classes within reach, normalised; -inf for those beyond. */
-INLINE int log_proba_rows(const Table *t, const double *scores, double *log_p, ptrdiff_t n,
-                          ptrdiff_t n_classes)
+/* sum_q w_q (level_q - (exp(S_q) - 1)), and log w_q + S_q: log w_q would swallow a small S_q. */
+INLINE double gap_of_winner(const Table *t, Row *row, const double *level, ptrdiff_t n_classes)
+{
+    double total = 0.0;
+    ptrdiff_t q;
+    memset(row->exponent, 0, (size_t)t->n_nodes * sizeof(double));
+    add_log_cdf(row, row->exponent, t->log_cdf, t->n_nodes, t->n_nodes, n_classes);
+#pragma omp simd reduction(+ : total)
+    for (q = 0; q < t->n_nodes; q++) {
+        total += t->weight[q] * (level[q] - expm1_of_negative(row->exponent[q]));
+        row->exponent[q] += t->log_weight[q];
+    }
+    return total;
+}
+
+/* log p of all classes within reach, normalised; -inf for those beyond. With the level of equal
+ * classes, exp(S) - 1 at the nodes, the potential less the best score, too. */
+INLINE int log_proba_rows(const Table *t, const double *scores, const double *level, double *gap,
+                          double *log_p, ptrdiff_t n, ptrdiff_t n_classes)
 {
     Row row;
     ptrdiff_t i, j;
     if (allocate(&row, t, n_classes, 0))
         return -1;
     for (i = 0; i < n; i++, scores += n_classes, log_p += n_classes) {
-        double best = largest(scores, n_classes), level;
+        double best = largest(scores, n_classes), peak;
         place(t, &row, scores, best, n_classes);
-        find_window(t, &row, scores, best, -1, n_classes);
-        log_cdf_of_winner(t, &row, n_classes);
-        level = normalise(row.exponent, row.high - row.low);
+        if (level)
+            gap[i] = gap_of_winner(t, &row, level, n_classes);
+        else {
+            find_window(t, &row, scores, best, -1, n_classes);
+            log_cdf_of_winner(t, &row, n_classes);
+        }
+        peak = normalise(row.exponent, row.high - row.low);
         /* Few classes: ORDER values for each, one class after the other; the grid has room. */
         if (row.many)
             hazard_on_grid(t, &row, 0, row.reached, row.on_grid);
@@ -345,7 +365,7 @@ INLINE int log_proba_rows(const Table *t, const double *scores, double *log_p, p
         take_logs(row.on_grid, row.many ? row.reached : n_classes * ORDER);
         for (j = 0; j < n_classes; j++) {
             const double *value = row.on_grid + (row.many ? row.first[j] : j * ORDER);
-            log_p[j] = best - scores[j] <= t->reach ? sample(&row, j, value) + level : -INFINITY;
+            log_p[j] = best - scores[j] <= t->reach ? sample(&row, j, value) + peak : -INFINITY;
         }
         normalise_log(log_p, n_classes);
     }
@@ -353,8 +373,9 @@ INLINE int log_proba_rows(const Table *t, const double *scores, double *log_p, p
     return 0;
 }
 DISPATCH(log_proba,
-         (const Table *t, const double *scores, double *log_p, ptrdiff_t n, ptrdiff_t n_classes),
-         (t, scores, log_p, n, n_classes))
+         (const Table *t, const double *scores, const double *level, double *gap, double *log_p,
+          ptrdiff_t n, ptrdiff_t n_classes),
+         (t, scores, level, gap, log_p, n, n_classes))
 
 /* sum_q exponent_q r_j r_k of all pairs of classes: (n_classes, n_classes). */
 INLINE void hazard_products(const Table *t, Row *row, double *out, ptrdiff_t n_classes)

@@ -20,6 +20,7 @@ cdef extern from "_rows.h" nogil:
         const double *coarse_log_hazard
         const double *coarse_log_weight
         const double *log_weight
+        const double *weight
         const double *powers
         Py_ssize_t n_grid
         Py_ssize_t n_nodes
@@ -32,7 +33,7 @@ cdef extern from "_rows.h" nogil:
         const Table *, const double *, const intptr_t *, double *, double *,
         Py_ssize_t, Py_ssize_t)
     int c_log_proba "log_proba"(
-        const Table *, const double *, double *, Py_ssize_t, Py_ssize_t)
+        const Table *, const double *, const double *, double *, double *, Py_ssize_t, Py_ssize_t)
     int c_moments "moments"(
         const Table *, const double *, const double *, const intptr_t *, double *, double *,
         double *, Py_ssize_t, Py_ssize_t)
@@ -67,12 +68,13 @@ cdef Table _pointers(table):
     cdef const double[:, ::1] coarse_log_hazard = table.coarse_log_hazard
     cdef const double[::1] coarse_log_weight = table.coarse_log_weight
     cdef const double[::1] log_weight = table.log_weight
+    cdef const double[::1] weight = table.weight
     cdef const double[:, ::1] powers = table.powers
     out.log_cdf, out.hazard = &log_cdf[0, 0], &hazard[0, 0]
     out.log_hazard, out.log_weight = &log_hazard[0, 0], &log_weight[0]
     out.coarse_log_cdf, out.coarse_log_hazard = &coarse_log_cdf[0, 0], &coarse_log_hazard[0, 0]
     out.coarse_log_weight, out.n_coarse = &coarse_log_weight[0], coarse_log_weight.shape[0]
-    out.powers = &powers[0, 0]
+    out.powers, out.weight = &powers[0, 0], &weight[0]
     out.n_grid, out.n_nodes = log_cdf.shape[0], log_cdf.shape[1]
     out.inverse_step = table.inverse_step
     out.reach, out.grid_reach = table.reach, table.grid_reach
@@ -129,9 +131,28 @@ def log_proba(table, scores):
     cdef double[:, ::1] out = log_p
     cdef int status
     with nogil:
-        status = c_log_proba(&t, &theta[0, 0], &out[0, 0], n, n_classes)
+        status = c_log_proba(&t, &theta[0, 0], NULL, NULL, &out[0, 0], n, n_classes)
     _check(status)
     return log_p
+
+
+def potential_and_log_proba(table, scores):
+    """The potential less the best score (n,), and what ``log_proba`` gives."""
+    cdef Table t = _pointers(table)
+    cdef const double[:, ::1] theta = np.ascontiguousarray(scores, dtype=float)
+    cdef Py_ssize_t n = theta.shape[0], n_classes = theta.shape[1]
+    gap, log_p = np.empty(n), np.empty((n, n_classes))
+    if not n:
+        return gap, log_p
+    cdef const double[::1] level = table.level(n_classes)
+    cdef double[::1] gap_out = gap
+    cdef double[:, ::1] out = log_p
+    cdef int status
+    with nogil:
+        status = c_log_proba(
+            &t, &theta[0, 0], &level[0], &gap_out[0], &out[0, 0], n, n_classes)
+    _check(status)
+    return gap, log_p
 
 
 def hessian(table, scores, y):

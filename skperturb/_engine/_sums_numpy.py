@@ -19,7 +19,7 @@ __all__ = [
     "jacobian",
     "log_likelihood",
     "log_proba",
-    "potential",
+    "potential_and_log_proba",
     "softmax_likelihood",
 ]
 
@@ -49,15 +49,35 @@ def log_proba(table, scores):
     for rows in _blocks(table, scores):
         delta = below_best(scores[rows])
         places, weights = _interpolation(table, delta)
-        exponent = _log_cdf_of_winner(table, places, weights) + table.log_weight
-        peak = exponent.max(axis=1, keepdims=True)
-        density = np.exp(exponent - peak) @ table.hazard.T
-        log_density = np.log(np.maximum(density, np.finfo(float).tiny))
-        log_p = _sample(log_density, places, weights) + peak
-        log_p[delta > table.reach] = -np.inf
-        # What the quadrature leaves is 1e-10; the sum of the probabilities is to be exact.
-        out[rows] = log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+        out[rows] = _log_proba(
+            table, delta, places, weights, _log_cdf_of_winner(table, places, weights)
+        )
     return out
+
+
+def potential_and_log_proba(table, scores):
+    """The potential less the best score (n,), and what :func:`log_proba` gives."""
+    gap, out = np.empty(len(scores)), np.empty(scores.shape)
+    level = table.level(scores.shape[1])
+    for rows in _blocks(table, scores):
+        delta = below_best(scores[rows])
+        places, weights = _interpolation(table, delta)
+        log_cdf = _log_cdf_of_winner(table, places, weights)
+        gap[rows] = (level - np.expm1(log_cdf)) @ table.weight
+        out[rows] = _log_proba(table, delta, places, weights, log_cdf)
+    return gap, out
+
+
+def _log_proba(table, delta, places, weights, log_cdf):
+    """log p of all classes, from the log CDF of the winner at the nodes."""
+    exponent = log_cdf + table.log_weight
+    peak = exponent.max(axis=1, keepdims=True)
+    density = np.exp(exponent - peak) @ table.hazard.T
+    log_density = np.log(np.maximum(density, np.finfo(float).tiny))
+    log_p = _sample(log_density, places, weights) + peak
+    log_p[delta > table.reach] = -np.inf
+    # What the quadrature leaves is 1e-10; the sum of the probabilities is to be exact.
+    return log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
 
 
 def hessian(table, scores, y):
@@ -89,18 +109,6 @@ def jacobian(table, scores):
         hazard = _hazard(table, delta)
         out[rows] = -(hazard * density[:, None, :]) @ hazard.transpose(0, 2, 1)
     return with_zero_row_sums(out)
-
-
-def potential(table, scores):
-    """G - max(scores): E[max(scores + noise) - max(noise)], less the best score (n,)."""
-    # E max(noise) on the same nodes: what the window cuts off cancels.
-    level = np.exp(scores.shape[1] * table.log_cdf[ORDER // 2 - 1])
-    out = np.empty(len(scores))
-    for rows in _blocks(table, scores):
-        places, weights = _interpolation(table, below_best(scores[rows]))
-        below = np.exp(_log_cdf_of_winner(table, places, weights))
-        out[rows] = (level - below) @ np.exp(table.log_weight)
-    return out
 
 
 def softmax_likelihood(scores, y):

@@ -51,8 +51,8 @@ class Table:
     step, inverse_step : float
         Distance between grid points, and its inverse; the grid starts ``ORDER // 2 - 1`` steps
         below 0.
-    nodes, log_weight : ndarray of shape (n_nodes,)
-        Values of z, and the log of the weight of each in the integral.
+    nodes, log_weight, weight : ndarray of shape (n_nodes,)
+        Values of z, the weight of each in the integral, and its log.
     log_cdf, hazard, log_hazard : ndarray of shape (n_grid, n_nodes)
         L, r and log r at node + grid point.
     coarse_log_cdf, coarse_log_hazard, coarse_log_weight : ndarray
@@ -84,7 +84,15 @@ class Table:
             _coarse, (log_cdf, log_hazard, log_weight[None])
         )
         self.coarse_log_weight = coarse_log_weight[0]
+        self.weight = np.exp(log_weight)
         self.powers, self.slope_powers = _LAGRANGE, _LAGRANGE_SLOPE
+
+    def level(self, n_classes):
+        """exp(S) - 1 at the nodes for equal classes: its sum less a row's is the potential's.
+
+        What the window cuts off cancels, and so do the digits of far nodes with large weights.
+        """
+        return np.expm1(n_classes * self.log_cdf[ORDER // 2 - 1])
 
     def interpolation(self, delta):
         """Rows and weights that interpolate between the grid points.
