@@ -9,6 +9,7 @@
 
 #define ORDER 8 /* as in _table.py */
 #define LANES 8
+#define NEAR_ONE (-0.7) /* as in _table.py */
 #define NEGLIGIBLE 37.0 /* exp(-37) = 1e-16 */
 
 typedef struct {
@@ -322,23 +323,26 @@ INLINE void normalise_log(double *restrict log_p, ptrdiff_t n)
         log_p[j] -= total;
 }
 
-/* sum_q w_q (level_q - (exp(S_q) - 1)), and log w_q + S_q: log w_q would swallow a small S_q. */
+/* sum_q w_q (exp(S_q of equal classes) - exp(S_q)), and log w_q + S_q. Weights are huge at both
+ * ends: log w_q would swallow an S_q near 0, and exp(S_q) there has to be less 1, see Table.level. */
 INLINE double gap_of_winner(const Table *t, Row *row, const double *level, ptrdiff_t n_classes)
 {
+    const double *equal = t->log_cdf + (ORDER / 2 - 1) * t->n_nodes;
     double total = 0.0;
     ptrdiff_t q;
     memset(row->exponent, 0, (size_t)t->n_nodes * sizeof(double));
     add_log_cdf(row, row->exponent, t->log_cdf, t->n_nodes, t->n_nodes, n_classes);
 #pragma omp simd reduction(+ : total)
     for (q = 0; q < t->n_nodes; q++) {
-        total += t->weight[q] * (level[q] - expm1_of_negative(row->exponent[q]));
+        const double one = (double)n_classes * equal[q] > NEAR_ONE ? 1.0 : 0.0;
+        total += t->weight[q] * (level[q] - exp_less(row->exponent[q], one));
         row->exponent[q] += t->log_weight[q];
     }
     return total;
 }
 
 /* log p of all classes within reach, normalised; -inf for those beyond. With the level of equal
- * classes, exp(S) - 1 at the nodes, the potential less the best score, too. */
+ * classes at the nodes, the potential less the best score, too. */
 INLINE int log_proba_rows(const Table *t, const double *scores, const double *level, double *gap,
                           double *log_p, ptrdiff_t n, ptrdiff_t n_classes)
 {
