@@ -155,6 +155,18 @@ def test_graded_tables_against_direct_quadrature(law, n_classes):
     assert_allclose(p, np.exp(direct.log_proba(scores)), rtol=0, atol=1e-9)
 
 
+def test_the_potential_of_two_cauchy_variables_in_closed_form():
+    """minus the integral of p, which is 1/2 - arctan(gap / 2) / pi."""
+    gap = np.array([0.1, 1.0, 5.0, 20.0, 60.0, 100.0, 1e5])
+    p = 0.5 - np.arctan(gap / 2) / np.pi
+    exact = np.log1p(gap**2 / 4) / -np.pi - gap * p
+    potential, proba = make_kernel(Cauchy(), 2).potential_and_proba(
+        np.column_stack([np.zeros_like(gap), -gap])
+    )
+    assert_allclose(potential, exact, rtol=2e-11, atol=1e-11)
+    assert_allclose(proba[:, 1], p, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("level", range(len(REACHES)))
 @pytest.mark.parametrize("law", [StudentT(4), StudentT(1.5), Cauchy()], ids=repr)
 def test_every_heavy_table_against_direct_quadrature(law, level):

@@ -57,8 +57,8 @@ INLINE double exp_of_negative(double x)
     return p * scale;
 }
 
-/* exp(x) - 1 for x <= 0: small values keep their digits. */
-INLINE double expm1_of_negative(double x)
+/* exp(x) - 1 for x <= 0, where small values keep their digits, or exp(x): less one, or less 0. */
+INLINE double exp_less(double x, double one)
 {
     const double to_integer = 6755399441055744.0;
     double shifted, n, r, scale, p = 1.6059043836821613e-10;
@@ -82,7 +82,7 @@ INLINE double expm1_of_negative(double x)
     memcpy(&bits, &shifted, sizeof bits);
     bits = (bits + 1023) << 52;
     memcpy(&scale, &bits, sizeof scale);
-    return scale * (r * p) + (scale - 1.0);
+    return scale * (r * p) + (scale - one);
 }
 
 /* log(x) for normal x > 0, to one unit in the last place or two; the smallest one for less. */

@@ -35,7 +35,9 @@ _STEPS = np.array([0.08, 0.065, 0.05, 0.04, 0.03, 0.025, 0.02])
 _FINEST = 0.5  # of the smallest spacing: what errors are measured against
 _LARGEST = 1 << 22  # numbers in one of the three arrays: 100 MB in all
 _TAIL = 1e-12  # share of the probability of the reach that lies beyond the last node
-_LEFT = 1e4  # reaches below the best: where the nodes end
+# Where the nodes end below the best: so many reaches, or where so small a share of the probability
+# of the reach lies beyond, if that is further; of two classes at least its square counts.
+_LEFT, _LEFT_TAIL = 1e4, 1e-7
 _GROWTH = 0.5  # of the exponent of the distances of the nodes
 
 
@@ -106,7 +108,9 @@ def _nodes(law, width, reach, spacing):
     """Nodes and the log of their weights."""
     beyond = -_TAIL * np.expm1(law.logcdf(np.array([reach]))[0])
     high = width * (3 + _steps_to(law.isf(beyond) / width))
-    low = -(reach + width * (3 + _steps_to(_LEFT * reach / width)))
+    beyond = _LEFT_TAIL * np.exp(law.logcdf(np.array([-reach]))[0])
+    furthest = max(_LEFT * reach, -law.ppf(beyond))
+    low = -(reach + width * (3 + _steps_to(furthest / width)))
     u = low + spacing * np.arange(padded(int(np.ceil((high - low) / spacing))))
     a, b = u / width - 3, -(u + reach) / width - 3
     right, left = (np.exp(np.sinh(_GROWTH * x) / _GROWTH) for x in (a, b))

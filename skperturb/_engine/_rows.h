@@ -9,6 +9,7 @@
 
 #define ORDER 8 /* as in _table.py */
 #define LANES 8
+#define NEAR_ONE (-0.7) /* as in _table.py */
 #define NEGLIGIBLE 37.0 /* exp(-37) = 1e-16 */
 
 typedef struct {
@@ -322,23 +323,26 @@ INLINE void normalise_log(double *restrict log_p, ptrdiff_t n)
         log_p[j] -= total;
 }
 
-/* sum_q w_q (level_q - (exp(S_q) - 1)), and log w_q + S_q: log w_q would swallow a small S_q. */
+/* sum_q w_q (exp(S_q of equal classes) - exp(S_q)), and log w_q + S_q. Weights are huge at both
+ * ends: log w_q would swallow an S_q near 0, and exp(S_q) there has to be less 1, see Table.level. */
 INLINE double gap_of_winner(const Table *t, Row *row, const double *level, ptrdiff_t n_classes)
 {
+    const double *equal = t->log_cdf + (ORDER / 2 - 1) * t->n_nodes;
     double total = 0.0;
     ptrdiff_t q;
     memset(row->exponent, 0, (size_t)t->n_nodes * sizeof(double));
     add_log_cdf(row, row->exponent, t->log_cdf, t->n_nodes, t->n_nodes, n_classes);
 #pragma omp simd reduction(+ : total)
     for (q = 0; q < t->n_nodes; q++) {
-        total += t->weight[q] * (level[q] - expm1_of_negative(row->exponent[q]));
+        const double one = (double)n_classes * equal[q] > NEAR_ONE ? 1.0 : 0.0;
+        total += t->weight[q] * (level[q] - exp_less(row->exponent[q], one));
         row->exponent[q] += t->log_weight[q];
     }
     return total;
 }
 
 /* log p of all classes within reach, normalised; -inf for those beyond. With the level of equal
- * classes, exp(S) - 1 at the nodes, the potential less the best score, too. */
+ * classes at the nodes, the potential less the best score, too. */
 INLINE int log_proba_rows(const Table *t, const double *scores, const double *level, double *gap,
                           double *log_p, ptrdiff_t n, ptrdiff_t n_classes)
 {
@@ -438,54 +442,3 @@ DISPATCH(moments,
          (const Table *t, const double *slope_powers, const double *scores, const intptr_t *y,
           double *products, double *mean, double *slope, ptrdiff_t n, ptrdiff_t n_classes),
          (t, slope_powers, scores, y, products, mean, slope, n, n_classes))
-
-/* Gumbel noise: the closed form. */
-INLINE int softmax_likelihood_rows(const double *scores, const intptr_t *y, double *log_p,
-                                   double *gradient, ptrdiff_t n, ptrdiff_t n_classes)
-{
-    ptrdiff_t i, j;
-    for (i = 0; i < n; i++, scores += n_classes, gradient += n_classes) {
-        double best = largest(scores, n_classes), total = 0.0, sum = 0.0, inverse;
-#pragma omp simd reduction(+ : total)
-        for (j = 0; j < n_classes; j++) {
-            double value = exp_of_negative(scores[j] - best);
-            gradient[j] = value;
-            total += value;
-        }
-        log_p[i] = scores[y[i]] - best - log(total);
-        inverse = 1.0 / total;
-        gradient[y[i]] = 0.0;
-#pragma omp simd reduction(+ : sum)
-        for (j = 0; j < n_classes; j++) {
-            gradient[j] *= -inverse;
-            sum += gradient[j];
-        }
-        gradient[y[i]] = -sum;
-    }
-    return 0;
-}
-DISPATCH(softmax_likelihood,
-         (const double *scores, const intptr_t *y, double *log_p, double *gradient, ptrdiff_t n,
-          ptrdiff_t n_classes),
-         (scores, y, log_p, gradient, n, n_classes))
-
-/* How far class y stands below the best of its row; without y, the last one. */
-INLINE int depth_rows(const double *scores, const intptr_t *y, double *out, ptrdiff_t n,
-                      ptrdiff_t n_classes)
-{
-    ptrdiff_t i, j;
-    for (i = 0; i < n; i++, scores += n_classes) {
-        double best = largest(scores, n_classes), least = best;
-        if (y)
-            least = scores[y[i]];
-        else
-#pragma omp simd reduction(min : least)
-            for (j = 0; j < n_classes; j++)
-                least = scores[j] < least ? scores[j] : least;
-        out[i] = best - least;
-    }
-    return 0;
-}
-DISPATCH(depth,
-         (const double *scores, const intptr_t *y, double *out, ptrdiff_t n, ptrdiff_t n_classes),
-         (scores, y, out, n, n_classes))

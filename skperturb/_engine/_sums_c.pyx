@@ -1,7 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """The sums of ``_sums_numpy``, compiled: the same functions, without the GIL.
 
-The loops are in ``_rows.h`` and ``_pieces.h``; here arrays become pointers and results arrays.
+The loops are in ``_rows.h``, ``_softmax.h`` and ``_pieces.h``; here arrays become pointers and
+results arrays.
 """
 
 import numpy as np
@@ -37,6 +38,9 @@ cdef extern from "_rows.h" nogil:
     int c_moments "moments"(
         const Table *, const double *, const double *, const intptr_t *, double *, double *,
         double *, Py_ssize_t, Py_ssize_t)
+
+
+cdef extern from "_softmax.h" nogil:
     int c_depth "depth"(
         const double *, const intptr_t *, double *, Py_ssize_t, Py_ssize_t)
     int c_softmax_likelihood "softmax_likelihood"(

@@ -63,7 +63,7 @@ def potential_and_log_proba(table, scores):
         delta = below_best(scores[rows])
         places, weights = _interpolation(table, delta)
         log_cdf = _log_cdf_of_winner(table, places, weights)
-        gap[rows] = (level - np.expm1(log_cdf)) @ table.weight
+        gap[rows] = (level - table.exp_of(log_cdf, scores.shape[1])) @ table.weight
         out[rows] = _log_proba(table, delta, places, weights, log_cdf)
     return gap, out
 

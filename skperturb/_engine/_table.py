@@ -14,6 +14,7 @@ the nodes; a delta between grid points is reached by a polynomial through the OR
 import numpy as np
 
 ORDER = 8
+_NEAR_ONE = -0.7  # log of a probability
 
 _LAGRANGE = np.linalg.inv(np.vander(np.arange(ORDER) - (ORDER - 1) / 2, increasing=True))
 _LAGRANGE_SLOPE = np.zeros_like(_LAGRANGE)
@@ -88,11 +89,19 @@ class Table:
         self.powers, self.slope_powers = _LAGRANGE, _LAGRANGE_SLOPE
 
     def level(self, n_classes):
-        """exp(S) - 1 at the nodes for equal classes: its sum less a row's is the potential's.
+        """exp(S) at the nodes for equal classes: its sum less that of a row is the potential's.
 
-        What the window cuts off cancels, and so do the digits of far nodes with large weights.
+        Far nodes have large weights. Where S is near 0 it is exp(S) - 1, which keeps the digits.
         """
-        return np.expm1(n_classes * self.log_cdf[ORDER // 2 - 1])
+        return self.exp_of(self._equal(n_classes), n_classes)
+
+    def exp_of(self, log_cdf, n_classes):
+        """exp(S) at the nodes, for the log CDF of the winner of rows (n, n_nodes), likewise."""
+        near_one = self._equal(n_classes) > _NEAR_ONE
+        return np.where(near_one, np.expm1(log_cdf), np.exp(log_cdf))
+
+    def _equal(self, n_classes):
+        return n_classes * self.log_cdf[ORDER // 2 - 1]
 
     def interpolation(self, delta):
         """Rows and weights that interpolate between the grid points.
