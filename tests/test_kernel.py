@@ -7,8 +7,8 @@ from scipy.special import expit, log_softmax, softmax
 
 from skperturb._engine._convolution import GumbelConvolution, convolution
 from skperturb._engine._kernels import SoftmaxKernel, TableKernel, expected_information, make_kernel
-from skperturb._engine._two import TwoClassKernel
 from skperturb._engine._panels import graded_mesh
+from skperturb._engine._two import TwoClassKernel
 from skperturb.noise import (
     Cauchy,
     Discrete,
