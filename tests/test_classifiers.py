@@ -27,7 +27,7 @@ from sklearn.utils.estimator_checks import (
 )
 
 from skperturb import PerturbArgmaxClassifier, PerturbSoftmaxClassifier, models
-from skperturb._engine._kernels import TableKernel
+from skperturb._engine._kernels import TableKernel, UnitKernel
 from skperturb._linear import _losses
 from skperturb.noise import Gaussian, Logistic, StudentT, from_scipy
 
@@ -91,14 +91,18 @@ def three_classes(n=150, seed=0):
     return X, np.array(["dent", "ok", "scratch"])[y]
 
 
+def table_kernel(law, n_classes):
+    return UnitKernel(TableKernel(law, n_classes), law)
+
+
 @pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("tables", [False, True])
 @pytest.mark.parametrize("load", [load_breast_cancer, load_iris, load_digits])
 def test_gumbel_is_logistic_regression(load, tables, weighted, C, monkeypatch):
     if tables:
-        monkeypatch.setattr(models, "make_kernel", TableKernel)
-        monkeypatch.setattr(_losses, "make_kernel", TableKernel)
+        for module in (models, _losses):
+            monkeypatch.setattr(module, "make_kernel", table_kernel)
     X, y = load(return_X_y=True)
     if load is load_digits:  # few of its 64 columns: a sharp optimum, which L-BFGS can reach
         X, y = X[:600, 18:46:4], y[:600]
