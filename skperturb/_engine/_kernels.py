@@ -51,7 +51,7 @@ from ._interpolant import interpolant
 from ._pieces import PieceKernel
 from ._row_mesh import DirectKernel
 from ._sums import sums
-from ._table import NotTabulableError, class_tier
+from ._table import NotTabulableError, class_tier, merged
 from ._thin_table import build_thin_table
 from ._translation import below_best, furthest, with_zero_row_sums
 from ._two import TwoClassKernel
@@ -420,21 +420,10 @@ class TableKernel:
             table = self._table(level) if level < len(reaches) else None
             function = beyond if table is None else partial(tabulated, table)
             parts.append((rows, function(*(array[rows] for array in arrays))))
-        if not isinstance(parts[0][1], tuple):
-            return _merged(len(depth), parts)
-        columns = range(len(parts[0][1]))
-        return tuple(_merged(len(depth), [(rows, r[k]) for rows, r in parts]) for k in columns)
+        return merged(len(depth), parts)
 
 
 def _gap_and_proba(table, scores):
     """The potential less the best score, and p."""
     gap, log_p = sums.potential_and_log_proba(table, scores)
     return gap, np.exp(log_p, out=log_p)
-
-
-def _merged(n, parts):
-    """An array of n rows from pairs of a mask and the values there."""
-    out = np.empty((n, *parts[0][1].shape[1:]))
-    for rows, values in parts:
-        out[rows] = values
-    return out

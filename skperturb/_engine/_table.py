@@ -182,3 +182,19 @@ def log_sum(exponent):
     """log(sum(exp(exponent)))."""
     peak = exponent.max()
     return peak + np.log(np.exp(exponent - peak).sum())
+
+
+def merged(n, parts):
+    """What a function of rows gives, from pairs of a mask and what it gave for those rows.
+
+    Arrays are put together to n rows, numbers are summed, and tuples are merged entry by entry.
+    """
+    first = parts[0][1]
+    if isinstance(first, tuple):
+        return tuple(merged(n, [(rows, r[k]) for rows, r in parts]) for k in range(len(first)))
+    if np.ndim(first) == 0:
+        return sum(value for _, value in parts)
+    out = np.empty((n, *first.shape[1:]))
+    for rows, values in parts:
+        out[rows] = values
+    return out

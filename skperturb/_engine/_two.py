@@ -10,7 +10,7 @@ import numpy as np
 
 from ._half_line import half_line
 from ._sums import two
-from ._table import NotTabulableError
+from ._table import NotTabulableError, merged
 
 
 class TwoClassKernel:
@@ -167,20 +167,7 @@ class TwoClassKernel:
         routes = [(partial(tabulated, self._near), near), (partial(tabulated, far), within)]
         routes.append((general, ~(near | within)))
         parts = [(rows, f(rows)) for f, rows in routes if rows.any()]
-        if not isinstance(parts[0][1], tuple):
-            return _merged(len(d), parts)
-        columns = range(len(parts[0][1]))
-        return tuple(_merged(len(d), [(rows, r[k]) for rows, r in parts]) for k in columns)
-
-
-def _merged(n, parts):
-    """The sum of numbers, or an array of n rows from pairs of a mask and the values there."""
-    if np.ndim(parts[0][1]) == 0:
-        return sum(value for _, value in parts)
-    out = np.empty((n, *parts[0][1].shape[1:]))
-    for rows, values in parts:
-        out[rows] = values
-    return out
+        return merged(len(d), parts)
 
 
 def _margins(scores):
