@@ -37,6 +37,8 @@ _LEFT_TAIL = 1e-290  # the same for a noise that is averaged to the left of that
 _BLOCK = 256
 _IMPOSSIBLE = -1e5
 _LARGEST_LOG = 690.0
+# So many temperatures beyond the end of a noise the tail is the Gumbel's, to exp(-40).
+_BEYOND_END = 40.0
 # Range of the Gumbel variable that a rough convolution integrates over.
 _LOWEST, _HIGHEST = -14.0, 740.0
 _GUMBEL_BREAKS = -3.0, -1.0, 1.0  # its density turns there
@@ -265,6 +267,8 @@ class RoughConvolution(_Convolution):
             # Beyond, the right tail is log-linear, and the left one too improbable to matter.
             low = self.ppf(_TAIL)
             high = noise.isf(_TAIL) + _HIGHEST * temperature
+            if np.isfinite(noise.support[1]):
+                high = noise.support[1] + _BEYOND_END * temperature
         else:
             # Beyond, the convolution moves the noise by the mean of the Gumbel variable.
             high = _FURTHEST * max(self._noise.scale, temperature)

@@ -1,10 +1,11 @@
 """What every noise family has: scale, facts about its law, functions derived from three or five."""
 
 from abc import ABCMeta, abstractmethod
+from copy import copy
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from ._law import Law
@@ -111,7 +112,9 @@ class Noise(Law, BaseEstimator, metaclass=ABCMeta):
         Noise
             A new object of the same family, with the same other parameters.
         """
-        return clone(self).set_params(scale=1.0)
+        one = copy(self)
+        one.scale = 1.0
+        return one
 
     def logpdf(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Log density.

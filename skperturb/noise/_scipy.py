@@ -1,6 +1,7 @@
 """Noise with the law of a continuous distribution of scipy.stats."""
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import joblib
 import numpy as np
@@ -107,7 +108,7 @@ class ScipyNoise(Noise):
             Equal for equal laws.
         """
         # By value: a copy of the distribution is the same law.
-        return type(self), self.scale, joblib.hash(self.distribution)
+        return type(self), self.scale, _hashed(self.distribution)
 
     @property
     def detail(self) -> float:
@@ -282,6 +283,20 @@ def from_scipy(distribution: Any) -> ScipyNoise:
     if not (np.isfinite(quartiles).all() and quartiles[0] < quartiles[1]):
         raise ValueError(f"{distribution!r} has no quartiles: check its parameters.")
     return noise
+
+
+# Hash of a distribution with its arguments: it takes ten milliseconds for a histogram, and a law is
+# looked up by it at every call.
+_hashes: WeakKeyDictionary[Any, tuple] = WeakKeyDictionary()
+
+
+def _hashed(frozen):
+    """The distribution by value, immutable."""
+    arguments = frozen.args, tuple(frozen.kwds.items())
+    known = _hashes.get(frozen)
+    if known is None or known[0] != arguments:
+        known = _hashes[frozen] = arguments, joblib.hash(frozen)
+    return known[1]
 
 
 def _look(law):
