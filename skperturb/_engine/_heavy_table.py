@@ -15,7 +15,7 @@ from functools import cache
 
 import numpy as np
 
-from ..noise import interquartile_range
+from ..noise import SMALLEST_TAIL, interquartile_range
 from ._table import (
     ORDER,
     NotTabulableError,
@@ -107,9 +107,10 @@ def _build(law, n_classes, width, reach, target):
 def _nodes(law, width, reach, spacing):
     """Nodes and the log of their weights."""
     beyond = -_TAIL * np.expm1(law.logcdf(np.array([reach]))[0])
-    high = width * (3 + _steps_to(law.isf(beyond) / width))
+    high = width * (3 + _steps_to(law.isf(max(beyond, SMALLEST_TAIL)) / width))
     beyond = _LEFT_TAIL * np.exp(law.logcdf(np.array([-reach]))[0])
-    furthest = max(_LEFT * reach, -law.ppf(beyond))
+    # One tail may be thin.
+    furthest = max(_LEFT * reach, -law.ppf(max(beyond, SMALLEST_TAIL)))
     low = -(reach + width * (3 + _steps_to(furthest / width)))
     u = low + spacing * np.arange(padded(int(np.ceil((high - low) / spacing))))
     a, b = u / width - 3, -(u + reach) / width - 3
