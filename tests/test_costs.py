@@ -13,6 +13,7 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, make_scorer
@@ -707,7 +708,7 @@ def test_numbered_classes_in_a_scorer():
     X, y = load_iris(return_X_y=True)
     read = check_cost_matrix(NUMBERED, ["0", "1", "2"])
     scorer = make_scorer(cost_score, greater_is_better=False, cost_matrix=read)
-    clf = CostSensitiveClassifier(LogisticRegression(max_iter=1000), read)
+    clf = CostSensitiveClassifier(LinearDiscriminantAnalysis(), read)
     scores = cross_val_score(clf, X, y, scoring=scorer)
     assert_array_equal(scores, cross_val_score(clf, X, y))
     assert clf.fit(X, y).predict(X).dtype.kind == "i"

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special, stats
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -34,7 +34,7 @@ from ._data import wine_parts
 from ._own_lda import trained_on
 from .conftest import IDENTITY
 
-MODELS = {"today": GaussianNB(), "new": LogisticRegression(max_iter=1000)}
+MODELS = {"today": GaussianNB(), "new": LinearDiscriminantAnalysis()}
 
 
 def compared(models=MODELS, **options):
@@ -247,7 +247,7 @@ def test_verdict_probability_and_interval_never_contradict_each_other():
     alpha = 0.05
     said = dict.fromkeys(["better", "worse", "equivalent", "inconclusive"], 0)
     count = 0
-    while count < 10_000:
+    while count < 3_000:
         n_pairs = int(rng.integers(1, 5))
         rows, rope = random_rows(rng, n_pairs)
         options = {"rope": rope, "confidence": 1 - alpha, "decides": True, "n": Size(300, 300)}
@@ -270,7 +270,7 @@ def test_verdict_probability_and_interval_never_contradict_each_other():
             shown = float(percent(row["prob_better"], needed).strip("<>\u00a0%"))
             if "better" not in row["verdict"] and row["prob_better"] > 0.9:
                 assert shown < 100 * needed
-    assert min(said.values()) > 100
+    assert min(said.values()) > 50
 
 
 def test_equivalence_allows_for_several_pairs():
@@ -372,7 +372,7 @@ def test_weights_are_repetitions():
     )
     assert_allclose(first.kpis.iloc[2]["cost"], 1000 * np.mean(y[copies] != "ok"))
     line = {"ok": 0.9, "dent": 0.06, "crack": 0.04}
-    shares = compared(prevalence=line, sample_weight=weight)
+    shares = compared(models, prevalence=line, sample_weight=weight)
     classes, codes = np.unique(y, return_inverse=True)
     total = np.bincount(codes, shares.weight)
     assert_allclose(total / total.sum(), [line[c] for c in classes])
