@@ -82,3 +82,68 @@ def softmax_probabilities(law, scores, temperature=1.0, points=(), step=1 / 32):
         cdf[i], pdf[i] = np.exp(-g) @ mass, (g * np.exp(-g)) @ mass / temperature
     rest = np.array([np.delete(cdf, i, axis=0).prod(axis=0) for i in range(len(scores))])
     return (pdf * rest).sum(axis=1) * 0.05 * temperature
+
+
+def softmax_of_many(law, scores, temperature=1.0, points=()):
+    """E softmax((scores + noise) / temperature) for noise that spans many temperatures.
+
+    P(score_i + noise_i + temperature * Gumbel_i is the largest) = integral of h_i prod H_j, with
+    H(t) = E F(t - temperature * g), g Gumbel, and h = H', by parts the mean of F with a weight that
+    is smooth, so that no density of the law is needed. Panels for t widen with the distance from
+    all places scores + points.
+    """
+    scores, points = np.asarray(scores, dtype=float), np.asarray(points, dtype=float)
+    centres = np.unique(np.add.outer(points, scores))
+    steps = [0.0]
+    while steps[-1] < 1e80:
+        steps.append(steps[-1] + max(0.9 * temperature, 0.36 * steps[-1]))
+    steps = np.array(steps)
+    between = [
+        np.concatenate([a + steps[a + steps < b], b - steps[b - steps > a]])
+        for a, b in pairwise(centres)
+    ]
+    edges = np.unique(np.concatenate([centres[-1] + steps, centres[0] - steps, *between]))
+    if np.isfinite(law.support()[0]):
+        edges = edges[edges > points.min() + scores.min() - 12 * temperature]
+    edges = edges[np.append(True, np.diff(edges) > 1e-9 * (1 + np.abs(edges[1:])))]
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    half = np.diff(edges)[:, None] / 2
+    t, weight = (edges[:-1, None] + half + half * nodes).ravel(), (half * weights).ravel()
+    smooth = [_beside_gumbel(law, t - score, temperature, points) for score in scores]
+    cdf = np.array([below for below, _ in smooth])
+    return np.array(
+        [
+            (density * np.delete(cdf, i, axis=0).prod(axis=0)) @ weight
+            for i, (_, density) in enumerate(smooth)
+        ]
+    )
+
+
+def _beside_gumbel(law, t, temperature, points):
+    """CDF and density of noise + temperature * Gumbel; far out the noise moved by the mean."""
+    cdf, density = np.empty(len(t)), np.empty(len(t))
+    far = np.abs(t) > 1e7 * temperature
+    moved = t[far] - np.euler_gamma * temperature
+    cdf[far], density[far] = law.cdf(moved), law.pdf(moved)
+    t = t[~far, None]
+    lowest, highest = -4.2, 40.0
+    at = (t - points) / temperature  # where an argument of F passes a point
+    fixed = np.tile([lowest, -2.0, 0.0, 2.0, 5.0, 12.0, 24.0, highest], (len(t), 1))
+    breaks = np.sort(np.column_stack([fixed, np.clip(at, lowest, highest)]), axis=1)
+    abscissae, distances, weights = tanh_sinh(1 / 16)
+    upper = law.cdf(t) >= 0.5
+    total, slope = np.zeros(len(t)), np.zeros(len(t))
+    for a, b in zip(breaks[:, :-1].T[:, :, None], breaks[:, 1:].T[:, :, None], strict=True):
+        left = abscissae < 0.5
+        g = np.where(left, a + (b - a) * abscissae, b - (b - a) * distances)
+        x = t - temperature * g
+        for point, place in zip(points, at.T[:, :, None], strict=True):  # the distance, exactly
+            x = np.where((place == a) & left, point - temperature * (b - a) * abscissae, x)
+            x = np.where((place == b) & ~left, point + temperature * (b - a) * distances, x)
+        mass = (b - a) * weights * np.exp(-g - np.exp(-g))
+        below = law.cdf(x)
+        total += (below * mass).sum(axis=1)
+        below = np.where(upper, -law.sf(x), below)
+        slope += (below * mass * (np.exp(-g) - 1)).sum(axis=1)
+    cdf[~far], density[~far] = total, slope / temperature
+    return cdf, density

@@ -9,7 +9,7 @@ from skperturb import PerturbArgmax, PerturbSoftmax
 from skperturb._engine._interpolant import interpolant
 from skperturb.noise import from_scipy
 
-from .oracle import argmax_probabilities, softmax_of_two, softmax_probabilities
+from .oracle import argmax_probabilities, softmax_of_many, softmax_of_two, softmax_probabilities
 
 REACHED = 1e-9  # error of p; 1e-7 is promised
 LAWS = {
@@ -66,6 +66,30 @@ def test_perturb_softmax_of_a_wide_law():
     law, points = LAWS["weibull_min"]
     p = PerturbSoftmax(from_scipy(law)).proba([[0.5, 0.0]])[0, 0]
     assert_allclose(p, softmax_of_two(law, 0.5, 1.0, points), atol=REACHED)
+
+
+WIDE = ["loguniform", "weibull_min", "lognorm", "burr", "dweibull", "invgamma", "levy", "gennorm"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gamma(.3)", *WIDE])
+def test_perturb_softmax_of_a_wide_law_and_many_classes(name):
+    """At most 2e-11, for weibull_min."""
+    law, points = LAWS[name]
+    scores = np.array([0.5, 0.0, 0.13, -0.3, 0.77, -1.1, 0.131])
+    for n_classes in (3, 7):
+        p = PerturbSoftmax(from_scipy(law)).proba([scores[:n_classes]])[0]
+        assert_allclose(p, softmax_of_many(law, scores[:n_classes], 1.0, points), atol=REACHED)
+
+
+@pytest.mark.parametrize("name", ["levy", "weibull_min"])
+def test_perturb_softmax_of_a_wide_law_sums_to_one(name):
+    """One tail may be heavy and the other thin."""
+    law, _ = LAWS[name]
+    for scores in ([0.5, 0.0, 0.13], [50.0, 0.0, 13.0], [-5.0, 0.0, 2000.0]):
+        p = PerturbSoftmax(from_scipy(law)).proba([scores])[0]
+        assert_allclose(p.sum(), 1, rtol=1e-9)
+        assert list(p.argsort()) == list(np.argsort(scores))
 
 
 class Wrong(stats.rv_continuous):
