@@ -47,6 +47,16 @@ def test_has_the_digits_of_either_tail(z):
         assert_allclose(noise.logsf(z), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [1.0, 3.0, 7.0, -3.0])
+def test_near_one_it_is_what_the_other_tail_leaves(shape):
+    """Lost digits there made panels that were halved without end."""
+    noise = from_scipy(stats.skewnorm(shape))
+    z = np.linspace(2, 30, 500)
+    assert_allclose(noise.logcdf(z), np.log1p(-np.exp(noise.logsf(z))), rtol=1e-12)
+    assert_allclose(noise.logsf(-z), np.log1p(-np.exp(noise.logcdf(-z))), rtol=1e-12)
+    assert_allclose(PerturbArgmax(noise).proba([[0.0, 1.0]]).sum(), 1, rtol=1e-12)
+
+
 def test_outside_of_a_bounded_law():
     noise = from_scipy(stats.argus(1))
     assert_allclose(noise.logcdf([-1.0, 0.0, 1.0, 2.0]), [-np.inf, -np.inf, 0, 0], atol=1e-15)

@@ -167,26 +167,22 @@ class ScipyNoise(Noise):
             return last[2] + steps * (slope + steps * curvature / 2)
 
     def _logcdf(self, z):
-        own = _find_integrated(self.standard())
-        if own is not None:
-            return own.logcdf(np.asarray(z, dtype=float))
-        # Where scipy has only the log of the CDF, its digits are gone near 1.
         return self._of_either_side("logcdf", "logsf", z)
 
     def _logsf(self, z):
-        own = _find_integrated(self.standard())
-        if own is not None:
-            return own.logsf(np.asarray(z, dtype=float))
         return self._of_either_side("logsf", "logcdf", z)
 
     def _of_either_side(self, name, other, z):
-        """A log probability, by that of the other side where it is near 1."""
+        """A log probability, by that of the other side where it is near 1: there it has digits."""
         z = np.asarray(z, dtype=float)
-        out = np.array(self._call(name, z))
+        own = _find_integrated(self.standard())
+        out = np.array(self._call(name, z) if own is None else getattr(own, name)(z))
         near_one = ~(out < -0.5)
-        out[near_one] = log_complement(self._call(other, z[near_one]))
+        rest = z[near_one]
+        rest = self._call(other, rest) if own is None else getattr(own, other)(rest)
+        out[near_one] = log_complement(rest)
         lost = out < _LOST
-        if lost.any():
+        if own is None and lost.any():
             out[lost] = self._log_tail(z[lost], out[lost])
         return out
 
