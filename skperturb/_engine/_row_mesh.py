@@ -220,7 +220,7 @@ class DirectKernel:
         rare = np.exp(np.maximum(log_sf - _NEGLIGIBLE, _UNDERFLOW)) / n_classes
         high = np.where(log_sf > _NEGLIGIBLE + _UNDERFLOW, law.isf(rare) - own, -np.inf)
         high = np.maximum(high, law.isf(np.exp(-_NEGLIGIBLE) / n_classes))
-        low = np.maximum(law.ppf(np.exp(_UNDERFLOW)) - own, law.support[0])
+        low = np.fmax(law.ppf(np.exp(_UNDERFLOW)) - own, law.support[0])  # scipy may not know it
         level = self._quantiles(delta, low, high, np.tile(_LEVELS, (len(delta), 1)))
         with np.errstate(divide="ignore"):
             log_p = np.log(-np.expm1(law.logcdf(own + level[:, 1])))
