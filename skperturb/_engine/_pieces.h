@@ -155,9 +155,9 @@ INLINE void add_next(const Branches *law, Walk *w, const int one, const int seco
         for (int q = 0; q < PANEL; q++) {
             const double s = step * rule[q];
             nodes.line[q] = -s;
-            factor[q] = nodes.up[q] = exp_of_negative(-s);
-            nodes.down[q] = 1.0 / nodes.up[q];
             nodes.weight[q] = step * rule[MOST_NODES + q];
+            factor[q] = nodes.up[q] = polynomial ? 1.0 : exp_of_negative(-s);
+            nodes.down[q] = 1.0 / nodes.up[q];
         }
         for (k = c; k > 0; k >>= 1) /* times exp(-c s) */
 #pragma omp simd
