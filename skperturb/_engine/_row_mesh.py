@@ -272,10 +272,7 @@ class DirectKernel:
                 out[row] = (r * weight[:, None]).T @ r - np.multiply.outer(mean, mean)
                 np.fill_diagonal(out[row], weight @ curve[first:last] - mean**2)
         diagonal = np.einsum("njj->nj", out)
-        for kink in law.kinks:
-            height = 0.0 if kink in law.steep else law.jump(kink)
-            if abs(height) > 1e-6 / law.scale:
-                diagonal += height * self._at_jump(delta, target, kink, log_p)
+        diagonal += self._at_jumps(delta, target, log_p)
         if steep.any():
             diagonal += self._at_ends(delta, target, log_p)
         return with_zero_sums(out, target)
@@ -299,6 +296,15 @@ class DirectKernel:
             value = np.sign(step)[:, None] * np.exp(terms[:, None] + log_hazard)
             here = self._at_steep_point(delta[:, part], ends)
             np.add.at(out[:, part], ends.row, np.where(here, value, 0.0))
+        return out
+
+    def _at_jumps(self, delta, target, log_p):
+        """What jumps of the density add to E[F'' / F] of each class: (n, K)."""
+        law, out = self._law, np.zeros(delta.shape)
+        for kink in law.kinks:
+            height = 0.0 if kink in law.steep else law.jump(kink)
+            if abs(height) > 1e-6 / law.scale:
+                out += height * self._at_jump(delta, target, kink, log_p)
         return out
 
     def _at_jump(self, delta, target, kink, log_p):
