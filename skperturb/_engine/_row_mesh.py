@@ -33,6 +33,7 @@ _NEGLIGIBLE = 37.0  # exp(-37) = 1e-16
 _UNDERFLOW = -690.0
 _LOWEST = -1e12  # log of the smallest probability that a mesh is made for
 _BISECTIONS = 24
+_ROUNDING = 1e-15  # of a sum of logs, relative
 _LARGEST = 1e300  # product of two hazards, which a node's share of the integral makes small
 # Log CDFs of the winning value: its median, and two between which it lies most of the time.
 _LEVELS = np.array([-3.0, -0.7, -0.05])
@@ -388,9 +389,11 @@ def _log_gaps(law, delta, nodes):
     """Logs of how much less than K equal classes the others add to the best: (n_nodes, 1)."""
     best = law.at(nodes.origin, -nodes.lag, nodes.step, nodes.log_step)[0]
     excess = nodes.log_cdf - delta.shape[1] * best
+    # Far out in a very heavy tail there are no digits of it, but large weights.
+    excess = np.where(excess > _ROUNDING * np.abs(nodes.log_cdf), excess, 0.0)
     # log(exp(log_cdf) - exp(log_cdf - excess)), without losing the digits of a small excess.
     with np.errstate(divide="ignore", invalid="ignore"):
-        gap = nodes.log_cdf + np.log(-np.expm1(-np.maximum(excess, 0.0)))
+        gap = nodes.log_cdf + np.log(-np.expm1(-excess))
     yield (np.where(np.isneginf(nodes.log_cdf), -np.inf, gap) + nodes.log_weights)[:, None]
 
 
