@@ -218,7 +218,7 @@ INLINE void add_step(const Cells *law, Descent *d, double step, ptrdiff_t n, ptr
         if (second)
 #pragma omp simd reduction(+ : bend)
             for (q = 0; q < NODES; q++)
-                bend += share[q] * slope[q] / cdf[q];
+                bend += share[q] * (slope[q] / cdf[q]); /* so that neither underflows */
 #pragma omp simd reduction(+ : total)
         for (q = 0; q < NODES; q++) {
             density[q] /= cdf[q];
