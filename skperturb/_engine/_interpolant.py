@@ -317,11 +317,11 @@ class Interpolant(Law):
         tiny = np.flatnonzero(width < _KINK * self.width)
         tiny = tiny[np.argsort(width[tiny])]
         hazard = self._series[:, 1]
-        jump = np.abs(hazard[:-1].sum(axis=1) - hazard[1:] @ (-1.0) ** np.arange(POINTS))
-        jumps = self._edges[1:-1][jump > _JUMP]
         step = _KINK * self.width
-        below, above = (self._law.logpdf(jumps + side) for side in (-step, step))
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore"):  # of panels that hold no polynomial
+            jump = np.abs(hazard[:-1].sum(axis=1) - hazard[1:] @ (-1.0) ** np.arange(POINTS))
+            jumps = self._edges[1:-1][jump > _JUMP]
+            below, above = (self._law.logpdf(jumps + side) for side in (-step, step))
             jumps = jumps[np.abs(above - below) > _JUMP]
         found = np.concatenate([self._edges[tiny] + width[tiny] / 2, jumps])
         width = np.concatenate([width[tiny], np.full(len(jumps), step)])
