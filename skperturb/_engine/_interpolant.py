@@ -311,7 +311,8 @@ class Interpolant(Law):
     def _find_kinks(self):
         """The points that panels were halved down to, if they matter, and are not known.
 
-        Also those edges at which the density jumps: there nothing needs to be halved.
+        Also those edges at which the density of a law without charts jumps: there nothing needs to
+        be halved.
         """
         kinks, width = [], np.diff(self._edges)
         tiny = np.flatnonzero(width < _KINK * self.width)
@@ -320,7 +321,7 @@ class Interpolant(Law):
         step = _KINK * self.width
         with np.errstate(invalid="ignore"):  # of panels that hold no polynomial
             jump = np.abs(hazard[:-1].sum(axis=1) - hazard[1:] @ (-1.0) ** np.arange(POINTS))
-            jumps = self._edges[1:-1][jump > _JUMP]
+            jumps = self._edges[1:-1][(jump > _JUMP) & (not self._charts)]
             below, above = (self._law.logpdf(jumps + side) for side in (-step, step))
             jumps = jumps[np.abs(above - below) > _JUMP]
         found = np.concatenate([self._edges[tiny] + width[tiny] / 2, jumps])
