@@ -51,13 +51,16 @@ def clock(function, number=1):
     return measure
 
 
-def in_turn(measurements, rounds):
+def in_turn(measurements, rounds, seconds=np.inf):
     """Median of each measurement by name, taken in turn, in reverse order every other round.
 
-    A slow spell of the machine hits all of them, and none always comes first.
+    A slow spell of the machine hits all of them, and none always comes first. No round begins when
+    so many seconds have passed.
     """
-    results = {name: [] for name in measurements}
+    results, start = {name: [] for name in measurements}, perf_counter()
     for number in range(rounds):
+        if number and perf_counter() - start > seconds:
+            break
         for name in list(measurements)[:: -1 if number % 2 else 1]:
             results[name].append(measurements[name]())
     return {name: median(seconds) for name, seconds in results.items()}

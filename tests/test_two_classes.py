@@ -14,9 +14,11 @@ from skperturb.noise import StudentT
 
 from .conftest import IDENTITY
 
+logs = np.errstate(divide="ignore")(np.log)
 LOG_P = 1e-12  # relative error of log p
 FAR_SLOPE = 1e-10  # relative error of its derivatives
 CLOSED = {
+    "uniform": lambda x: 2 * logs(np.maximum(2 - x, 0)) - np.log(8),
     "gaussian": lambda x: special.log_ndtr(-x / np.sqrt(2)),
     "cauchy": lambda x: np.log(np.arctan2(2.0, x) / np.pi),
     "laplace": lambda x: np.log((2 + x) / 4) - x,
@@ -41,6 +43,9 @@ MODELS = {
     "gumbel_min": PerturbArgmax("gumbel_min"),
     "logistic": PerturbArgmax("logistic"),
     "skewnorm": PerturbArgmax(stats.skewnorm(4)),
+    "uniform": PerturbArgmax("uniform", noise_scale=3.0),
+    "beta": PerturbArgmax(stats.beta(2, 3, scale=5)),
+    "triangular": PerturbArgmax(stats.triang(0.5, scale=5)),
     "softmax gaussian": PerturbSoftmax("gaussian", temperature=0.5),
     "softmax cauchy": PerturbSoftmax("cauchy"),
 }
@@ -136,3 +141,35 @@ def test_compiled_functions_are_those_of_numpy(far):
         )
         for first, second in zip(mine, theirs, strict=True):
             assert_allclose(first, second, rtol=1e-10, atol=IDENTITY)
+
+
+def test_nothing_is_lost_next_to_the_end_of_bounded_noise():
+    distance = 2.0 ** -np.arange(0, 52)
+    d = np.concatenate([2 - distance, [2.0, np.nextafter(2, 3), 1e300]])
+    scores = np.column_stack([np.zeros_like(d), d])
+    model = PerturbArgmax("uniform")
+    log_p, (_, gradient) = (
+        model.log_proba(scores),
+        model._kernel(2).log_likelihood(scores, np.zeros(len(d), int)),
+    )
+    assert_allclose(log_p[:-3, 0], 2 * np.log(distance) - np.log(8), rtol=LOG_P)
+    assert_allclose(-gradient[:-3, 1], 2 / distance, rtol=FAR_SLOPE)
+    assert np.all(np.isneginf(log_p[-3:, 0]))
+    assert np.all(log_p[-3:, 1] == 0)
+    assert np.all(model.proba(scores)[-3:] == [0.0, 1.0])
+    assert np.all(gradient[-3:] == 0)
+
+
+@pytest.mark.parametrize("parameters", [(2, 3), (2, 2), (4, 2)])
+def test_bounded_noise_against_its_polynomial(parameters):
+    law = stats.beta(*parameters)
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    d = np.concatenate([np.linspace(0, 0.98, 40), 1 - 10.0 ** -np.arange(2, 7)])
+    # P(noise' - noise > d), the first of them d + (1 - d) u: exact by so many nodes.
+    u, weights = (nodes + 1) / 2, weights / 2
+    at = (1 - d)[:, None] * u
+    one, (a, b) = (1 - at) - d[:, None], parameters
+    density = (at + d[:, None]) ** (a - 1) * one ** (b - 1)
+    expected = np.log((1 - d) * (density * law.cdf(at) @ weights) / special.beta(a, b))
+    log_p = PerturbArgmax(law).log_proba(np.column_stack([np.zeros_like(d), d]))
+    assert_allclose(log_p[:, 0], expected, rtol=1e-11)

@@ -14,11 +14,12 @@ from functools import cached_property
 import numpy as np
 
 from .._cache import remembered
-from ..noise import Gumbel, Law, has_thin_tails, interquartile_range
+from ..noise import SMALLEST_TAIL, Gumbel, Law, has_thin_tails, interquartile_range
 from ._interpolant import interpolant
 from ._panels import (
     Panels,
     joined,
+    log_sums,
     pieces_between,
     plain_pieces,
     points_of,
@@ -30,8 +31,6 @@ from ._panels import (
 # Spacing of the trapezoid rule in units of the smoother variable's scale. The integrands are
 # analytic in a strip, where the rule converges exponentially: 1e-15 at this spacing.
 _SPACING = 0.2
-# The nodes stop where the smoother variable's tail falls below this probability.
-_TAIL = 1e-300
 _LEFT_TAIL = 1e-290  # the same for a noise that is averaged to the left of that, too
 # Points evaluated at once. Neighbours share the nodes that matter to them, so few are best.
 _BLOCK = 256
@@ -106,7 +105,7 @@ class _Convolution(Law):
         self._parts = noise, Gumbel(temperature)
         self.log_concave = noise.log_concave
         # Outside, nothing is worth a panel of an interpolant.
-        self.interior = self.ppf(_TAIL), self.isf(_TAIL)
+        self.interior = self.ppf(SMALLEST_TAIL), self.isf(SMALLEST_TAIL)
 
     def key(self):
         return type(self), *(part.key() for part in self._parts)
@@ -191,7 +190,7 @@ class GumbelConvolution(_Convolution):
         """Nodes and weights of the trapezoid rule."""
         # Integrate over the narrower of the two: the other one is smooth at its scale.
         narrow, self._wide = sorted((noise, gumbel), key=interquartile_range)
-        low, high = narrow.ppf(_TAIL), narrow.isf(_TAIL)
+        low, high = narrow.ppf(SMALLEST_TAIL), narrow.isf(SMALLEST_TAIL)
         if narrow is gumbel:
             # Beyond the end, the tail is the Gumbel's: log-linear. It begins where the noise's own
             # tail falls as steeply; the nodes must reach past that by the width of the noise.
@@ -254,25 +253,27 @@ class RoughConvolution(_Convolution):
         kinks = self._noise.kinks
         self.features = kinks or (float(noise.ppf(0.5)),)
         # Distance over which the law varies, near a feature.
-        self.detail = min(self._noise.scale, interquartile_range(self._parts[1]) / 3)
+        self.detail = min(self._noise.width, interquartile_range(self._parts[1]) / 3)
         self._breaks = np.array(self.features)
         thin = has_thin_tails(noise)
         if thin and not kinks:
             # No feature says where the integrand has its peak.
-            spacing = 3 * self._noise.scale
-            self._breaks = np.arange(noise.ppf(_TAIL), noise.isf(_TAIL) + spacing, spacing)
+            spacing = 3 * self._noise.width
+            self._breaks = np.arange(
+                noise.ppf(SMALLEST_TAIL), noise.isf(SMALLEST_TAIL) + spacing, spacing
+            )
         # To the left of that the noise's own CDF has no digits any more.
         lowest = float(noise.ppf(_LEFT_TAIL)) if np.isinf(noise.support[0]) else -np.inf
         if thin:
             # Beyond, the right tail is log-linear, and the left one too improbable to matter.
-            low = self.ppf(_TAIL)
-            high = noise.isf(_TAIL) + _HIGHEST * temperature
+            low = self.ppf(SMALLEST_TAIL)
+            high = noise.isf(SMALLEST_TAIL) + _HIGHEST * temperature
             if np.isfinite(noise.support[1]):
                 high = noise.support[1] + _BEYOND_END * temperature
         else:
             # Beyond, the convolution moves the noise by the mean of the Gumbel variable.
-            high = _FURTHEST * max(self._noise.scale, temperature)
-            low = -high if np.isinf(noise.support[0]) else self.ppf(_TAIL)
+            high = _FURTHEST * max(self._noise.width, temperature)
+            low = -high if np.isinf(noise.support[0]) else self.ppf(SMALLEST_TAIL)
         low = max(low, lowest)
         # Whether the left tail is the Gumbel's.
         self._steep_left = thin or bool(np.isfinite(noise.support[0]))
@@ -300,7 +301,7 @@ class RoughConvolution(_Convolution):
         else:
             nodes = self._evaluated(x, points_of(panels))
         row, start = nodes.row, np.searchsorted(nodes.row, np.arange(len(x)))
-        below, above, density = (_log_sums(terms, start, row) for terms in nodes[1:])
+        below, above, density = (log_sums(terms, row, start)[0] for terms in nodes[1:])
         # Near 1 the average has lost what matters, how far it is from 1.
         near_one = below > -0.5
         below[near_one] = np.log1p(-np.exp(above[near_one]))
@@ -314,7 +315,7 @@ class RoughConvolution(_Convolution):
         # On the left the Gumbel density falls within exp(g); only thin tails lead there.
         first = np.minimum(breaks.min(axis=1), 0.0) if self._steep_left else np.zeros(len(x))
         low, high = np.minimum(first - 0.5, -4.0), np.full(len(x), _HIGHEST)
-        scale = min(1.0, noise.scale / tau) / 2 * np.exp(first)
+        scale = min(1.0, noise.width / tau) / 2 * np.exp(first)
         steep = np.isin(self._breaks, list(noise.steep)) & (at == breaks)
         # A break outside counts for nothing.
         breaks = np.where((at == breaks) | self._steep_left, breaks, _GUMBEL_BREAKS[0])
@@ -370,13 +371,6 @@ class RoughConvolution(_Convolution):
 
 
 _Nodes = namedtuple("_Nodes", "row log_cdf log_sf log_pdf")
-
-
-def _log_sums(terms, start, row):
-    """log sum exp(terms) over each row's nodes."""
-    peak = np.maximum(np.maximum.reduceat(terms, start), -1e300)
-    with np.errstate(divide="ignore"):
-        return peak + np.log(np.add.reduceat(np.exp(terms - peak[row]), start))
 
 
 def _where_steeper(noise, slope):

@@ -31,15 +31,17 @@ class Deep:
     Parameters
     ----------
     law : Law
+    kernel : callable, default=DirectKernel
+        Makes the kernel of the law that uses no table.
     """
 
-    def __init__(self, law):
-        self._law, self._furthest = law, furthest(law)
+    def __init__(self, law, kernel=DirectKernel):
+        self._law, self._furthest, self._make_kernel = law, furthest(law), kernel
 
     @cached_property
     def mesh(self):
         """The kernel of the same law that uses no table."""
-        return DirectKernel(self._law)
+        return self._make_kernel(self._law)
 
     def log_proba(self, scores):
         """log p of all classes (n, K)."""

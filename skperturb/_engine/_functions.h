@@ -27,10 +27,11 @@
     static int name##_plain parameters { return name##_rows arguments; }                       \
     static int name parameters { return HAS_FMA ? name##_fma arguments : name##_plain arguments; }
 
-/* Both functions without a branch, so that loops over them are vectorised. */
+/* Functions without a branch, so that loops over them are vectorised. */
 
-/* exp(max(x, -708)) for x < 700, to one unit in the last place or two. */
-INLINE double exp_of_negative(double x)
+/* exp(x) less one, where `one` is 1 and x <= 0, so that small values keep their digits, or less 0,
+ * for -708 <= x < 700; below -708 as there. To one unit in the last place or two. */
+INLINE double exp_less(double x, double one)
 {
     const double to_integer = 6755399441055744.0; /* 1.5 * 2^52: the integer in the low bits */
     double shifted, n, r, scale, p = 2.08767569878681e-09;
@@ -39,36 +40,7 @@ INLINE double exp_of_negative(double x)
     shifted = x * 1.4426950408889634 + to_integer;
     n = shifted - to_integer;
     r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10;
-    p = p * r + 2.505210838544172e-08;
-    p = p * r + 2.755731922398589e-07;
-    p = p * r + 2.7557319223985893e-06;
-    p = p * r + 2.48015873015873e-05;
-    p = p * r + 0.0001984126984126984;
-    p = p * r + 0.001388888888888889;
-    p = p * r + 0.008333333333333333;
-    p = p * r + 0.041666666666666664;
-    p = p * r + 0.16666666666666666;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
-    memcpy(&bits, &shifted, sizeof bits);
-    bits = (bits + 1023) << 52;
-    memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
-}
-
-/* exp(x) - 1 for x <= 0, where small values keep their digits, or exp(x): less one, or less 0. */
-INLINE double exp_less(double x, double one)
-{
-    const double to_integer = 6755399441055744.0;
-    double shifted, n, r, scale, p = 1.6059043836821613e-10;
-    uint64_t bits;
-    x = x > -708.0 ? x : -708.0;
-    shifted = x * 1.4426950408889634 + to_integer;
-    n = shifted - to_integer;
-    r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10;
-    p = p * r + 2.08767569878681e-09;
-    p = p * r + 2.505210838544172e-08;
+    p = p * r + 2.505210838544172e-08; /* (exp(r) - 1) / r */
     p = p * r + 2.755731922398589e-07;
     p = p * r + 2.7557319223985893e-06;
     p = p * r + 2.48015873015873e-05;
@@ -84,6 +56,8 @@ INLINE double exp_less(double x, double one)
     memcpy(&scale, &bits, sizeof scale);
     return scale * (r * p) + (scale - one);
 }
+
+INLINE double exp_of_negative(double x) { return exp_less(x, 0.0); }
 
 /* log(x) for normal x > 0, to one unit in the last place or two; the smallest one for less. */
 INLINE double log_of(double x)

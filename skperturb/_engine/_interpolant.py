@@ -14,20 +14,20 @@ import warnings
 import numpy as np
 
 from .._cache import remembered
-from ..noise import Law, has_thin_tails, interquartile_range
+from ..noise import SMALLEST_TAIL, Law, has_thin_tails, interquartile_range
 from ._charts import NODES, POINTS, TO_SERIES, TOLERANCE, Chart, piecewise
 
 _WIDTH = 0.5  # of the first panels, in asinh((x - median) / scale)
 _OFFSET = 0.1234  # of the first panels from the median: no kink is to hide on an edge
-_SMALLEST = 1e-15  # panel, in units of the scale
+_SMALLEST = 1e-15  # panel, in units of the width
 _KINK = 1e-7  # a smaller panel than this has a kink
+_JUMP = 1e-3  # of a log hazard at an edge between panels
 _BEFORE_CHART = 3  # times a panel next to a kink is halved before it is held to be not smooth
 # Halving a panel is of no use if both halves have more than this share of its misfit, once if that
 # is less than so many tolerances, or where the log CDF is so near to 0 that 1 - CDF has lost
 # digits, and twice in a row otherwise.
 _STALLED, _SMALL_NOISE, _NEAR_ONE = 0.6, 100.0, -1e-6
-_TAIL = 1e-300  # the panels end at this quantile,
-_FURTHEST = 1e25  # or here, in units of the scale
+_FURTHEST = 1e25  # widths where the panels end, if the smallest quantile is further
 # Where a panel is looked at: its nodes, and between the outermost of them and the ends.
 _BESIDE = np.array([-0.9998, 0.9998])
 _LOOKS = np.append(NODES, _BESIDE)
@@ -51,7 +51,7 @@ class Interpolant(Law):
 
     Attributes
     ----------
-    scale : float
+    width : float
         A third of the law's interquartile range: the distance over which it varies.
     kinks : tuple of float
         The law's own kinks, and those that were found.
@@ -77,7 +77,7 @@ class Interpolant(Law):
         self.support, self.ppf, self.isf = law.support, law.ppf, law.isf
         self.log_concave = law.log_concave
         self._both = law.logcdf_and_hazard
-        self.scale = interquartile_range(law) / 3
+        self.width = interquartile_range(law) / 3
         self._deadline = time.thread_time() + _PATIENCE
         self.kinks = tuple(law.kinks)
         edges = self._first_edges()
@@ -186,7 +186,7 @@ class Interpolant(Law):
 
     def _slope_of_law(self, x):
         """Derivative of the log hazard by a central difference: beyond the polynomials."""
-        h = _DIFFERENCE * np.maximum(np.abs(x), self.scale)
+        h = _DIFFERENCE * np.maximum(np.abs(x), self.width)
         below, above = (self._both(x + side)[1] for side in (-h, h))
         with np.errstate(invalid="ignore"):
             slope = (above - below) / (2 * h)
@@ -202,7 +202,7 @@ class Interpolant(Law):
 
     def jump(self, kink):
         """Height by which the density jumps at a point."""
-        beside = kink + np.array([-1e-9, 1e-9]) * self.scale
+        beside = kink + np.array([-1e-9, 1e-9]) * self.width
         below, above = np.exp(self.logpdf(beside))
         return above - below
 
@@ -212,9 +212,9 @@ class Interpolant(Law):
 
     def _first_edges(self):
         law = self._law
-        middle = float(law.ppf(0.5)) + _OFFSET * self.scale
+        middle = float(law.ppf(0.5)) + _OFFSET * self.width
         reach = np.arcsinh(_FURTHEST)
-        graded = middle + self.scale * np.sinh(np.arange(-reach, reach, _WIDTH))
+        graded = middle + self.width * np.sinh(np.arange(-reach, reach, _WIDTH))
         ends = np.nan_to_num(law.interior, nan=np.inf, posinf=graded[-1], neginf=graded[0])
         low, high = law.support
         # A finite end belongs to the panels, whatever the quantiles are.
@@ -226,11 +226,11 @@ class Interpolant(Law):
 
     def _last(self, low, high):
         """The largest point up to `high` at which P(noise > x) has all its digits, about."""
-        if self._law.logcdf(np.array([high]))[0] < -_TAIL:
+        if self._law.logcdf(np.array([high]))[0] < -SMALLEST_TAIL:
             return high
         for _ in range(60):
             middle = (low + high) / 2
-            enough = self._law.logcdf(np.array([middle]))[0] < -_TAIL
+            enough = self._law.logcdf(np.array([middle]))[0] < -SMALLEST_TAIL
             low, high = (middle, high) if enough else (low, middle)
         return low
 
@@ -250,7 +250,7 @@ class Interpolant(Law):
             expected = (misfit < _SMALL_NOISE) | (largest > _NEAR_ONE)
             fits = (misfit <= 1) | (stalls >= np.where(expected, 1, 2))
             middle = (left + right) / 2
-            smallest = np.maximum(_SMALLEST * self.scale, 4 * np.spacing(np.abs(middle)))
+            smallest = np.maximum(_SMALLEST * self.width, 4 * np.spacing(np.abs(middle)))
             rough = ~fits & ((right - left < smallest) | np.isnan(largest))
             ready = fits | rough
             if len(done) >= _BEFORE_CHART:
@@ -286,7 +286,7 @@ class Interpolant(Law):
         """
         x = left[:, None] + (right - left)[:, None] * (_LOOKS + 1) / 2
         log_cdf, log_hazard = self._both(x)
-        log_cdf = np.where(log_cdf < -_TAIL, log_cdf, 0.0)  # below, there are fewer digits
+        log_cdf = np.where(log_cdf < -SMALLEST_TAIL, log_cdf, 0.0)  # below, there are fewer digits
         with np.errstate(divide="ignore"):
             values = np.stack([np.log(-log_cdf), log_hazard], axis=1)
         usable = np.isfinite(values).all(axis=1)
@@ -309,15 +309,27 @@ class Interpolant(Law):
         return series, np.where(finite, misfit.max(axis=1), np.inf), largest
 
     def _find_kinks(self):
-        """The points that panels were halved down to, if they matter, and are not known."""
+        """The points that panels were halved down to, if they matter, and are not known.
+
+        Also those edges at which the density of a law without charts jumps: there nothing needs to
+        be halved.
+        """
         kinks, width = [], np.diff(self._edges)
-        tiny = np.flatnonzero(width < _KINK * self.scale)
+        tiny = np.flatnonzero(width < _KINK * self.width)
         tiny = tiny[np.argsort(width[tiny])]
-        found = self._edges[tiny] + width[tiny] / 2
+        hazard = self._series[:, 1]
+        step = _KINK * self.width
+        with np.errstate(invalid="ignore"):  # of panels that hold no polynomial
+            jump = np.abs(hazard[:-1].sum(axis=1) - hazard[1:] @ (-1.0) ** np.arange(POINTS))
+            jumps = self._edges[1:-1][(jump > _JUMP) & (not self._charts)]
+            below, above = (self._law.logpdf(jumps + side) for side in (-step, step))
+            jumps = jumps[np.abs(above - below) > _JUMP]
+        found = np.concatenate([self._edges[tiny] + width[tiny] / 2, jumps])
+        width = np.concatenate([width[tiny], np.full(len(jumps), step)])
         log_cdf = self._law.logcdf(found)
-        matters = (log_cdf > np.log(_TAIL)) & (log_cdf < -TOLERANCE)
-        for point, size in zip(found[matters], width[tiny][matters], strict=True):
-            if all(abs(point - k) > 10 * _KINK * self.scale for k in (*self.kinks, *kinks)):
+        matters = (log_cdf > np.log(SMALLEST_TAIL)) & (log_cdf < -TOLERANCE)
+        for point, size in zip(found[matters], width[matters], strict=True):
+            if all(abs(point - k) > 10 * _KINK * self.width for k in (*self.kinks, *kinks)):
                 kinks.append(_roundest(float(point), 4 * size))
         return tuple(kinks)
 

@@ -19,7 +19,8 @@ A kernel has these methods, all vectorised over rows:
     TableKernel     smooth laws, by the tables of ``_thin_table`` and ``_heavy_table``; ``_deep``
                     gives what those do not
     PieceKernel     noise with kinks that states its CDF between them
-    DirectKernel    any law with a density, on a mesh for each row: other noise with kinks
+    CellKernel      any law without infinite densities, row by row: other noise with kinks
+    DirectKernel    any law with a density, on a mesh for each row
     DiscreteKernel  discrete noise, whose likelihood has no slope
 
 They know the standard member of a family only; :class:`UnitKernel` puts scores into its unit, and
@@ -44,12 +45,12 @@ from .._cache import cache, remembered
 from .._threads import map_threads, row_slices
 from .._warnings import warn_user
 from ..noise import SMALLEST_TAIL, has_thin_tails, interquartile_range
+from ._cells import row_kernel
 from ._deep import Deep
 from ._discrete import DiscreteKernel
 from ._heavy_table import REACHES, build_heavy_table
 from ._interpolant import interpolant
 from ._pieces import PieceKernel
-from ._row_mesh import DirectKernel
 from ._sums import sums
 from ._table import NotTabulableError, class_tier, merged
 from ._thin_table import build_thin_table
@@ -107,7 +108,7 @@ def _standard_kernel(law, tier):
     try:
         return TableKernel(law, tier, thin)
     except NotTabulableError:
-        return DirectKernel(law)
+        return row_kernel(law)
 
 
 def expected_information(kernel, scores):
@@ -290,7 +291,7 @@ class TableKernel:
     def __init__(self, law, tier, thin=True):
         self._law, self._tier, self._thin = law, tier, thin
         self._near = build_thin_table(law, tier) if thin else build_heavy_table(law, tier)
-        self._deep, self._furthest = Deep(law), furthest(law)
+        self._deep, self._furthest = Deep(law, row_kernel), furthest(law)
 
     def _table(self, level):
         """The table of a level, 0 being the small one; None if there is none."""
@@ -389,8 +390,8 @@ class TableKernel:
         return max(ends) * SMALLEST_TAIL <= _INTEGRABLE * interquartile_range(self._law)
 
     def _direct_gap_and_proba(self, scores):
-        gap = self._deep.mesh.potential(scores) - scores.max(axis=1)
-        return gap, self.proba(scores)
+        height, p = self._deep.mesh.potential_and_proba(scores)
+        return height - scores.max(axis=1), p
 
     def _depth(self, scores, y):
         """How far below the best the class is whose distance the integral for y depends on."""

@@ -164,6 +164,21 @@ def _row_log_sums(terms, row, n_rows):
         return base + np.log(total)
 
 
+def log_sums(exponent, row, start):
+    """log sum exp over each row's nodes, (n, m), and each node's share of its sum.
+
+    Row k begins at node start[k]. A sum of nothing but zeros is -inf, its shares are zero.
+    """
+    peak = np.maximum.reduceat(exponent, start)
+    peak = np.where(np.isfinite(peak), peak, 0.0)
+    share = np.exp(exponent - peak[row])
+    total = np.add.reduceat(share, start)
+    with np.errstate(divide="ignore"):
+        log_sum = peak + np.log(total)
+    share /= np.where(total > 0, total, 1.0)[row]
+    return log_sum, share
+
+
 def graded_mesh(breaks, low, high, scale, panel=_PANEL):
     """Nodes on [low, high] for each row, finest at its breaks, as one flat list.
 

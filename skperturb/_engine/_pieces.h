@@ -13,7 +13,7 @@ INLINE int add_top(const Branches *law, Walk *w, double full, const int one, con
     Nodes nodes;
     activate(law, w, full);
     w->level = -w->offset;
-    w->scale = exp(w->level);
+    w->scale = power_of_e(w->level);
     w->own = -b;
 #pragma omp simd reduction(+ : steepness)
     for (j = 0; j < w->active; j++) {
@@ -44,7 +44,7 @@ INLINE int add_top(const Branches *law, Walk *w, double full, const int one, con
             add_panel(law, w, &nodes, PANEL / 2, one, second);
         q += m;
     }
-    w->above = weights - log(most);
+    w->above = weights - (most < 1.0 ? log(most) : 0.0);
     return most == 1.0;
 }
 
@@ -92,16 +92,16 @@ INLINE int is_done(const Branches *law, const Walk *w, double seen, const int on
         return 1;
     }
     if (one && w->y < crossed)
-        return w->scale * exp(height(w, w->y)) <= TINY * w->total;
+        return w->scale * power_of_e(height(w, w->y)) <= TINY * w->total;
     /* From here on a class above the last kink has at most scale * length, then F at the kink. */
     if (c > 0)
         length = c > 1 ? 1.0 / (double)(c - 1) : height(w, one ? w->y : w->n - 1) - kink;
     else if (law->kind[0] == CONSTANT)
-        length = to_end * exp(to_end);
+        length = to_end * power_of_e(to_end);
     else
         return 0;
     length = crossed < w->n ? length : 0.0;
-    return w->scale * (length - exp(kink) / law->b[law->n_kinks]) <= TINY * seen;
+    return w->scale * (length - power_of_e(kink) / law->b[law->n_kinks]) <= TINY * seen;
 }
 
 /* Width s of a panel with s (rate + growing e^s) = STEEPEST, by Newton's method from above. */
@@ -113,7 +113,8 @@ INLINE double widest_panel(const Walk *w)
         if (excess <= 0.0)
             break;
         step -= excess / (w->rate + w->growing * power * (1.0 + step));
-        power = exp_of_negative(step);
+        if (k < 2)
+            power = exp_of_negative(step);
     }
     return step;
 }
@@ -148,18 +149,28 @@ INLINE void add_next(const Branches *law, Walk *w, const int one, const int seco
     if (step > 0.0) {
         half = polynomial ? degree <= PANEL - 1 : 2.0 * step * (w->rate + w->growing) < FLAT;
         rule = law->rules + (half ? 0 : 2 * MOST_NODES);
+        const double growth = 1.0 / exp_of_negative(-step);
+        double factor[PANEL];
 #pragma omp simd
         for (int q = 0; q < PANEL; q++) {
             const double s = step * rule[q];
             nodes.line[q] = -s;
-            nodes.up[q] = exp_of_negative(-s);
+            nodes.weight[q] = step * rule[MOST_NODES + q];
+            factor[q] = nodes.up[q] = polynomial ? 1.0 : exp_of_negative(-s);
             nodes.down[q] = 1.0 / nodes.up[q];
-            nodes.weight[q] = step * rule[MOST_NODES + q] * exp_of_negative(-(double)c * s);
         }
+        for (k = c; k > 0; k >>= 1) /* times exp(-c s) */
+#pragma omp simd
+            for (int q = 0; q < PANEL; q++) {
+                nodes.weight[q] *= k & 1 ? factor[q] : 1.0;
+                factor[q] *= factor[q];
+            }
         if (half)
             add_panel(law, w, &nodes, PANEL / 2, one, second);
         else
             add_panel(law, w, &nodes, PANEL, one, second);
+        for (k = w->crossed[law->n_kinks - 1]; k < w->active; k++)
+            w->power[k] *= growth;
     }
     if (step == left)
         w->base = w->delta[w->crossed[at]], w->offset = law->kink[at];

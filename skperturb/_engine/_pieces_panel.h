@@ -50,6 +50,7 @@ typedef struct {
     double *delta;               /* sorted, ascending */
     double *constant, *factor;   /* F_j / top_j = constant + factor * phi in this panel */
     double *top;                 /* F_j at its top */
+    double *power;               /* exp(-z_j) there, of the classes above the last kink */
     double *gain, *unit, *sum;
     double *hazard, *product, *curve; /* (n, PANEL), (n, n), (n,), for second derivatives */
     double level, scale, own;    /* log of the integrand's scale, exp of it; what y adds to it */
@@ -60,7 +61,7 @@ typedef struct {
 
 static int start_walks(Walk *w, const Branches *law, ptrdiff_t n, int second)
 {
-    const ptrdiff_t n_reals = n * (7 + (second ? PANEL + n + 1 : 0));
+    const ptrdiff_t n_reals = n * (8 + (second ? PANEL + n + 1 : 0));
     const size_t size = (size_t)n_reals * sizeof(double)
                       + (size_t)(n + 2 * law->n_kinks) * sizeof(ptrdiff_t);
     double *p = (double *)malloc(size);
@@ -70,10 +71,16 @@ static int start_walks(Walk *w, const Branches *law, ptrdiff_t n, int second)
         return -1;
     w->delta = p, w->constant = p + n, w->factor = p + 2 * n, w->top = p + 3 * n;
     w->gain = p + 4 * n, w->unit = p + 5 * n, w->sum = p + 6 * n;
-    w->curve = p + 7 * n, w->hazard = p + 8 * n, w->product = p + (8 + PANEL) * n;
+    w->power = p + 7 * n;
+    w->curve = p + 8 * n, w->hazard = p + 9 * n, w->product = p + (9 + PANEL) * n;
     w->order = (ptrdiff_t *)(p + n_reals);
     w->crossed = w->order + n, w->jumped = w->crossed + law->n_kinks;
     return 0;
+}
+
+INLINE double power_of_e(double x)
+{
+    return x < -708.0 ? 0.0 : x < 700.0 ? exp_of_negative(x) : exp(x);
 }
 
 INLINE int falls(const Branches *law) { return law->kind[law->n_kinks] == FALLING; }
@@ -185,9 +192,11 @@ INLINE double full_height(const Branches *law)
 INLINE void activate(const Branches *law, Walk *w, double full)
 {
     const ptrdiff_t crossed = w->crossed[law->n_kinks - 1];
-    for (; w->active < w->n && (w->active < crossed || height(w, w->active) < full); w->active++)
+    for (; w->active < w->n && (w->active < crossed || height(w, w->active) < full); w->active++) {
+        w->power[w->active] = power_of_e(-height(w, w->active));
         if (w->y < 0)
             w->sum[w->active] = w->mass;
+    }
 }
 
 /* Constants of the classes' CDFs at the top of a panel, and the scale of the integrand there. */
@@ -208,16 +217,19 @@ INLINE void prepare(const Branches *law, Walk *w)
                 w->constant[j] = 1.0;
                 w->factor[j] = b / w->top[j];
             }
-        else
+        else {
+            if (kind != CONSTANT && k < law->n_kinks)
+                for (j = first; j < last; j++)
+                    w->power[j] = exp_of_negative(sign * height(w, j));
 #pragma omp simd
             for (j = first; j < last; j++) {
-                const double change = kind == CONSTANT
-                                          ? 0.0 : b * exp_of_negative(sign * height(w, j));
-                const double F = a + change;
+                const double change = kind == CONSTANT ? 0.0 : b * w->power[j];
+                const double F = a + change, inverse = 1.0 / (F > 1e-300 ? F : 1e-300);
                 w->top[j] = F > 1e-300 ? F : 1e-300;
-                w->constant[j] = a / w->top[j];
-                w->factor[j] = change / w->top[j];
+                w->constant[j] = a * inverse;
+                w->factor[j] = change * inverse;
             }
+        }
         if (w->y >= first && w->y < last) { /* its density is the integrand's, not its CDF */
             w->own = fabs(w->factor[w->y]) * w->top[w->y];
             w->top[w->y] = w->constant[w->y] = 1.0;
@@ -227,7 +239,7 @@ INLINE void prepare(const Branches *law, Walk *w)
             product *= w->top[j];
             rates[kind == FALLING] += fabs(w->factor[j]);
             if (product < 1e-200)
-                level += log(product), product = 1.0;
+                level += log_of(product), product = 1.0;
         }
     }
     if (below && law->kind[0] == RISING) {
@@ -236,16 +248,16 @@ INLINE void prepare(const Branches *law, Walk *w)
             level += height(w, j);
     } else if (falls(law))
         level -= w->offset - w->base;
-    w->level = level + log(product);
+    w->level = level + log_of(product);
     w->rate = rates[0];
     w->growing = rates[1];
     if (falls(law) && w->y >= 0) {
         if (w->y >= w->crossed[law->n_kinks - 1])
             w->own = -law->b[law->n_kinks];
         else
-            w->own *= exp(height(w, w->y));
+            w->own *= power_of_e(height(w, w->y));
     }
-    w->scale = exp(w->level - (w->y < 0 || falls(law) ? 0.0 : w->reference));
+    w->scale = power_of_e(w->level - (w->y < 0 || falls(law) ? 0.0 : w->reference));
 }
 
 /* What a class's part of an integral is multiplied by, in its own unit. */
@@ -279,7 +291,7 @@ INLINE void find_gains(const Branches *law, Walk *w)
 /* exp(level), the integrand's own scale: what potential and Jacobian are made of. */
 INLINE double plain_scale(const Branches *law, const Walk *w)
 {
-    return falls(law) ? exp(w->level + (w->offset - w->base)) : w->scale;
+    return falls(law) ? power_of_e(w->level + (w->offset - w->base)) : w->scale;
 }
 
 /* Add the integrals over m nodes, a constant: PANEL or half of it. */

@@ -19,6 +19,7 @@ from ._panels import (
     Panels,
     Points,
     joined,
+    log_sums,
     pieces_between,
     plain_pieces,
     resolve,
@@ -33,11 +34,12 @@ _NEGLIGIBLE = 37.0  # exp(-37) = 1e-16
 _UNDERFLOW = -690.0
 _LOWEST = -1e12  # log of the smallest probability that a mesh is made for
 _BISECTIONS = 24
+_ROUNDING = 1e-15  # of a sum of logs, relative
 _LARGEST = 1e300  # product of two hazards, which a node's share of the integral makes small
 # Log CDFs of the winning value: its median, and two between which it lies most of the time.
 _LEVELS = np.array([-3.0, -0.7, -0.05])
 _FAR = 2.0**40  # details from which on breaks are not rounded
-_CURVED = 2.0  # spacing of breaks for a law without kinks, in units of its scale
+_CURVED = 2.0  # spacing of breaks for a law without kinks, in units of its width
 _MOST_CURVED = 64
 
 # Points with the log CDF of the winning value there, and every class's log hazard, or None where
@@ -71,7 +73,7 @@ class DirectKernel:
             start = _starts(nodes, delta)
             block = np.column_stack(
                 [
-                    _log_sums(terms, nodes.row, start)[0]
+                    log_sums(terms, nodes.row, start)[0]
                     for terms in _summands(self._law, delta, nodes)
                 ]
             )
@@ -102,7 +104,7 @@ class DirectKernel:
 
         nodes = self._nodes(delta, delta[np.arange(len(target)), target], summands)
         terms = _target_summands(self._law, delta, target, nodes)
-        log_p, share = _log_sums(terms[:, None], nodes.row, _starts(nodes, delta))
+        log_p, share = log_sums(terms[:, None], nodes.row, _starts(nodes, delta))
         return nodes, log_p[:, 0], share[:, 0]
 
     def hessian(self, scores, y):
@@ -180,7 +182,7 @@ class DirectKernel:
         breaks, steep = np.where(outside, median, breaks), steep & ~outside
         others = [median]
         if self._curved:
-            spacing = np.maximum(_CURVED * law.scale, (high - low) / _MOST_CURVED)
+            spacing = np.maximum(_CURVED * law.width, (high - low) / _MOST_CURVED)
             count = int(((high - low) / spacing).max()) + 1
             others.append(np.minimum(low + spacing * np.arange(count), high))
         others = np.column_stack(others)
@@ -220,18 +222,18 @@ class DirectKernel:
         rare = np.exp(np.maximum(log_sf - _NEGLIGIBLE, _UNDERFLOW)) / n_classes
         high = np.where(log_sf > _NEGLIGIBLE + _UNDERFLOW, law.isf(rare) - own, -np.inf)
         high = np.maximum(high, law.isf(np.exp(-_NEGLIGIBLE) / n_classes))
-        low = np.maximum(law.ppf(np.exp(_UNDERFLOW)) - own, law.support[0])
+        low = np.fmax(law.ppf(np.exp(_UNDERFLOW)) - own, law.support[0])  # scipy may not know it
         level = self._quantiles(delta, low, high, np.tile(_LEVELS, (len(delta), 1)))
         with np.errstate(divide="ignore"):
             log_p = np.log(-np.expm1(law.logcdf(own + level[:, 1])))
         lowest = _UNDERFLOW if np.isfinite(law.support[1]) else _LOWEST
         rare = np.maximum(log_p, lowest) - _NEGLIGIBLE
         low = self._quantiles(delta, low, high, rare[:, None])[:, 0]
-        return low, np.maximum(high, low + 1e-9 * law.scale), level
+        return low, np.maximum(high, low + 1e-9 * law.width), level
 
     def _quantiles(self, delta, low, high, log_cdf):
         """Lower bounds of the winner's values of these log CDFs (n, m), by bisection."""
-        scale = self._law.scale
+        scale = self._law.width
         low, high = (np.arcsinh(end / scale)[:, None] for end in (low, high))
         low, high = low + np.zeros_like(log_cdf), high + np.zeros_like(log_cdf)
         for _ in range(_BISECTIONS):
@@ -272,10 +274,7 @@ class DirectKernel:
                 out[row] = (r * weight[:, None]).T @ r - np.multiply.outer(mean, mean)
                 np.fill_diagonal(out[row], weight @ curve[first:last] - mean**2)
         diagonal = np.einsum("njj->nj", out)
-        for kink in law.kinks:
-            height = 0.0 if kink in law.steep else law.jump(kink)
-            if abs(height) > 1e-6 / law.scale:
-                diagonal += height * self._at_jump(delta, target, kink, log_p)
+        diagonal += self._at_jumps(delta, target, log_p)
         if steep.any():
             diagonal += self._at_ends(delta, target, log_p)
         return with_zero_sums(out, target)
@@ -299,6 +298,15 @@ class DirectKernel:
             value = np.sign(step)[:, None] * np.exp(terms[:, None] + log_hazard)
             here = self._at_steep_point(delta[:, part], ends)
             np.add.at(out[:, part], ends.row, np.where(here, value, 0.0))
+        return out
+
+    def _at_jumps(self, delta, target, log_p):
+        """What jumps of the density add to E[F'' / F] of each class: (n, K)."""
+        law, out = self._law, np.zeros(delta.shape)
+        for kink in law.kinks:
+            height = 0.0 if kink in law.steep else law.jump(kink)
+            if abs(height) > 1e-6 / law.width:
+                out += height * self._at_jump(delta, target, kink, log_p)
         return out
 
     def _at_jump(self, delta, target, kink, log_p):
@@ -382,9 +390,11 @@ def _log_gaps(law, delta, nodes):
     """Logs of how much less than K equal classes the others add to the best: (n_nodes, 1)."""
     best = law.at(nodes.origin, -nodes.lag, nodes.step, nodes.log_step)[0]
     excess = nodes.log_cdf - delta.shape[1] * best
+    # Far out in a very heavy tail there are no digits of it, but large weights.
+    excess = np.where(excess > _ROUNDING * np.abs(nodes.log_cdf), excess, 0.0)
     # log(exp(log_cdf) - exp(log_cdf - excess)), without losing the digits of a small excess.
     with np.errstate(divide="ignore", invalid="ignore"):
-        gap = nodes.log_cdf + np.log(-np.expm1(-np.maximum(excess, 0.0)))
+        gap = nodes.log_cdf + np.log(-np.expm1(-excess))
     yield (np.where(np.isneginf(nodes.log_cdf), -np.inf, gap) + nodes.log_weights)[:, None]
 
 
@@ -394,28 +404,13 @@ def target_integral(law, delta, target, mesh):
     exponent = law.log_hazard(mesh.nodes + own[mesh.row]) + mesh.log_weights
     for part in _class_blocks(delta, len(mesh.nodes)):
         exponent += law.logcdf(mesh.nodes[:, None] + delta[mesh.row, part]).sum(axis=1)
-    log_p, share = _log_sums(exponent[:, None], mesh.row, mesh.start)
+    log_p, share = log_sums(exponent[:, None], mesh.row, mesh.start)
     gradient = np.empty(delta.shape)
     for part in _class_blocks(delta, len(mesh.nodes)):
         log_hazard = law.log_hazard(mesh.nodes[:, None] + delta[mesh.row, part])
         hazard = np.exp(np.minimum(log_hazard, -_UNDERFLOW))
         gradient[:, part] = -np.add.reduceat(share * hazard, mesh.start)
     return log_p[:, 0], gradient
-
-
-def _log_sums(exponent, row, start):
-    """log sum exp over each row's nodes, (n, m), and each node's share of its sum.
-
-    A sum of nothing but zeros is -inf, its shares are zero.
-    """
-    peak = np.maximum.reduceat(exponent, start)
-    peak = np.where(np.isfinite(peak), peak, 0.0)
-    share = np.exp(exponent - peak[row])
-    total = np.add.reduceat(share, start)
-    with np.errstate(divide="ignore"):
-        log_sum = peak + np.log(total)
-    share /= np.where(total > 0, total, 1.0)[row]
-    return log_sum, share
 
 
 def _starts(nodes, delta):

@@ -9,6 +9,7 @@
 
 #define ORDER 8 /* as in _table.py */
 #define LANES 8
+#define AT_BEST (ORDER / 2 - 1) /* row of the grid at distance 0 */
 #define NEAR_ONE (-0.7) /* as in _table.py */
 #define NEGLIGIBLE 37.0 /* exp(-37) = 1e-16 */
 
@@ -91,6 +92,7 @@ typedef struct {
     double *coarse;      /* (n_coarse,): fewer than n_nodes */
     double *hazard;      /* (n_classes, n_nodes), for second derivatives */
     double *scratch;     /* (n_nodes,) */
+    ptrdiff_t best;      /* class: it stands on a row of the grid, which needs no interpolation */
     ptrdiff_t reached;   /* rows of the grid that a class touches: a multiple of ORDER */
     ptrdiff_t low, high; /* nodes outside of [low, high) are negligible; multiples of LANES */
     int many;            /* classes: summed by grid point, instead of one by one */
@@ -120,6 +122,8 @@ INLINE void place(const Table *t, Row *row, const double *scores, double best, p
 {
     ptrdiff_t j, k, g;
     row->reached = 0;
+    for (row->best = 0; scores[row->best] < best;)
+        row->best++;
     for (j = 0; j < n_classes; j++) {
         ptrdiff_t first = interpolate(t, best - scores[j], row->weight + j * ORDER);
         row->first[j] = first;
@@ -143,6 +147,31 @@ INLINE void place(const Table *t, Row *row, const double *scores, double best, p
     }
 }
 
+/* sum[:count] += a function of class j, from columns of a table n wide. */
+INLINE void add_class(const Row *row, ptrdiff_t j, double *restrict sum,
+                      const double *restrict values, ptrdiff_t n, ptrdiff_t count)
+{
+    ptrdiff_t q;
+    if (j != row->best) {
+        add_rows(sum, values + row->first[j] * n, row->weight + j * ORDER, n, count);
+        return;
+    }
+    values += AT_BEST * n;
+#pragma omp simd
+    for (q = 0; q < count; q++)
+        sum[q] += values[q];
+}
+
+/* The mean of a function of class j under the shares of the nodes, from columns of a table. */
+INLINE double mean_of_class(const Row *row, ptrdiff_t j, const double *values, ptrdiff_t n)
+{
+    const ptrdiff_t count = row->high - row->low;
+    values += row->low;
+    return j == row->best
+        ? dot(row->exponent, values + AT_BEST * n, count)
+        : product(row->exponent, values + row->first[j] * n, row->weight + j * ORDER, n, count);
+}
+
 /* sum[:count] += sum over the classes of L(z + delta_j), from columns of a table n wide. */
 INLINE void add_log_cdf(const Row *row, double *sum, const double *log_cdf, ptrdiff_t n,
                         ptrdiff_t count, ptrdiff_t n_classes)
@@ -153,7 +182,7 @@ INLINE void add_log_cdf(const Row *row, double *sum, const double *log_cdf, ptrd
             add_rows(sum, log_cdf + g * n, row->on_grid + g, n, count);
     else
         for (j = 0; j < n_classes; j++)
-            add_rows(sum, log_cdf + row->first[j] * n, row->weight + j * ORDER, n, count);
+            add_class(row, j, sum, log_cdf, n, count);
 }
 
 /* Widen [low, high) to the nodes that matter to class y, given log weight + S at coarse nodes.
@@ -167,7 +196,7 @@ INLINE void widen_window(const Table *t, Row *row, ptrdiff_t y)
     ptrdiff_t low = 0, high = n - 1;
     double peak;
     memcpy(row->scratch, row->coarse, (size_t)n * sizeof(double));
-    add_rows(row->scratch, t->coarse_log_hazard + row->first[y] * n, row->weight + y * ORDER, n, n);
+    add_class(row, y, row->scratch, t->coarse_log_hazard, n, n);
     peak = largest(row->scratch, n) - NEGLIGIBLE;
     while (low < high && row->scratch[low] < peak)
         low++;
@@ -272,8 +301,7 @@ INLINE double target_shares(const Table *t, Row *row, const double *scores, doub
     place(t, row, scores, best, n_classes);
     find_window(t, row, scores, best, y, n_classes);
     log_cdf_of_winner(t, row, n_classes);
-    add_rows(row->exponent, t->log_hazard + row->low + row->first[y] * t->n_nodes,
-             row->weight + y * ORDER, t->n_nodes, row->high - row->low);
+    add_class(row, y, row->exponent, t->log_hazard + row->low, t->n_nodes, row->high - row->low);
     return normalise(row->exponent, row->high - row->low);
 }
 
@@ -293,9 +321,7 @@ INLINE int log_likelihood_rows(const Table *t, const double *scores, const intpt
             if (row.many)
                 gradient[j] = -sample(&row, j, row.on_grid + row.first[j]);
             else if (j != y[i])
-                gradient[j] = -product(row.exponent,
-                                       t->hazard + row.low + row.first[j] * t->n_nodes,
-                                       row.weight + j * ORDER, t->n_nodes, row.high - row.low);
+                gradient[j] = -mean_of_class(&row, j, t->hazard, t->n_nodes);
         gradient[y[i]] = 0.0;
         for (j = 0; j < n_classes; j++)
             sum += gradient[j];
@@ -327,7 +353,7 @@ INLINE void normalise_log(double *restrict log_p, ptrdiff_t n)
  * ends: log w_q would swallow an S_q near 0, and exp(S_q) there has to be less 1, see Table.level. */
 INLINE double gap_of_winner(const Table *t, Row *row, const double *level, ptrdiff_t n_classes)
 {
-    const double *equal = t->log_cdf + (ORDER / 2 - 1) * t->n_nodes;
+    const double *equal = t->log_cdf + AT_BEST * t->n_nodes;
     double total = 0.0;
     ptrdiff_t q;
     memset(row->exponent, 0, (size_t)t->n_nodes * sizeof(double));
@@ -347,7 +373,7 @@ INLINE int log_proba_rows(const Table *t, const double *scores, const double *le
                           double *log_p, ptrdiff_t n, ptrdiff_t n_classes)
 {
     Row row;
-    ptrdiff_t i, j;
+    ptrdiff_t i, j, k;
     if (allocate(&row, t, n_classes, 0))
         return -1;
     for (i = 0; i < n; i++, scores += n_classes, log_p += n_classes) {
@@ -365,7 +391,12 @@ INLINE int log_proba_rows(const Table *t, const double *scores, const double *le
             hazard_on_grid(t, &row, 0, row.reached, row.on_grid);
         else
             for (j = 0; j < n_classes; j++)
-                hazard_on_grid(t, &row, row.first[j], ORDER, row.on_grid + j * ORDER);
+                if (j != row.best)
+                    hazard_on_grid(t, &row, row.first[j], ORDER, row.on_grid + j * ORDER);
+                else
+                    for (k = 0; k < ORDER; k++) /* all alike: the sample is the mean itself */
+                        row.on_grid[j * ORDER + k] = k ? row.on_grid[j * ORDER]
+                            : mean_of_class(&row, j, t->hazard, t->n_nodes);
         take_logs(row.on_grid, row.many ? row.reached : n_classes * ORDER);
         for (j = 0; j < n_classes; j++) {
             const double *value = row.on_grid + (row.many ? row.first[j] : j * ORDER);
@@ -388,8 +419,7 @@ INLINE void hazard_products(const Table *t, Row *row, double *out, ptrdiff_t n_c
     ptrdiff_t j, k, q;
     memset(row->hazard, 0, (size_t)(n_classes * n) * sizeof(double));
     for (j = 0; j < n_classes; j++)
-        add_rows(row->hazard + j * n, t->hazard + row->low + row->first[j] * n,
-                 row->weight + j * ORDER, n, count);
+        add_class(row, j, row->hazard + j * n, t->hazard + row->low, n, count);
     for (j = 0; j < n_classes; j++) {
         const double *restrict own = row->hazard + j * n, *restrict share = row->exponent;
         double *restrict product = row->scratch;

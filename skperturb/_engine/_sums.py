@@ -1,6 +1,7 @@
 """Which of the two sets of loops over tables is in use: the compiled one where it was built.
 
-``sums`` are those for any number of classes, ``two`` those for two.
+``sums`` are those for any number of classes, ``two`` those for two. ``cells`` are the integrals of
+``_cells``; without a compiler it is None, and ``_row_mesh`` takes its place.
 
 The environment variable ``SKPERTURB_COMPILED=0``, read at import, chooses the other, to compare.
 """
@@ -16,3 +17,4 @@ COMPILED = os.environ.get("SKPERTURB_COMPILED") != "0" and find_spec(_NAME) is n
 _SUFFIX = "_c" if COMPILED else "_numpy"
 sums = import_module(f"{__package__}._sums{_SUFFIX}")
 two = import_module(f"{__package__}._two{_SUFFIX}")
+cells = import_module(f"{__package__}._cells_c") if COMPILED else None

@@ -1,6 +1,6 @@
 /* Two classes: log p and its derivatives from the table of _half_line.py.
  *
- * A row takes one lookup: the panel comes from the exponent and the first bits of 1 + x, and four
+ * A row takes one lookup: the panel comes from the exponent and the first bits of y, and four
  * polynomials are evaluated beside each other, so that the lanes of a register are the functions.
  * What follows is without a branch, over CHUNK rows, so that a compiler vectorises it.
  */
@@ -11,10 +11,11 @@
 #define CHUNK 256
 
 typedef struct {
-    const double *lanes; /* (n_panels, DEGREE + 1, LANES), coefficients of powers */
-    double inverse_unit; /* x = |d| * inverse_unit */
-    double reach;        /* of x, at least */
-    int bits;            /* of the mantissa of 1 + x that count: 2^bits panels for each octave */
+    const double *lanes;   /* (n_panels, DEGREE + 1, LANES), coefficients of powers */
+    double inverse_unit;   /* x = |d| * inverse_unit */
+    double origin, slope;  /* z = slope * (x - origin), */
+    double lowest, highest, shift; /* within limits, and y = z + shift */
+    int bits;              /* of the mantissa of y that count: 2^bits panels for each octave */
 } HalfLine;
 
 /* log(1 - q) for 0 <= q <= 1/2: -2 atanh(s) by its series, s = q / (2 - q) <= 1/3. */
@@ -39,11 +40,11 @@ INLINE double log_complement(double q)
     return -2.0 * (s + s * z * p);
 }
 
-/* The coefficients of the panel that holds x, and where x lies in it, from -1 to 1. */
-INLINE const double *panel_of(const HalfLine *t, double x, double *u)
+/* The coefficients of the panel that holds z, and where z lies in it, from -1 to 1. */
+INLINE const double *panel_of(const HalfLine *t, double z, double *u)
 {
     const int shift = 52 - t->bits;
-    double y = 1.0 + x, left, per_octave;
+    double y = t->shift + z, left, per_octave;
     uint64_t bits, lead, exponent;
     memcpy(&bits, &y, sizeof bits);
     lead = bits >> shift;
@@ -51,20 +52,20 @@ INLINE const double *panel_of(const HalfLine *t, double x, double *u)
     memcpy(&per_octave, &exponent, sizeof per_octave);
     bits = lead << shift;
     memcpy(&left, &bits, sizeof left);
-    *u = (x - (left - 1.0)) * per_octave * (double)(2 << t->bits) - 1.0;
+    *u = (z - (left - t->shift)) * per_octave * (double)(2 << t->bits) - 1.0;
     return t->lanes + (lead - ((uint64_t)1023 << t->bits)) * ((DEGREE + 1) * LANES);
 }
 
-/* All four functions at x, in units of the table. */
+/* All four functions at z, in units of the table. */
 #if defined(__GNUC__)
 typedef double Lanes __attribute__((vector_size(32)));
 typedef double UnalignedLanes __attribute__((vector_size(32), aligned(8), may_alias));
 #define LANES_AT(k) (*(const UnalignedLanes *)(c + LANES * (k)))
 
-INLINE void evaluate(const HalfLine *t, double x, double *restrict out)
+INLINE void evaluate(const HalfLine *t, double z, double *restrict out)
 {
     double u, square;
-    const double *c = panel_of(t, x, &u);
+    const double *c = panel_of(t, z, &u);
     Lanes odd = LANES_AT(DEGREE), even = LANES_AT(DEGREE - 1);
     int k;
     square = u * u;
@@ -78,10 +79,10 @@ INLINE void evaluate(const HalfLine *t, double x, double *restrict out)
         out[k] = odd[k];
 }
 #else
-INLINE void evaluate(const HalfLine *t, double x, double *restrict out)
+INLINE void evaluate(const HalfLine *t, double z, double *restrict out)
 {
     double u, square, odd[LANES], even[LANES];
-    const double *restrict c = panel_of(t, x, &u);
+    const double *restrict c = panel_of(t, z, &u);
     int k, l;
     square = u * u;
     for (l = 0; l < LANES; l++)
@@ -98,8 +99,9 @@ INLINE void evaluate(const HalfLine *t, double x, double *restrict out)
 
 INLINE double position(const HalfLine *t, double d)
 {
-    double x = fabs(d) * t->inverse_unit;
-    return x < t->reach ? x : t->reach;
+    double z = t->slope * (fabs(d) * t->inverse_unit - t->origin);
+    z = z > t->lowest ? z : t->lowest;
+    return z < t->highest ? z : t->highest;
 }
 
 /* The four functions at |d|: (n, LANES). */

@@ -8,7 +8,11 @@ cdef extern from "_two.h" nogil:
     ctypedef struct HalfLine:
         const double *lanes
         double inverse_unit
-        double reach
+        double origin
+        double slope
+        double lowest
+        double highest
+        double shift
         int bits
 
     void c_functions "functions"(const HalfLine *, const double *, double *, Py_ssize_t)
@@ -25,8 +29,10 @@ cdef HalfLine _pointers(table, double unit):
     """A ``_half_line.HalfLine`` as C sees it; lives as long as that does."""
     cdef HalfLine out
     cdef const double[:, :, ::1] lanes = table.lanes
-    out.lanes, out.bits, out.reach = &lanes[0, 0, 0], table.bits, table.largest
+    out.lanes, out.bits = &lanes[0, 0, 0], table.bits
     out.inverse_unit = 1.0 / (table.unit * unit)
+    out.origin, out.slope, out.shift = table.origin, table.slope, table.shift
+    out.lowest, out.highest = table.limits
     return out
 
 

@@ -15,14 +15,15 @@ import numpy as np
 
 def functions(table, d, unit):
     """The four functions of a table at |d|, in units of the table (n, 4)."""
-    x = np.minimum(np.abs(d) / (table.unit * unit), table.largest)
-    # 1 + x = mantissa * 2**exponent: as many panels for each octave as 2**bits.
-    mantissa, exponent = np.frexp(1 + x)
+    x = np.abs(d) / (table.unit * unit)
+    z = np.clip(table.slope * (x - table.origin), *table.limits)
+    # y = mantissa * 2**exponent: as many panels for each octave as 2**bits.
+    mantissa, exponent = np.frexp(z + table.shift)
     first = (2 * mantissa - 1) * (1 << table.bits)
     panel = (exponent - 1) * (1 << table.bits) + first.astype(int)
-    left = np.ldexp(1 + first.astype(int) / (1 << table.bits), exponent - 1) - 1
-    u = np.ldexp((x - left) * (2 << table.bits), 1 - exponent) - 1
-    out = np.zeros((len(x), table.lanes.shape[2]))
+    left = np.ldexp(1 + first.astype(int) / (1 << table.bits), exponent - 1) - table.shift
+    u = np.ldexp((z - left) * (2 << table.bits), 1 - exponent) - 1
+    out = np.zeros((len(z), table.lanes.shape[2]))
     for k in reversed(range(table.lanes.shape[1])):
         out = out * u[:, None] + table.lanes[panel, k]
     return out

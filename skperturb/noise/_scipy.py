@@ -22,6 +22,7 @@ _JUMP = 1e-4  # probability of an atom that counts
 _OUTSIDE = 1e-9  # probability of either tail that is not looked at
 _LOST = -690.0  # log probability below which a CDF that is not computed in logs has no digits
 _TAIL_STEP = 0.05  # interquartile ranges between the points that tell the slope of a log density
+_FAR_AWAY = 1e300  # quantile that overflows
 _SMALLEST_LOG = -746.0  # of a float above 0
 # Log density below which one that is not computed in logs loses digits, the step for the parabola
 # that continues it, in interquartile ranges, and the furthest point that is looked at, likewise.
@@ -220,10 +221,13 @@ class ScipyNoise(Noise):
         return log_cdf, np.where(impossible, -np.inf, log_pdf - np.where(impossible, 0.0, log_cdf))
 
     def _ppf(self, q):
-        return self._call("ppf", q)
+        # Where scipy's quantile overflows, its sign may be wrong: t(3).ppf(1e-300) is inf.
+        out = self._call("ppf", q)
+        return np.where(np.isposinf(out) & (np.asarray(q) < 0.5), -_FAR_AWAY, out)
 
     def _isf(self, q):
-        return self._call("isf", q)
+        out = self._call("isf", q)
+        return np.where(np.isneginf(out) & (np.asarray(q) < 0.5), _FAR_AWAY, out)
 
 
 def from_scipy(distribution: Any) -> ScipyNoise:
