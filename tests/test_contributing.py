@@ -34,7 +34,7 @@ try:
     as_noise("nobody")
 except ValueError as error:
     assert "'half_normal'" in str(error)
-assert doctest.testmod(skperturb.noise._families).failed == 0
+assert doctest.testmod(skperturb.noise).attempted > 20 and not doctest.testmod(skperturb.noise).failed
 x = np.linspace(0.01, 9, 50)
 for name in ("pdf", "cdf", "logpdf", "logcdf", "logsf"):
     twin = getattr(stats.halfnorm(scale=2.0), name)(x)
