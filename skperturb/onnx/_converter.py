@@ -21,7 +21,7 @@ _OLDEST_OPSET = 13
 def output_types(operator):
     """The types of label and probabilities."""
     labels = operator.raw_operator.classes_
-    if labels.dtype.kind not in "iubUO" or (
+    if labels.dtype.kind not in "iufbUO" or (
         labels.dtype.kind == "O" and not all(isinstance(label, str) for label in labels)
     ):
         raise ValueError(
@@ -57,7 +57,11 @@ def convert(scope, operator, container):
         halved = graph("Div", scores, np.array(2.0)) if len(clf.classes_) == 2 else scores
         graph("Identity", rule(graph, halved), into=probabilities)
     for constant in graph.constants:
-        container.add_initializer(constant.name, constant.data_type, None, constant)
+        text = constant.data_type == TensorProto.STRING
+        content = list(constant.string_data) if text else constant
+        container.add_initializer(
+            constant.name, constant.data_type, list(constant.dims), content
+        )
     for node in graph.nodes:
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         container.add_node(

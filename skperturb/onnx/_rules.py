@@ -131,6 +131,8 @@ def _probabilities(rule, unit, graph, scores):
     """Adds the nodes from scores (double) to probabilities, which sum to one."""
     best, _ = graph("TopK", scores, np.array([1]), n_outputs=2, axis=1)
     gaps = graph("Div", graph("Sub", best, scores), np.array(float(unit)))
+    # A cell of a table is looked up for every row, also for one whose probabilities are NaN below.
+    gaps = graph("Where", graph("IsNaN", gaps), np.array(0.0), gaps)
     p = rule(graph, gaps)
     total = graph("ReduceSum", p, _SQUEEZED, keepdims=1)
     # A row with a score that is not finite has no probabilities: zero times its scores is NaN.
