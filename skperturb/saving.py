@@ -11,7 +11,7 @@ __all__ = ["TRUSTED_TYPES"]
 
 
 #: Names of the types of which skops and mlflow ask whether you trust them: the classifiers, their
-#: models, and the noise of this library. A distribution of scipy.stats consists of types of scipy's.
+#: models, and the noise of this library. A distribution of scipy.stats has types of scipy's, too.
 TRUSTED_TYPES: list[str] = sorted(
     f"{saved.__module__}.{saved.__qualname__}"
     for saved in (

@@ -59,9 +59,7 @@ def convert(scope, operator, container):
     for constant in graph.constants:
         text = constant.data_type == TensorProto.STRING
         content = list(constant.string_data) if text else constant
-        container.add_initializer(
-            constant.name, constant.data_type, list(constant.dims), content
-        )
+        container.add_initializer(constant.name, constant.data_type, list(constant.dims), content)
     for node in graph.nodes:
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         container.add_node(

@@ -9,10 +9,10 @@ cheapest to the dearest:
 
     softmax      Gumbel noise, in closed form
     two classes  a table of p
-    fixed        panels for z that are the same for all rows: for smooth laws with thin tails, where
-                 only the best class matters, and for laws that begin at a kink
-    moving       panels between points of all classes of a row: for kinks, and for heavy tails, where
-                 classes far below the best one matter
+    fixed        panels for z that are the same for all rows: for smooth laws with thin tails,
+                 where only the best class matters, and for laws that begin at a kink
+    moving       panels between points of all classes of a row: for kinks, and for heavy tails,
+                 where classes far below the best one matter
 
 ``probability_rule`` takes the first whose probabilities, computed by onnxruntime, agree with those
 of the library on scores that are hard for it.
@@ -25,7 +25,7 @@ import onnxruntime
 
 from .._engine import interpolant
 from ..noise import interquartile_range
-from ._graph import DOUBLE, Graph
+from ._graph import Graph
 from ._lookup import NEGLIGIBLE, ends, law_lookup, two_class_lookup
 
 TOLERANCE = 3e-6  # of p; the rest up to 1e-5 is for the rounding of scores in float32
@@ -76,10 +76,10 @@ def probability_rule(model, n_classes, dtype, opset):
             return whole
         errors.append(error)
     raise NotExportableError(
-        f"The probabilities of {model!r} with {n_classes} classes cannot be exported: those of the "
-        f"best rule in ONNX are wrong by {min(errors):.0e}. Export the scores and the labels alone, "
-        "which are exact for every noise, with options={id(clf): {'raw_scores': True}}, or fit "
-        "with another noise."
+        f"The probabilities of {model!r} with {n_classes} classes cannot be exported: those of "
+        f"the best rule in ONNX are wrong by {min(errors):.0e}. Export the scores and the labels "
+        "alone, which are exact for every noise, with options={id(clf): {'raw_scores': True}}, "
+        "clf being the classifier, or fit with another noise."
     )
 
 
@@ -259,6 +259,6 @@ def _hard_scores(law, n_classes):
         half[: n_classes // 2] = near[0] = near[1] = d
         near[1] -= min(d, 0.3 * width)
         rows += [d * np.eye(n_classes)[0], -d * np.eye(n_classes)[0], half, near]
-        rows += list(d * rng.normal(size=(3, n_classes))) + [d * rng.uniform(size=n_classes)]
+        rows += [*(d * rng.normal(size=(3, n_classes))), d * rng.uniform(size=n_classes)]
     # Beyond, nothing changes by more than what is negligible, and the library takes long.
     return np.maximum(rows, np.max(rows, axis=1, keepdims=True) - (high - low))

@@ -1,8 +1,8 @@
 """Small real scripts with libraries that take any classifier of scikit-learn.
 
-They are no part of the fast tests: ``bash .ci/clients`` installs the extra ``clients`` and runs them,
-and so does ``python -m pytest tests/clients`` in an environment that has it. A test whose library is
-missing is skipped, except where SKPERTURB_CLIENTS=all, as in that script: there it fails.
+They are no part of the fast tests: ``bash .ci/clients`` installs the extra ``clients`` and runs
+them, and so does ``python -m pytest tests/clients`` in an environment that has it. A test whose
+library is missing is skipped, except where SKPERTURB_CLIENTS=all, as in that script: it fails then.
 """
 
 import importlib

@@ -255,7 +255,7 @@ def test_opsets(opset, iris):
 
 def test_an_opset_that_is_too_old(iris):
     clf = PerturbArgmaxClassifier().fit(*iris)
-    with pytest.raises(ValueError, match="target_opset=12 .* use 13 or more"):
+    with pytest.raises(ValueError, match=r"target_opset=12 .* use 13 or more"):
         export(clf, iris[0], target_opset=12)
 
 

@@ -27,9 +27,7 @@ def test_optuna(iris):
         )
         return cross_val_score(clf, *iris, cv=3, scoring="neg_log_loss").mean()
 
-    study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0)
-    )
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(quality, n_trials=6)
     assert study.best_value > -0.3
     clf = PerturbArgmaxClassifier(**study.best_params).fit(*iris)
@@ -40,9 +38,7 @@ def test_optuna(iris):
         clf.set_params(noise__df=trial.suggest_float("df", 1.0, 30.0, log=True))
         return cross_val_score(clf, *iris, cv=3, scoring="neg_log_loss").mean()
 
-    study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0)
-    )
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(of_tails, n_trials=2)
     assert np.isfinite(study.best_value)
 
@@ -60,9 +56,7 @@ def test_dask(iris):
         search.fit(*iris)
     serial = GridSearchCV(PerturbArgmaxClassifier(), {"noise": ["gumbel", "gaussian"]}, cv=3)
     serial.fit(*iris)
-    assert_array_equal(
-        search.cv_results_["mean_test_score"], serial.cv_results_["mean_test_score"]
-    )
+    assert_array_equal(search.cv_results_["mean_test_score"], serial.cv_results_["mean_test_score"])
 
 
 def test_polars(parts):
