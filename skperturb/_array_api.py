@@ -8,7 +8,7 @@ from sklearn import get_config
 from ._sklearn import convert_to_numpy, device_of, get_namespace, largest_float
 from ._warnings import warn_user
 
-_said = set()  # namespaces that a warning has named in this process
+_said: set[str] = set()  # namespaces that a warning has named in this process
 
 
 def as_numpy(array):
