@@ -21,6 +21,8 @@ _OLDEST_OPSET = 13
 def output_types(operator):
     """The types of label and probabilities."""
     labels = operator.raw_operator.classes_
+    if operator.scope_inst.get_options(operator.raw_operator, {"nocl": False})["nocl"]:
+        labels = np.arange(len(labels))
     if labels.dtype.kind not in "iufbUO" or (
         labels.dtype.kind == "O" and not all(isinstance(label, str) for label in labels)
     ):
