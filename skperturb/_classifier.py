@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from ._array_api import like_input
 from ._callbacks import CallbackSupportMixin, FitMonitor, with_callbacks
 from ._completeness import Constraint, Representation
 from ._data import Features, check_features, fit_weights, proba_of_classes, soft_weights
@@ -110,13 +111,16 @@ class PerturbClassifier(
         # The data of the last fit stay behind when the model is saved or copied.
         state = dict(super().__getstate__())
         if self._fit_record is not None:
-            state["_fit_record"] = self._fit_record.without_data()
+            # As a dictionary: whoever loads the model need trust no private class.
+            state["_fit_record"] = dict(vars(self._fit_record.without_data()))
         return state
 
     def __setstate__(self, state):
         if "_fit_params" in state:  # saved before fits had a record
             state = dict(state)
             state["_fit_record"] = FitRecord(state.pop("_fit_params"), state.pop("_problem"))
+        elif isinstance(state.get("_fit_record"), dict):
+            state = state | {"_fit_record": FitRecord(**state["_fit_record"])}
         # Saved before there was this parameter.
         super().__setstate__({"bias_reduction": False} | state)
 
@@ -324,6 +328,7 @@ class PerturbClassifier(
             return None
         return all_rows(self) if self.coef_.shape[1] == n_features else None
 
+    @like_input
     def decision_function(self, X: Features) -> NDArray[np.float64]:
         """Scores, before the noise.
 
@@ -342,6 +347,7 @@ class PerturbClassifier(
         scores = linear_scores(X, self.coef_, self.intercept_)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
+    @like_input
     def predict(self, X: Features) -> NDArray:
         """The class with the largest score, which is the most probable one.
 
@@ -358,6 +364,7 @@ class PerturbClassifier(
         scores = self.decision_function(X)
         return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(1)]
 
+    @like_input
     def predict_proba(self, X: Features) -> NDArray[np.float64]:
         """Class probabilities, in the order of ``classes_``.
 
@@ -375,6 +382,7 @@ class PerturbClassifier(
         kernel = self.model_._kernel(len(self.classes_))
         return kernel.margin_proba(decision) if decision.ndim == 1 else kernel.proba(decision)
 
+    @like_input
     def predict_log_proba(self, X: Features) -> NDArray[np.float64]:
         """Log of the class probabilities, accurate where the probability underflows.
 

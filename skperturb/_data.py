@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_consistent_length, compute_class_weight
 from sklearn.utils.validation import validate_data
 
+from ._array_api import as_numpy
 from ._sklearn import check_sample_weight
 
 Features = ArrayLike | Any  # Any: a sparse matrix, a data frame
@@ -18,8 +19,8 @@ _DTYPES = [np.float64, np.float32]
 def check_features(clf, X, *y, reset=False, accept_large_sparse=False):
     """X as an array or CSR matrix of float32 or float64, and y as an array if it is given."""
     options = {"reset": reset, "accept_large_sparse": accept_large_sparse}
-    labels = map(_plain_labels, y)
-    return validate_data(clf, X, *labels, accept_sparse="csr", dtype=_DTYPES, **options)
+    labels = map(_plain_labels, map(as_numpy, y))
+    return validate_data(clf, as_numpy(X), *labels, accept_sparse="csr", dtype=_DTYPES, **options)
 
 
 def _plain_labels(y):
@@ -52,6 +53,7 @@ def codes_of(y, classes):
 
 def row_weights(sample_weight, X):
     """The sample weights, 1 if there are none: an array of shape (n_samples,)."""
+    sample_weight = as_numpy(sample_weight)
     return check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
 
@@ -164,7 +166,7 @@ def proba_of_classes(proba, X, classes):
                 f"{classes.tolist()}."
             )
         proba = proba[classes.tolist()]
-    proba = check_array(proba, dtype=np.float64, input_name="P")
+    proba = check_array(as_numpy(proba), dtype=np.float64, input_name="P")
     check_consistent_length(X, proba)
     if proba.shape[1] != len(classes):
         raise ValueError(

@@ -1,7 +1,21 @@
 """The private names of scikit-learn that its own template for classifiers uses, in one place."""
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils._array_api import _convert_to_numpy as convert_to_numpy
+from sklearn.utils._array_api import _max_precision_float_dtype as largest_float
+from sklearn.utils._array_api import device as device_of
+from sklearn.utils._array_api import get_namespace
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
-__all__ = ["HasMethods", "Interval", "StrOptions", "check_sample_weight", "fit_context"]
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "StrOptions",
+    "check_sample_weight",
+    "convert_to_numpy",
+    "device_of",
+    "fit_context",
+    "get_namespace",
+    "largest_float",
+]

@@ -19,7 +19,7 @@ from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
 
 import skperturb
-from skperturb.noise import Noise, as_noise
+from skperturb.noise import Discrete, Noise, ScipyNoise, _families, as_noise
 from skperturb.noise._families import FAMILIES
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "_classifier": ["inference", "representation", "leave_out", "_callbacks", "_sklearn"],
     "classifiers": ["_classifier"],
     "model_selection": ["classifiers"],
+    "saving": ["classifiers"],
     "additive": ["model_selection"],
     "blocks": ["additive"],
     "torch": ["blocks"],
@@ -51,7 +52,8 @@ MAY_IMPORT = {
     "cli": ["blocks", "evaluation", "parts", "skperturb"],
     "__main__": ["cli"],
     "_cache": [],
-    "_data": ["_sklearn"],
+    "_data": ["_array_api"],
+    "_array_api": ["_sklearn", "_warnings"],
     "_sklearn": [],
     "_warnings": [],
     "_threads": [],
@@ -285,8 +287,14 @@ def test_a_name_is_its_class_in_words(name):
 
 
 def test_every_family_of_the_library_has_a_name():
-    defined = {c for c in subclasses(Noise) if c.__module__ == "skperturb.noise._families"}
-    assert defined == set(FAMILIES.values())
+    defined = {c for c in subclasses(Noise) if vars(_families).get(c.__name__) is c}
+    assert defined - {Noise} == set(FAMILIES.values())
+
+
+@pytest.mark.parametrize("cls", [*FAMILIES.values(), Noise, Discrete, ScipyNoise])
+def test_a_noise_is_saved_under_its_public_address(cls):
+    assert cls.__module__ == "skperturb.noise"
+    assert getattr(skperturb.noise, cls.__name__) is cls
 
 
 def subclasses(cls):

@@ -1,6 +1,7 @@
 """A law and scores in, probabilities and derivatives out."""
 
 from ._convolution import convolution as gumbel_convolution
+from ._interpolant import interpolant
 from ._inverse import descend, invert
 from ._kernels import expected_information, make_kernel
 from ._sums import COMPILED
@@ -12,6 +13,7 @@ __all__ = [
     "descend",
     "expected_information",
     "gumbel_convolution",
+    "interpolant",
     "invert",
     "make_kernel",
 ]

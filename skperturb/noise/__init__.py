@@ -24,4 +24,7 @@ if TYPE_CHECKING:  # what the lines below do, for a type checker
 else:
     _exported = {family.__name__: family for family in FAMILIES.values()}
     globals().update(_exported)
+    # A saved model names the class by its public address, wherever the class is defined.
+    for _class in (*_exported.values(), Discrete, Noise, ScipyNoise):
+        _class.__module__ = __name__
     __all__ = sorted([*_exported, "Discrete", "Noise", "ScipyNoise", "as_noise", "from_scipy"])
