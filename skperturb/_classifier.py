@@ -338,7 +338,7 @@ class PerturbClassifier(
             With two classes the score of ``classes_[1]`` less that of ``classes_[0]``.
         """
         check_is_fitted(self)
-        X = check_features(self, X, accept_large_sparse=True)
+        X = check_features(self, X)
         scores = linear_scores(X, self.coef_, self.intercept_)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 

@@ -15,11 +15,10 @@ _SUM_ERROR = 1e-6  # of a row of probabilities: more is no rounding
 _DTYPES = [np.float64, np.float32]
 
 
-def check_features(clf, X, *y, reset=False, accept_large_sparse=False):
+def check_features(clf, X, *y, reset=False):
     """X as an array or CSR matrix of float32 or float64, and y as an array if it is given."""
-    options = {"reset": reset, "accept_large_sparse": accept_large_sparse}
     labels = map(_plain_labels, y)
-    return validate_data(clf, X, *labels, accept_sparse="csr", dtype=_DTYPES, **options)
+    return validate_data(clf, X, *labels, reset=reset, accept_sparse="csr", dtype=_DTYPES)
 
 
 def _plain_labels(y):

@@ -13,8 +13,9 @@ from ._identifiability import (
     relation_in_words,
 )
 from ._losses import LOSSES
-from ._objective import LinearObjective, are_whole, linear_scores
+from ._objective import LinearObjective, are_whole
 from ._record import FitRecord, all_rows, make_objective, objective_again
+from ._rows import linear_scores, rows_of
 from ._separation import UnsettledError, finite_minimum
 from ._solvers import minimize
 
@@ -40,4 +41,5 @@ __all__ = [
     "nearly_in_words",
     "objective_again",
     "relation_in_words",
+    "rows_of",
 ]

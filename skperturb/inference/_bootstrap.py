@@ -16,7 +16,7 @@ from .._data import (
     row_weights,
     soft_weights,
 )
-from .._linear import all_rows, are_whole, fit_objective, make_objective
+from .._linear import all_rows, are_whole, fit_objective, make_objective, rows_of
 from .._results import Record, Table
 from .._warnings import warn_user
 from ._fit_data import CHOOSE, FREQUENCY, SAMPLING, Fit, check_same_data, check_unchanged
@@ -152,7 +152,8 @@ class _Refit:
 
     def __init__(self, params, model, classes, X, labels):
         self._params, self._model, self._classes = params, model, classes
-        self._X, self._labels = X, labels
+        # About one center for all samples, so that their free parameters mean the same.
+        self._X, self._labels = rows_of(X, params["fit_intercept"]), labels
 
     def objective(self, weight):
         params, X, classes, labels = self._params, self._X, self._classes, self._labels
