@@ -101,6 +101,7 @@ def bootstrap(clf, X, y, sample_weight, n_bootstrap, groups, weights, random_sta
     """See :meth:`PredictionInference.bootstrap`."""
     check_is_fitted(clf)
     check_unchanged(clf)
+    clf._fit_record.check_no_class_is_absent()
     if weights not in (None, FREQUENCY, SAMPLING):
         raise ValueError(f"weights must be 'frequency', 'sampling' or None, got {weights!r}.")
     if n_bootstrap < 2:
