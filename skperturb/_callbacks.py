@@ -39,7 +39,9 @@ class FitMonitor:
         self._told, self.stopped = False, False
         if hasattr(estimator, "_init_callback_context"):
             # One more task than iterations: the one that is begun and not run.
-            self._root = estimator._init_callback_context(max_subtasks=estimator.max_iter + 1)
+            self._root = estimator._init_callback_context(
+                max_subtasks=1 + max(estimator.max_iter, 1)
+            )
             self._root.call_on_fit_task_begin(estimator=estimator, **data)
 
     def start(self, x):

@@ -67,12 +67,14 @@ OPTIONS = [
 
 # Some checks fit raw, badly scaled or separable data: a user should be told so.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:All rows of class:UserWarning")
 @parametrize_with_checks([Argmax(), Softmax()])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:All rows of class:UserWarning")
 @parametrize_with_checks(OPTIONS)
 def test_scikit_learn_checks_of_options(estimator, check):
     check(estimator)

@@ -55,7 +55,9 @@ MODULES = {
 _NO_SOLVER = "The test is of a solver that skperturb does not have (liblinear, sag, saga)."
 _NO_PENALTY = "The test is of the deprecation of penalty, which skperturb does not have."
 _TEXT = "The ConvergenceWarning is raised, with a text of its own (gradient, tol, what to do)."
-_DIGITS = "The test compares with a fit of scikit-learn's own at its default tolerance, to 6 digits."
+_DIGITS = (
+    "The test compares with a fit of scikit-learn's own at its default tolerance, to 6 digits."
+)
 EXCEPTIONS = {
     "*::test_check_solver_option*": _NO_SOLVER,
     "*::test_dtype_match*liblinear*": _NO_SOLVER,
