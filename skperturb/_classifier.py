@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
@@ -24,10 +23,10 @@ from ._linear import (
     all_rows,
     feature_names,
     fit_objective,
-    in_words,
     linear_scores,
     make_objective,
     reference_index,
+    remarks,
 )
 from ._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._warnings import warn_user
@@ -36,18 +35,6 @@ from .models import NoiseLike
 from .noise import Noise, as_noise
 
 POSITIVE = Interval(Real, 0, None, closed="neither")
-_NOT_UNIQUE = (
-    "The coefficients are not unique: with constraint=None and without a penalty (C=inf) any "
-    "common shift of all classes gives the same probabilities. Those that sum to zero over the "
-    "classes are given; use constraint='sum_to_zero' or 'reference' to say which you want."
-)
-
-_BLURRED = (
-    "Feature {!r} is so far from zero that the rounding of its numbers is {:.1g} of its standard "
-    "deviation: coefficients and probabilities are no more accurate than that. Subtract a fixed "
-    "number from it before it is stored as floating point, for instance the start of the shift from "
-    "a time stamp."
-)
 
 
 class PerturbClassifier(
@@ -70,6 +57,8 @@ class PerturbClassifier(
         "warm_start": ["boolean"],
         "bias_reduction": ["boolean"],
     }
+
+    coef_: Any  # an array, or a sparse matrix after sparsify
 
     def __init__(
         self,
@@ -209,7 +198,9 @@ class PerturbClassifier(
         -----
         UserWarning
             If no row is of the `reference_class`, as in a fold that lacks a rare class: then the
-            first class is the reference.
+            first class is the reference. If the rows of a class all have weight zero: the fit is
+            that of the other classes. If a feature is so far from zero that its spread is lost in
+            rounding.
         ConvergenceWarning
             If `max_iter` iterations or the numerical precision did not suffice for `tol`; if the
             features separate the classes and there is no penalty, so that no finite coefficients
@@ -340,7 +331,8 @@ class PerturbClassifier(
         else:
             monitor.start(solution.x)
         monitor.close(solution.x)
-        self._warn(seen, objective, solution)
+        for text, category in remarks(params, seen, objective, solution, feature_names(self)):
+            warn_user(text, category)
         # All at once, so that a fit that fails leaves the last one as it was.
         for name, value in fitted(solution.x).items():
             setattr(self, name, value)
@@ -353,30 +345,6 @@ class PerturbClassifier(
             params, solution.problem, known, soft=codes.ndim == 2, absent=seen.absent
         )
         return self
-
-    def _warn(self, seen, objective, solution):
-        """Say what a user should know of a fit."""
-        reference = self.reference_class
-        if seen.absent:
-            warn_user(
-                f"All rows of {in_words(seen.absent)} have weight 0: the fit leaves that out, and "
-                "gives it probability 0.",
-                UserWarning,
-            )
-        if reference is not None and not np.any(seen.labels == reference):
-            warn_user(
-                f"No row is of the reference_class {reference!r}, or none with a weight: the first "
-                f"class, {seen.labels.tolist()[0]!r}, is the reference of this fit.",
-                UserWarning,
-            )
-        if objective:
-            names = feature_names(self)
-            for feature, part in objective.rows.blurred().items():
-                warn_user(_BLURRED.format(names[feature], part), UserWarning)
-        if solution.problem:
-            warn_user(solution.problem, ConvergenceWarning)
-        if self.constraint is None and np.isinf(self.C) and len(seen.labels) > 2:
-            warn_user(_NOT_UNIQUE, ConvergenceWarning)
 
     def sparsify(self) -> Self:
         """Convert `coef_` to a sparse matrix, which saves memory where most of it is zero.

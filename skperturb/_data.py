@@ -47,14 +47,14 @@ def _plain_labels(y):
 
 
 def _check_one_type(labels):
-    """Refuse texts among numbers, which have no order, and which a program may take for each other."""
+    """Refuse texts among numbers: they have no order, and programs take one for the other."""
     is_text = np.array([isinstance(label, str) for label in labels], dtype=bool)
     is_number = np.array([isinstance(label, Number | np.bool_) for label in labels], dtype=bool)
     if is_text.any() and is_number.any():
         text, number = labels[is_text].iloc[0], labels[is_number].iloc[0]
         raise ValueError(
-            f"y has labels of different types, such as {text!r} and {number!r}: give all of them as "
-            "text, for instance by y.astype(str), or all as numbers."
+            f"y has labels of different types, such as {text!r} and {number!r}: give all of them "
+            "as text, for instance by y.astype(str), or all as numbers."
         )
 
 

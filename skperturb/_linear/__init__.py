@@ -16,6 +16,7 @@ from ._identifiability import (
 from ._losses import LOSSES
 from ._objective import LinearObjective, are_whole
 from ._record import FitRecord, all_rows, make_objective, objective_again, reference_index
+from ._remarks import remarks
 from ._rows import linear_scores, rows_of
 from ._separation import UnsettledError, finite_minimum
 from ._solvers import Solution, minimize
@@ -46,5 +47,6 @@ __all__ = [
     "objective_again",
     "reference_index",
     "relation_in_words",
+    "remarks",
     "rows_of",
 ]

@@ -10,7 +10,6 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 import sklearn.linear_model
 from sklearn.linear_model import LogisticRegression as Theirs
@@ -108,7 +107,6 @@ def _names_it(item):
 def pytest_runtest_setup(item):
     """Count the fits of this test."""
     LogisticRegression.fits = 0
-    np.random.seed(0)
 
 
 def pytest_runtest_logreport(report):

@@ -4,8 +4,8 @@
     python tests/clients/sklearn_tests.py logistic   # its tests of LogisticRegression
     python tests/clients/sklearn_tests.py meta       # its tests of meta-estimators
 
-Nothing of scikit-learn is copied: ``sklearn_plugin.py`` replaces the class before the installed test
-modules are imported. A test is applicable if it fits our class. The exit status is 1 if an
+Nothing of scikit-learn is copied: ``sklearn_plugin.py`` replaces the class before the installed
+test modules are imported. A test is applicable if it fits our class. The exit status is 1 if an
 applicable test fails that is not listed below with its reason.
 """
 
