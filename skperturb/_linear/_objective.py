@@ -240,6 +240,10 @@ class LinearObjective:
         scores = self.rows[rows].ready().scores(*self._about_center(free))
         return self.loss.value_and_slope(scores, self.y[rows])
 
+    def misfit(self, free):
+        """How badly each row fits (n_rows,): a number that grows with its loss."""
+        return self.losses(free)[0]
+
     def scores(self, free):
         """Each row's scores (n_rows, K)."""
         blocks = self._blocks(free, self.constraint.n_classes)

@@ -231,6 +231,8 @@ class SparseRows(_Rows):
         self.n_entries = X.nnz
 
     def __getitem__(self, rows):
+        if isinstance(rows, slice) and rows.indices(len(self)) == (0, len(self), 1):
+            return self  # a slice of sparse rows is a copy
         return SparseRows(self._X[rows], self.intercept, self.center)
 
     def dense(self):

@@ -68,6 +68,11 @@ class TwoClassObjective(LinearObjective):
         intercept = w[self.n_features] if len(w) > self.n_features else 0.0
         return X.scores(w[None, : self.n_features], intercept)[:, 0]
 
+    def misfit(self, free):
+        """How badly each row fits: the loss of two classes falls as the difference grows."""
+        blocks = [block for part in self._parts for block in self._part_blocks(*part)]
+        return -self._sign * np.concatenate([self._margin(X, free) for _, X in blocks])
+
     def curvatures(self, free):
         """Second derivatives, then, if they can be indefinite, what can be put in their place."""
         if self._curvatures_at is None or not np.array_equal(self._curvatures_at[0], free):
