@@ -85,12 +85,11 @@ def in_words(labels):
 def _improbable(law):
     """By how much a score must be below another for a probability of at most 1e-12.
 
-    If noise exceeds other noise by x, one of them is beyond x / 2 on its side.
+    Of two noises, the larger one decides a difference so rare: its quantile is nearly enough.
     """
-    half = max(float(law.isf(_IMPOSSIBLE / 2)), -float(law.ppf(_IMPOSSIBLE / 2)))
-    below = 2 * half if np.isfinite(half) and half > 0 else interquartile_range(law)
+    quantile = max(float(law.isf(_IMPOSSIBLE)), -float(law.ppf(_IMPOSSIBLE)))
+    below = quantile if np.isfinite(quantile) and quantile > 0 else interquartile_range(law)
     kernel = make_kernel(law, 2)
-    # The quantiles of a law that is given as a program may be wrong so far out.
     while below < _LOWEST and kernel.proba(np.array([[0.0, -below]]))[0, 1] > _IMPOSSIBLE:
         below *= 2
     return min(below, _LOWEST)
