@@ -88,10 +88,10 @@ def test_a_warning_names_the_class_and_inference_is_refused(given):
 def test_the_reference_class_and_warm_start():
     y, weight = parts(4, [2])
     clf = PerturbArgmaxClassifier(constraint="reference", reference_class=2, warm_start=True)
-    with pytest.warns(UserWarning, match="none with a weight: the first class, 0, is"):
+    with pytest.warns(UserWarning, match="reference_class 2: the first class, 0, is"):
         clf.fit(X, y, weight)
     assert not clf.coef_[[0, 2]].any()
-    with pytest.warns(UserWarning, match="none with a weight"):
+    with pytest.warns(UserWarning, match="Rows of weight 0 do not count"):
         assert clf.fit(X, y, weight).n_iter_[0] <= 1
     y, weight = parts(3, [0])
     clf = PerturbArgmaxClassifier(constraint="reference", reference_class=2).fit(X, y, weight)

@@ -15,8 +15,8 @@ _ABSENT = (
     "1e-12)."
 )
 _NO_REFERENCE = (
-    "No row is of the reference_class {!r}, or none with a weight: the first class, {!r}, is the "
-    "reference of this fit."
+    "No row is of the reference_class {!r}: the first class, {!r}, is the "
+    "reference of this fit. Rows of weight 0 do not count."
 )
 _BLURRED = (
     "Feature {!r} is so far from zero that the rounding of its numbers is {:.1g} of its standard "
