@@ -33,7 +33,7 @@ def main(n_rows=1_000_000, n_features=30, n_classes=7):
         clf = PerturbArgmaxClassifier(solver=solver).fit(X, y)
         seconds = time.perf_counter() - start
         extra = peak() - before
-        print(f"{solver:10}{seconds:9.1f}{clf.n_iter_:12d}{X.nbytes / 2**20:8.0f}{extra:16.0f}")
+        print(f"{solver:10}{seconds:9.1f}{clf.n_iter_[0]:12d}{X.nbytes / 2**20:8.0f}{extra:16.0f}")
 
 
 if __name__ == "__main__":

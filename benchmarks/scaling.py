@@ -38,9 +38,9 @@ def report(row, what, size, fits, rounds):
             model.fit(*fits[n][1:])
     measurements = {n: clock(lambda fit=fit: fit[0].fit(*fit[1:])) for n, fit in fits.items()}
     seconds = in_turn(measurements, rounds)
-    each = {n: seconds[n] / model.n_iter_ for n, (model, _, _) in fits.items()}
+    each = {n: seconds[n] / model.n_iter_[0] for n, (model, _, _) in fits.items()}
     for n, (model, _, _) in fits.items():
-        row(what, f"{size}={n}", seconds[n], model.n_iter_, 1e3 * each[n], None)
+        row(what, f"{size}={n}", seconds[n], model.n_iter_[0], 1e3 * each[n], None)
     if len(fits) > 1:
         times, per_iteration = (slope(list(s), list(s.values())) for s in (seconds, each))
         row(what, "exponent", times, None, per_iteration, BAR)

@@ -36,10 +36,12 @@ class FitMonitor:
     def __init__(self, estimator, attributes, **data):
         self._estimator, self._attributes, self._data = estimator, attributes, data
         self._root = self._iteration = None
-        self.stopped = False
+        self._told, self.stopped = False, False
         if hasattr(estimator, "_init_callback_context"):
             # One more task than iterations: the one that is begun and not run.
-            self._root = estimator._init_callback_context(max_subtasks=estimator.max_iter + 1)
+            self._root = estimator._init_callback_context(
+                max_subtasks=1 + max(estimator.max_iter, 1)
+            )
             self._root.call_on_fit_task_begin(estimator=estimator, **data)
 
     def start(self, x):
@@ -50,13 +52,16 @@ class FitMonitor:
 
     def __call__(self, x):
         """After an iteration that led to x; True where a callback asks to stop."""
+        self._told = True
         if self._root:
             self.stopped = bool(self._iteration.call_on_fit_task_end(**self._state(x)))
             self.start(x)
         return self.stopped
 
     def close(self, x):
-        """After the last iteration."""
+        """After the last iteration; where there was none, one is told of, as scikit-learn does."""
+        if not self._told:
+            self(x)
         if self._root:
             self._iteration.call_on_fit_task_end(estimator=self._estimator)
             self._root.call_on_fit_task_end(**self._state(x))

@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,19 +16,26 @@ from ._array_api import like_input
 from ._callbacks import CallbackSupportMixin, FitMonitor, with_callbacks
 from ._completeness import Constraint, Representation
 from ._data import Features, check_features, fit_weights, proba_of_classes, soft_weights
-from ._linear import LOSSES, FitRecord, all_rows, fit_objective, linear_scores, make_objective
+from ._linear import (
+    LOSSES,
+    FitRecord,
+    FittedClasses,
+    Solution,
+    all_rows,
+    feature_names,
+    fit_objective,
+    linear_scores,
+    make_objective,
+    reference_index,
+    remarks,
+)
 from ._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._warnings import warn_user
 from .inference import InferenceMixin
 from .models import NoiseLike
-from .noise import Noise
+from .noise import Noise, as_noise
 
 POSITIVE = Interval(Real, 0, None, closed="neither")
-_NOT_UNIQUE = (
-    "The coefficients are not unique: with constraint=None and without a penalty (C=inf) any "
-    "common shift of all classes gives the same probabilities. Those that sum to zero over the "
-    "classes are given; use constraint='sum_to_zero' or 'reference' to say which you want."
-)
 
 
 class PerturbClassifier(
@@ -46,11 +53,13 @@ class PerturbClassifier(
         "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "solver": [StrOptions({"auto", "newton", "lbfgs"})],
-        "tol": [POSITIVE],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "bias_reduction": ["boolean"],
     }
+
+    coef_: Any  # an array, or a sparse matrix after sparsify
 
     def __init__(
         self,
@@ -140,14 +149,27 @@ class PerturbClassifier(
         Raises
         ------
         ValueError
-            If a name is not known, or if the noise is a name, which has no parameters.
+            If a name is not known, or if the noise has no such parameter.
+
+        Notes
+        -----
+        A noise that was given by name, such as "student_t", becomes an object when one of its
+        parameters is set.
+
+        Examples
+        --------
+        >>> from skperturb import PerturbArgmaxClassifier
+        >>> PerturbArgmaxClassifier("student_t").set_params(noise__df=2.0)
+        PerturbArgmaxClassifier(noise=StudentT(df=2.0))
         """
         noise = params.get("noise", self.noise)
         nested = [name for name in params if name.startswith("noise__")]
         if nested and isinstance(noise, str):
+            params["noise"] = as_noise(noise)
+        elif nested and not hasattr(noise, "set_params"):
             raise ValueError(
-                f"{nested[0]} sets a parameter of a noise, but noise={noise!r} is a name; give the "
-                "noise itself, such as noise=StudentT() from skperturb.noise."
+                f"{nested[0]} sets a parameter of a noise of skperturb.noise, and {noise!r} is "
+                "none: set noise itself to another object."
             )
         return super().set_params(**params)
 
@@ -180,7 +202,9 @@ class PerturbClassifier(
         -----
         UserWarning
             If no row is of the `reference_class`, as in a fold that lacks a rare class: then the
-            first class is the reference.
+            first class is the reference. If the rows of a class all have weight zero: the fit is
+            that of the other classes. If a feature is so far from zero that its spread is lost in
+            rounding.
         ConvergenceWarning
             If `max_iter` iterations or the numerical precision did not suffice for `tol`; if the
             features separate the classes and there is no penalty, so that no finite coefficients
@@ -281,45 +305,76 @@ class PerturbClassifier(
 
     def _fit(self, params, X, y, sample_weight, classes, codes, weight):
         """Fit to data known to be valid; y is what callbacks see."""
-        model = self._model()
-        objective = make_objective(params, model, classes, X, codes, weight)
+        model, seen = self._model(), FittedClasses(classes, codes, weight)
+        reference = reference_index(params, seen.labels)
+        objective = None
+        if len(seen.labels) > 1:
+            objective = make_objective(params, model, seen.labels, X, seen.codes, weight)
+        largest = np.finfo(X.dtype).max / 4  # of an intercept, so that scores are finite
 
         def fitted(x):
-            coef, intercept = objective.coefficients(x)
+            rows = np.zeros((1, X.shape[1])), np.zeros(1)
+            rows = objective.coefficients(x) if objective else rows
+            coef, intercept = seen.rows_of_all(*rows, model._law(), reference)
             if len(coef) == 2:
-                coef, intercept = coef[1:], intercept[1:]
+                coef, intercept = coef[1:], intercept[1:] - intercept[:1]
             return {
                 "classes_": classes,
                 "model_": model,
                 "coef_": coef.astype(X.dtype),
-                "intercept_": intercept.astype(X.dtype),
+                "intercept_": np.clip(intercept, -largest, largest).astype(X.dtype),
             }
 
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         monitor = FitMonitor(self, fitted, X=X, y=y, metadata=metadata)
         previous = self._previous_fit(classes, X.shape[1]) if self.warm_start else None
-        solution = fit_objective(objective, params, previous, monitor)
+        solution = Solution(np.zeros(0), 0.0, 0)  # of one class, which is certain
+        if objective:
+            previous = previous and seen.rows_with_weight(*previous)
+            solution = fit_objective(objective, params, previous, monitor)
+        else:
+            monitor.start(solution.x)
         monitor.close(solution.x)
-        reference = self.reference_class
-        if reference is not None and not np.any(classes == reference):
-            warn_user(
-                f"No row is of the reference_class {reference!r}: the first class, "
-                f"{classes.tolist()[0]!r}, is the reference of this fit.",
-                UserWarning,
-            )
-        if solution.problem:
-            warn_user(solution.problem, ConvergenceWarning)
-        if self.constraint is None and np.isinf(self.C) and len(classes) > 2:
-            warn_user(_NOT_UNIQUE, ConvergenceWarning)
+        for text, category in remarks(params, seen, objective, solution, feature_names(self)):
+            warn_user(text, category)
         # All at once, so that a fit that fails leaves the last one as it was.
         for name, value in fitted(solution.x).items():
             setattr(self, name, value)
-        self.n_iter_ = solution.n_iter
+        self.n_iter_ = np.array([solution.n_iter], dtype=np.int32)
         self.loss_ = solution.value
-        self.weight_sum_ = float(objective.total)
+        self.weight_sum_ = float(weight.sum())
         # Only a fit without a penalty has standard errors, and a use for its data.
         known = objective if np.isinf(self.C) else None
-        self._fit_record = FitRecord(params, solution.problem, known, soft=codes.ndim == 2)
+        self._fit_record = FitRecord(
+            params, solution.problem, known, soft=codes.ndim == 2, absent=seen.absent
+        )
+        return self
+
+    def sparsify(self) -> Self:
+        """Convert `coef_` to a sparse matrix, which saves memory where most of it is zero.
+
+        Predictions stay the same. Call it after `fit`; another fit makes `coef_` dense again.
+
+        Returns
+        -------
+        self : object
+            The classifier.
+        """
+        check_is_fitted(self)
+        self.coef_ = sparse.csr_matrix(self.coef_)
+        return self
+
+    def densify(self) -> Self:
+        """Convert `coef_` back to an array.
+
+        Returns
+        -------
+        self : object
+            The classifier.
+        """
+        check_is_fitted(self)
+        if sparse.issparse(self.coef_):
+            self.coef_ = self.coef_.toarray()
         return self
 
     def _previous_fit(self, classes, n_features):
@@ -343,7 +398,7 @@ class PerturbClassifier(
             With two classes the score of ``classes_[1]`` less that of ``classes_[0]``.
         """
         check_is_fitted(self)
-        X = check_features(self, X, accept_large_sparse=True)
+        X = check_features(self, X)
         scores = linear_scores(X, self.coef_, self.intercept_)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 

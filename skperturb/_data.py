@@ -1,5 +1,6 @@
 """What a classifier is fitted to, checked: features, codes of the labels, weights of the rows."""
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -16,31 +17,47 @@ _SUM_ERROR = 1e-6  # of a row of probabilities: more is no rounding
 _DTYPES = [np.float64, np.float32]
 
 
-def check_features(clf, X, *y, reset=False, accept_large_sparse=False):
+def check_features(clf, X, *y, reset=False):
     """X as an array or CSR matrix of float32 or float64, and y as an array if it is given."""
-    options = {"reset": reset, "accept_large_sparse": accept_large_sparse}
     labels = map(_plain_labels, map(as_numpy, y))
-    return validate_data(clf, as_numpy(X), *labels, accept_sparse="csr", dtype=_DTYPES, **options)
+    options = {"reset": reset, "accept_sparse": "csr", "dtype": _DTYPES}
+    return validate_data(clf, as_numpy(X), *labels, **options)
 
 
 def _plain_labels(y):
     """Labels in a type of NumPy's that keeps each of them as it is; missing ones are refused.
 
     scikit-learn turns pandas' nullable integers and truth values into floats, which makes one
-    class of two large integers. What is no labels at all is left for scikit-learn to refuse.
+    class of two large integers, and NumPy turns a list of numbers and texts into texts. What is no
+    labels at all is left for scikit-learn to refuse.
     """
     dtype = getattr(y, "dtype", None)
     extended = isinstance(dtype, pd.api.extensions.ExtensionDtype)
-    if getattr(y, "ndim", 1) != 1 or not (extended or getattr(dtype, "kind", "") == "O"):
+    plain = isinstance(y, list | tuple)
+    if getattr(y, "ndim", 1) != 1 or not (extended or plain or getattr(dtype, "kind", "") == "O"):
         return y
-    missing = int(np.sum(pd.isna(y)))
+    labels = pd.Series(y, dtype=None if extended else object)
+    missing = int(np.sum(pd.isna(labels)))
     if missing:
         raise ValueError(f"y is missing for {missing} rows: fill it in or leave those rows out.")
     if not extended:
+        _check_one_type(labels)
         return y
     if hasattr(dtype, "numpy_dtype") and hasattr(y, "to_numpy"):
         return y.to_numpy(dtype=dtype.numpy_dtype)
     return np.asarray(y)
+
+
+def _check_one_type(labels):
+    """Refuse texts among numbers: they have no order, and programs take one for the other."""
+    is_text = np.array([isinstance(label, str) for label in labels], dtype=bool)
+    is_number = np.array([isinstance(label, Number | np.bool_) for label in labels], dtype=bool)
+    if is_text.any() and is_number.any():
+        text, number = labels[is_text].iloc[0], labels[is_number].iloc[0]
+        raise ValueError(
+            f"y has labels of different types, such as {text!r} and {number!r}: give all of them "
+            "as text, for instance by y.astype(str), or all as numbers."
+        )
 
 
 def codes_of(y, classes):
@@ -80,12 +97,12 @@ def fit_weights(params, sample_weight, X, y, classes, codes):
         If the weights are unusable.
     """
     weight = row_weights(sample_weight, X)
-    _check_weights("sample_weight", weight, params["C"], classes, codes)
+    _check_weights("sample_weight", weight, params["C"])
     if params["class_weight"] is None:
         return weight
     totals = np.bincount(codes, weight, minlength=len(classes))
     weight = weight * _class_factors(params["class_weight"], totals, classes)[codes]
-    _check_weights("class_weight", weight, params["C"], classes, codes)
+    _check_weights("class_weight", weight, params["C"])
     return weight
 
 
@@ -113,16 +130,14 @@ def soft_weights(params, sample_weight, X, classes, proba):
         If the weights are unusable.
     """
     weight = row_weights(sample_weight, X)
-    rows, codes = np.nonzero(proba)
-    _check_weights("sample_weight", weight[rows] * proba[rows, codes], params["C"], classes, codes)
+    _check_weights("sample_weight", weight, params["C"])
     if params["class_weight"] is None:
         return proba, weight
     proba = proba * _class_factors(params["class_weight"], weight @ proba, classes)
     of_row = proba.sum(axis=1)
     weight = weight * of_row
     proba = proba / np.where(of_row > 0, of_row, 1.0)[:, None]
-    rows, codes = np.nonzero(proba)
-    _check_weights("class_weight", weight[rows] * proba[rows, codes], params["C"], classes, codes)
+    _check_weights("class_weight", weight, params["C"])
     return proba, weight
 
 
@@ -182,7 +197,7 @@ def proba_of_classes(proba, X, classes):
     return proba / total[:, None]
 
 
-def _check_weights(name, weight, C, classes, codes):
+def _check_weights(name, weight, C):
     if not weight.any():
         raise ValueError(f"{name} is zero for every row: nothing is left to fit.")
     with np.errstate(all="ignore"):
@@ -192,10 +207,4 @@ def _check_weights(name, weight, C, classes, codes):
         raise ValueError(
             f"{name} must give weights that are not negative and whose sum is finite, and C "
             f"times that sum must not vanish: the sum is {total:g}, C={C:g}."
-        )
-    present = np.unique(codes[weight > 0])
-    if len(present) < 2:
-        raise ValueError(
-            f"{name} leaves fewer than two classes with a weight above zero: "
-            f"{classes[present].tolist()}; at least two are needed to fit."
         )

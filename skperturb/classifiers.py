@@ -44,7 +44,9 @@ class PerturbArgmaxClassifier(PerturbClassifier):
         ``C * sum(sample_weight * loss) + 1/2 * sum(coef_ ** 2)``, the intercept free.
         ``numpy.inf`` for no penalty.
     fit_intercept : bool, default=True
-        Whether each class has an intercept.
+        Whether each class has an intercept. With it, features that are far from zero for their
+        spread, such as time stamps, are fitted as differences from their mean; `coef_` and
+        `intercept_` are those of the features as given.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, which multiply `sample_weight`; "balanced" gives every class
         the same total.
@@ -55,9 +57,11 @@ class PerturbArgmaxClassifier(PerturbClassifier):
         "newton" if m <= 400 and n_samples * m**2 <= 1e7, and otherwise "lbfgs".
     tol : float, default=1e-4
         The fit ends when no entry of the gradient of the objective, divided by C and by the
-        sum of the weights, is larger than `tol`.
+        sum of the weights, is larger than `tol`. With 0 it ends where rounding lets the objective
+        fall no further.
     max_iter : int, default=100
-        Largest number of iterations; a ConvergenceWarning says when they did not suffice.
+        Largest number of iterations; a ConvergenceWarning says when they did not suffice. With 0
+        the coefficients are those from which the fit would start.
     warm_start : bool, default=False
         Start from the last fit, if it had the same classes and number of features. If the
         loss has several minima (Student-t and Cauchy noise with the log loss), a fit always finds
@@ -76,8 +80,9 @@ class PerturbArgmaxClassifier(PerturbClassifier):
     coef_ : ndarray of shape (n_classes, n_features) or (1, n_features)
         Coefficients; with two classes those of the difference of the two scores.
     intercept_ : ndarray of shape (n_classes,) or (1,)
-        Intercepts, zero without `fit_intercept`.
-    n_iter_ : int
+        Intercepts, zero without `fit_intercept`. A class whose rows all had weight zero has
+        coefficients of zero, and an intercept that gives it a probability of 1e-12 at most.
+    n_iter_ : ndarray of shape (1,), int
         Iterations of the solver.
     loss_ : float
         The objective at the solution, divided by C and by the sum of the weights, without the
@@ -178,7 +183,9 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         ``C * sum(sample_weight * loss) + 1/2 * sum(coef_ ** 2)``, the intercept free.
         ``numpy.inf`` for no penalty.
     fit_intercept : bool, default=True
-        Whether each class has an intercept.
+        Whether each class has an intercept. With it, features that are far from zero for their
+        spread, such as time stamps, are fitted as differences from their mean; `coef_` and
+        `intercept_` are those of the features as given.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, which multiply `sample_weight`; "balanced" gives every class
         the same total.
@@ -189,9 +196,11 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         "newton" if m <= 400 and n_samples * m**2 <= 1e7, and otherwise "lbfgs".
     tol : float, default=1e-4
         The fit ends when no entry of the gradient of the objective, divided by C and by the
-        sum of the weights, is larger than `tol`.
+        sum of the weights, is larger than `tol`. With 0 it ends where rounding lets the objective
+        fall no further.
     max_iter : int, default=100
-        Largest number of iterations; a ConvergenceWarning says when they did not suffice.
+        Largest number of iterations; a ConvergenceWarning says when they did not suffice. With 0
+        the coefficients are those from which the fit would start.
     warm_start : bool, default=False
         Start from the last fit, if it had the same classes and number of features. If the
         loss has several minima (Student-t and Cauchy noise with the log loss), a fit always finds
@@ -210,8 +219,9 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
     coef_ : ndarray of shape (n_classes, n_features) or (1, n_features)
         Coefficients; with two classes those of the difference of the two scores.
     intercept_ : ndarray of shape (n_classes,) or (1,)
-        Intercepts, zero without `fit_intercept`.
-    n_iter_ : int
+        Intercepts, zero without `fit_intercept`. A class whose rows all had weight zero has
+        coefficients of zero, and an intercept that gives it a probability of 1e-12 at most.
+    n_iter_ : ndarray of shape (1,), int
         Iterations of the solver.
     loss_ : float
         The objective at the solution, divided by C and by the sum of the weights, without the

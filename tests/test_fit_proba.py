@@ -142,7 +142,6 @@ def test_what_is_refused():
         (P[1:], {}, "inconsistent numbers of samples"),
         (np.where(P > 0, P, np.nan), {}, "contains NaN"),
         (pd.DataFrame(P, columns=CLASSES), {"classes": ["a", "b", "c"]}, "are not the classes"),
-        (np.eye(3)[np.zeros(80, dtype=int)], {}, "fewer than two classes"),
         (P, {"sample_weight": np.zeros(80)}, "non-zero number|zero for every row"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -61,10 +62,13 @@ def test_numbers_and_texts_are_not_mixed():
 
 
 def test_parameters_of_a_noise_that_is_a_name():
-    with pytest.raises(ValueError, match=r"give the noise itself, such as noise=StudentT\(\)"):
-        PerturbArgmaxClassifier("student_t").set_params(noise__df=2)
+    assert PerturbArgmaxClassifier("student_t").set_params(noise__df=2).noise == StudentT(2)
+    with pytest.raises(ValueError, match="Invalid parameter 'df'"):
+        PerturbArgmaxClassifier("gaussian").set_params(noise__df=2)
+    with pytest.raises(ValueError, match="set noise itself to another object"):
+        PerturbArgmaxClassifier(stats.norm()).set_params(noise__scale=2)
     assert PerturbArgmaxClassifier().set_params(noise=StudentT(), noise__df=2).noise.df == 2
-    search = GridSearchCV(PerturbArgmaxClassifier(StudentT()), {"noise__df": [2, 5]}, cv=2)
+    search = GridSearchCV(PerturbArgmaxClassifier("student_t"), {"noise__df": [2, 5]}, cv=2)
     assert search.fit(X, CODES).best_params_["noise__df"] in (2, 5)
 
 

@@ -1,5 +1,6 @@
 """Features, a loss and a penalty in, coefficients out. What other modules use is named here."""
 
+from ._classes import FittedClasses, in_words
 from ._firth import firth_objective
 from ._fit import fit_objective
 from ._identifiability import (
@@ -13,18 +14,22 @@ from ._identifiability import (
     relation_in_words,
 )
 from ._losses import LOSSES
-from ._objective import LinearObjective, are_whole, linear_scores
-from ._record import FitRecord, all_rows, make_objective, objective_again
+from ._objective import LinearObjective, are_whole
+from ._record import FitRecord, all_rows, make_objective, objective_again, reference_index
+from ._remarks import remarks
+from ._rows import linear_scores, rows_of
 from ._separation import UnsettledError, finite_minimum
-from ._solvers import minimize
+from ._solvers import Solution, minimize
 
 __all__ = [
     "IDENTIFIED",
     "LOSSES",
     "NEARLY",
     "FitRecord",
+    "FittedClasses",
     "Identifiability",
     "LinearObjective",
+    "Solution",
     "Standardised",
     "UnsettledError",
     "all_rows",
@@ -34,10 +39,14 @@ __all__ = [
     "finite_minimum",
     "firth_objective",
     "fit_objective",
+    "in_words",
     "linear_scores",
     "make_objective",
     "minimize",
     "nearly_in_words",
     "objective_again",
+    "reference_index",
     "relation_in_words",
+    "remarks",
+    "rows_of",
 ]

@@ -145,7 +145,7 @@ def check_identifiability(
         )
     check_is_fitted(clf)
     labelled = y is not None
-    data = Standardised(clf, objective_again(clf, X, y, sample_weight))
+    data = Standardised(clf, objective_again(clf, X, y, sample_weight, absent=True))
     objective, relations = data.objective, data.relations()
     rank = objective.n_parameters - objective.shape[0] * len(relations)
     condition, hardly = None, ()

@@ -5,19 +5,19 @@ With weights s_i, the objective of LogisticRegression divided by C * sum(s):
     sum_i s_i * loss(theta_i, y_i) / sum(s)  +  |coef|^2 / (2 C sum(s)),   intercept free,
 
 over a flat vector of the free parameters; each class has n_features coefficients, then the
-intercept if there is one. Rows are worked on in blocks, so that beside X nothing large is held.
+intercept if there is one, that of rows about their center (``_rows``). Rows are worked on in
+blocks, so that beside X nothing large is held.
 """
 
 from itertools import pairwise
 
 import numpy as np
-from scipy import sparse
 
 from .._linalg import unit_diagonal
 from .._threads import map_threads
 from ._losses import SoftLabels
+from ._rows import DenseRows, SparseRows, check_finite, rows_of
 
-_MEAN_ROUNDING = 1e-14  # of a mean, relative to the largest entry
 _WEIGHT_ROUNDING = 1e-9  # of a weight that is a whole number, relative
 _UNEXPLAINED = 1e-10  # share of a column's square: rounding, of numbers with six digits, too
 _BLOCK_ELEMENTS = 1 << 17  # scores, or entries of curvature, held at once by a thread
@@ -32,7 +32,7 @@ class LinearObjective:
 
     Parameters
     ----------
-    X : ndarray or sparse matrix of shape (n_samples, n_features)
+    X : ndarray or CSR matrix of shape (n_samples, n_features), or rows of ``_rows``
     y : ndarray of shape (n_samples,), int, or (n_samples, n_classes)
         Class indices, or probabilities of the classes ("soft" labels).
     weight : ndarray of shape (n_samples,)
@@ -62,6 +62,8 @@ class LinearObjective:
         Which of the rows given these are.
     loss, constraint : objects
         Those given.
+    rows : DenseRows or SparseRows
+        The features of these rows, and their center.
     dtype : dtype
         Of X.
     """
@@ -71,7 +73,8 @@ class LinearObjective:
         self.counted = weight > 0
         if not weight.all():
             X, y, weight = X[self.counted], y[self.counted], weight[self.counted]
-        self._X, self.y = X, y
+        self.rows = X if isinstance(X, (DenseRows, SparseRows)) else rows_of(X, fit_intercept)
+        self.y = y
         self.total = weight.sum()
         self.weight = weight / self.total
         self._ridge = 1 / C / self.total
@@ -79,16 +82,15 @@ class LinearObjective:
         self.loss = SoftLabels(loss) if self.soft and not isinstance(loss, SoftLabels) else loss
         self.constraint = constraint
         self._options = {"constraint": constraint, "C": C, "fit_intercept": fit_intercept}
-        self.n_features = X.shape[1]
-        self.shape = constraint.n_free, X.shape[1] + int(fit_intercept)
-        self.dtype = X.dtype
+        self.n_features, self.dtype = self.rows.n_features, self.rows.dtype
+        self.shape = constraint.n_free, self.rows.width
         self.n_rows, self.n_parameters = len(y), int(np.prod(self.shape))
 
     def replace(self, *, loss=None, weight=None):
         """The same with another loss, or other weights, given as shares of the present sum."""
         weight = self.weight if weight is None else weight
         return type(self)(
-            self._X, self.y, weight * self.total, loss=loss or self.loss, **self._options
+            self.rows, self.y, weight * self.total, loss=loss or self.loss, **self._options
         )
 
     def with_hard_labels(self):
@@ -97,7 +99,7 @@ class LinearObjective:
             return self
         rows, codes = np.nonzero(self.y)
         weight = self.weight[rows] * self.y[rows, codes] * self.total
-        return LinearObjective(self._X[rows], codes, weight, loss=self.loss.hard, **self._options)
+        return LinearObjective(self.rows[rows], codes, weight, loss=self.loss.hard, **self._options)
 
     def has_whole_weights(self):
         """Whether the weights are whole numbers, but for rounding."""
@@ -111,14 +113,19 @@ class LinearObjective:
 
     def coefficients(self, free):
         """Coefficients (K, n_features) and intercept (K,) of a vector of free parameters."""
-        full = self.constraint.expand(free.reshape(self.shape))
-        coef, rest = full[:, : self.n_features], full[:, self.n_features :]
-        return coef, rest[:, 0] if rest.size else np.zeros(len(full))
+        coef, intercept = self._about_center(free)
+        return coef, intercept - coef @ self.rows.center
 
     def free(self, coef, intercept):
         """The free parameters whose coefficients give the same probabilities as these."""
-        full = np.column_stack([coef, intercept])[:, : self.shape[1]]
+        full = np.column_stack([coef, intercept + coef @ self.rows.center])[:, : self.shape[1]]
         return self.constraint.contract(full.astype(float)).ravel()
+
+    def _about_center(self, free):
+        """Coefficients (K, n_features), and intercept (K,) of rows less their center."""
+        full = self.constraint.expand(free.reshape(self.shape))
+        coef, rest = full[:, : self.n_features], full[:, self.n_features :]
+        return coef, rest[:, 0] if rest.size else np.zeros(len(full))
 
     def same_rows(self, other):
         """Whether another objective has the same classes and weights, row by row."""
@@ -166,7 +173,7 @@ class LinearObjective:
         def sums(X, y, weight, scores):
             loss, slope = self.loss.value_and_slope(scores, y)
             slope *= weight[:, None]
-            return weight @ loss, self._sum_of_rows(X, slope)
+            return weight @ loss, X.sum_of_rows(slope)
 
         loss, slope = self._sum_over_rows(sums, free, self.constraint.n_classes)
         gradient = self.constraint.restrict(slope)
@@ -200,11 +207,9 @@ class LinearObjective:
         def products(X, y, weight, scores):
             full = curvature(scores, y).transpose(1, 2, 0) * weight
             reduced = restrict(restrict(full).swapaxes(0, 1))
-            # In single precision a column that is a sum of others would look like a new one.
-            X = X.astype(np.float64, copy=False)
             total = np.zeros((n_free, width, n_free, width))
             for j in range(n_free):
-                total[j, :, : j + 1] = self._grams(X, reduced[j, : j + 1])
+                total[j, :, : j + 1] = X.grams(reduced[j, : j + 1])
             return (total,)
 
         per_row = self.constraint.n_classes * max(self.constraint.n_classes, width)
@@ -212,7 +217,7 @@ class LinearObjective:
         for j in range(n_free):
             for k in range(j):
                 total[k, :, j] = total[j, :, k].T
-        check_finite(total, self._X)
+        check_finite(total, self.dtype)
         return total.reshape(n_free * width, n_free * width)
 
     def score_vectors(self, free):
@@ -227,25 +232,29 @@ class LinearObjective:
         for X, y, weight, scores in self._blocks(free, self.constraint.n_classes * self.shape[1]):
             _, slope = self.loss.value_and_slope(scores, y)
             slope = self.constraint.restrict(slope.T)
-            rows = _with_intercept(X, self.shape[1])
-            vectors = slope.T[:, :, None] * rows[:, None, :]
+            vectors = slope.T[:, :, None] * X.dense()[:, None, :]
             yield vectors.reshape(len(y), -1), weight
 
     def losses(self, free, rows=slice(None)):
         """Loss (n,) of all rows or of some, and its derivative in the scores (n, K)."""
-        scores = linear_scores(self._X[rows], *self.coefficients(free))
+        scores = self.rows[rows].ready().scores(*self._about_center(free))
         return self.loss.value_and_slope(scores, self.y[rows])
+
+    def misfit(self, free):
+        """How badly each row fits (n_rows,): a number that grows with its loss."""
+        return self.losses(free)[0]
 
     def scores(self, free):
         """Each row's scores (n_rows, K)."""
-        return linear_scores(self._X, *self.coefficients(free))
+        blocks = self._blocks(free, self.constraint.n_classes)
+        return np.concatenate([scores for *_, scores in blocks])
 
     def design(self, rows):
-        """Dense features of some rows, with the intercept's 1 if there is one."""
-        return _with_intercept(self._X[rows], self.shape[1])
+        """Dense features of some rows about their center, with the intercept's 1 if it has one."""
+        return self.rows[rows].dense()
 
     def designs(self, per_row):
-        """Dense features with the intercept's 1, and weights, of blocks of rows.
+        """Dense features about their center, with the intercept's 1, and weights, in blocks.
 
         Parameters
         ----------
@@ -265,7 +274,10 @@ class LinearObjective:
 
     def sums_of_rows(self, slope):
         """Sum over the rows of slope in the scores (n_rows, K) times features, like `free`."""
-        return self.constraint.restrict(self._sum_of_rows(self._X, slope)).ravel()
+        step = max(_FEWEST_ROWS, _BLOCK_ELEMENTS // self.shape[1])
+        blocks = (slice(start, start + step) for start in range(0, self.n_rows, step))
+        total = sum(self.rows[block].ready().sum_of_rows(slope[block]) for block in blocks)
+        return self.constraint.restrict(total).ravel()
 
     def sum_of_slopes(self, free, slope, per_row):
         """Sum over the rows of features times a slope in the scores, weighted, like `free`.
@@ -280,8 +292,7 @@ class LinearObjective:
         """
 
         def sums(X, y, weight, scores):
-            slopes = slope(_with_intercept(X, self.shape[1]), scores)
-            return (self._sum_of_rows(X, slopes * weight[:, None]),)
+            return (X.sum_of_rows(slope(X.dense(), scores) * weight[:, None]),)
 
         (total,) = self._sum_over_rows(sums, free, per_row)
         return self.constraint.restrict(total).ravel()
@@ -290,17 +301,18 @@ class LinearObjective:
         """[X, 1]^T diag(weight) [X, 1]: (width, width)."""
 
         def gram(X, y, weight, scores):
-            return (self._grams(X.astype(np.float64, copy=False), weight[None])[:, 0],)
+            return (X.gram(weight),)
 
         zero = np.zeros(self.n_parameters)
         (total,) = self._sum_over_rows(gram, zero, max(self.shape[1], self.constraint.n_classes))
-        check_finite(total, self._X)
+        check_finite(total, self.dtype)
         return total
 
     def standardised(self):
         """The same, without a penalty, with columns of mean zero that are at most 1 in size.
 
-        Sparse columns, and those of a model without an intercept, keep their mean.
+        Sparse columns that are not far from zero, and those of a model without an intercept, keep
+        their mean.
 
         Returns
         -------
@@ -308,27 +320,10 @@ class LinearObjective:
             Of (X - center) / size, in double precision.
         center, size : ndarray of shape (n_features,)
         """
-        center = np.zeros(self.n_features)
-        if sparse.issparse(self._X):
-            X = self._X.astype(np.float64)
-            size = abs(X).max(axis=0).toarray().ravel()
-            size[size == 0] = 1.0
-            X = X @ sparse.diags_array(1 / size)
-        else:
-            X = np.array(self._X, dtype=np.float64)
-            largest = np.abs(X).max(axis=0)
-            if self.shape[1] > self.n_features:
-                center = X.mean(axis=0)
-                X -= center
-            size = np.abs(X).max(axis=0)
-            # What is left of a constant column is rounding.
-            constant = size <= _MEAN_ROUNDING * largest
-            size[constant] = 1.0
-            X[:, constant] = 0.0
-            X /= size
+        rows, center, size = self.rows.standardised()
         options = self._options | {"C": np.inf}
         weight = self.weight * self.total
-        return type(self)(X, self.y, weight, loss=self.loss, **options), center, size
+        return type(self)(rows, self.y, weight, loss=self.loss, **options), center, size
 
     def _penalised(self, free):
         return free.reshape(self.shape)[:, : self.n_features]
@@ -362,37 +357,13 @@ class LinearObjective:
 
     def _blocks(self, free, per_row, first=0, last=None):
         """(X, y, weight, scores) of blocks of rows; `per_row` numbers for each are held at once."""
-        coef, intercept = self.coefficients(free)
+        coef, intercept = self._about_center(free)
         last = self.n_rows if last is None else last
         size = max(_FEWEST_ROWS, _BLOCK_ELEMENTS // per_row)
         for start in range(first, last, size):
             rows = slice(start, min(start + size, last))
-            X = self._X if rows == slice(0, self.n_rows) else self._X[rows]
-            yield X, self.y[rows], self.weight[rows], linear_scores(X, coef, intercept)
-
-    def _sum_of_rows(self, X, slope):
-        """slope^T [X, 1]: (K, n_features + 1 or + 0)."""
-        out = np.empty((slope.shape[1], self.shape[1]))
-        out[:, : self.n_features] = (X.T @ slope.astype(X.dtype, copy=False)).T
-        out[:, self.n_features :] = slope.sum(axis=0)[:, None]
-        return out
-
-    def _grams(self, X, weights):
-        """[X, 1]^T diag(w) [X, 1] for each w of weights (m, n): (width, m, width)."""
-        m, p = len(weights), self.n_features
-        if sparse.issparse(X):
-            out = np.zeros((self.shape[1], m, self.shape[1]))
-            for k, weight in enumerate(weights):
-                weighted = sparse.diags_array(weight) @ X
-                out[:p, k, :p] = (X.T @ weighted).toarray()
-                out[:p, k, p:] = np.asarray(weighted.sum(axis=0)).reshape(-1, 1)
-                out[p:, k, :p] = out[:p, k, p:].T
-            out[p:, :, p:] = weights.sum(axis=1)[:, None]
-            return out
-        rows = _with_intercept(X, self.shape[1])
-        # All at once, so that BLAS gets one large product.
-        weighted = (rows[:, None, :] * weights.T[:, :, None]).reshape(len(rows), -1)
-        return (rows.T @ weighted).reshape(self.shape[1], m, self.shape[1])
+            X = (self.rows if rows == slice(0, self.n_rows) else self.rows[rows]).ready()
+            yield X, self.y[rows], self.weight[rows], X.scores(coef, intercept)
 
 
 def are_whole(weights):
@@ -407,30 +378,3 @@ def sum_of_tuples(tuples):
     for entries in rest:
         total = [first + second for first, second in zip(total, entries, strict=True)]
     return total
-
-
-def linear_scores(X, coef, intercept):
-    """Scores X @ coef.T + intercept in double precision; X itself is not copied.
-
-    Raises
-    ------
-    ValueError
-        If they overflow.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        product = X @ coef.T.astype(X.dtype, copy=False)
-        scores = np.asarray(product, dtype=np.float64) + intercept
-    check_finite(scores, X)
-    return scores
-
-
-def check_finite(sums, X):
-    if not np.isfinite(sums).all():
-        raise ValueError(
-            f"The scores overflow {X.dtype}: scale the features, for instance with StandardScaler."
-        )
-
-
-def _with_intercept(X, width):
-    rows = X.toarray() if sparse.issparse(X) else X
-    return np.column_stack([rows, np.ones(len(rows))])[:, :width].astype(float)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
 
 from .._data import (
     check_features,
@@ -12,6 +13,7 @@ from .._data import (
     row_weights,
     soft_weights,
 )
+from ._classes import FittedClasses, in_words
 from ._constraints import make_constraint
 from ._losses import LOSSES
 from ._objective import LinearObjective
@@ -35,6 +37,8 @@ class FitRecord:
         Whether all weights are whole numbers; None while `objective` can tell, or if not known.
     soft : bool
         Whether the labels were probabilities of the classes.
+    absent : tuple
+        Labels of the classes whose rows all had weight zero, which the fit left out.
     """
 
     params: dict
@@ -42,11 +46,20 @@ class FitRecord:
     objective: LinearObjective | None = None
     whole_weights: bool | None = None
     soft: bool = False
+    absent: tuple = ()
 
     @property
     def bias_reduction(self):
         """Whether Firth's penalty was used; older records do not know it."""
         return self.params.get("bias_reduction", False)
+
+    def check_no_class_is_absent(self):
+        """Refuse what needs the coefficients of every class, if the fit left one out."""
+        if self.absent:
+            raise ValueError(
+                f"All rows of {in_words(self.absent)} had weight 0, so that the fit left that out "
+                "and gave it probability 0, without an estimate: fit again without these rows."
+            )
 
     def without_data(self):
         """The record of a saved or copied classifier."""
@@ -78,7 +91,7 @@ def make_objective(params, model, classes, X, codes, weight):
     ValueError
         If the reference class is not used.
     """
-    reference = _reference_index(params["constraint"], params["reference_class"], classes)
+    reference = reference_index(params, classes)
     loss = LOSSES[params["loss"]](model._law(), len(classes))
     kind = TwoClassObjective if loss.by_margin and codes.ndim == 1 else LinearObjective
     return kind(
@@ -86,15 +99,23 @@ def make_objective(params, model, classes, X, codes, weight):
         codes,
         weight,
         loss=loss,
-        constraint=make_constraint(params["constraint"], len(classes), reference),
+        constraint=make_constraint(params["constraint"], len(classes), reference or 0),
         C=params["C"],
         fit_intercept=params["fit_intercept"],
     )
 
 
-def _reference_index(constraint, reference_class, classes):
+def reference_index(params, classes):
+    """Index of the class whose coefficients are zero, None if the constraint names none.
+
+    Raises
+    ------
+    ValueError
+        If a reference class is given that is not used.
+    """
+    constraint, reference_class = params["constraint"], params["reference_class"]
     if reference_class is None:
-        return 0
+        return 0 if constraint == "reference" else None
     if constraint != "reference":
         raise ValueError(
             f"reference_class={reference_class!r} is used by constraint='reference' alone, not by "
@@ -104,7 +125,7 @@ def _reference_index(constraint, reference_class, classes):
     return int(np.argmax(np.atleast_1d(classes == reference_class)))
 
 
-def objective_again(clf, X, y=None, sample_weight=None):
+def objective_again(clf, X, y=None, sample_weight=None, *, absent=False):
     """What a fit minimised, for its data given again, or for other rows.
 
     Parameters
@@ -113,12 +134,21 @@ def objective_again(clf, X, y=None, sample_weight=None):
     X, y, sample_weight : array-like
         As for its fit; after fit_proba y is the array of probabilities. Without y all rows get the
         first class, and class weights are left out.
+    absent : bool, default=False
+        Whether a fit that left out a class, for want of weight, will do.
 
     Returns
     -------
     LinearObjective
+
+    Raises
+    ------
+    ValueError
+        If these are no data, or the fit left out a class.
     """
     params, classes = clf._fit_record.params, clf.classes_
+    if not absent:
+        clf._fit_record.check_no_class_is_absent()
     if y is None:
         X = check_features(clf, X)
         codes, weight = np.zeros(X.shape[0], dtype=int), row_weights(sample_weight, X)
@@ -130,12 +160,15 @@ def objective_again(clf, X, y=None, sample_weight=None):
         X, y = check_features(clf, X, y)
         codes = codes_of(y, classes)
         weight = fit_weights(params, sample_weight, X, y, classes, codes)
+    if y is not None and len(FittedClasses(classes, codes, weight).labels) < 2:
+        raise ValueError("Fewer than two classes have rows with a weight: there is nothing to say.")
     return make_objective(params, clf.model_, classes, X, codes, weight)
 
 
 def all_rows(clf):
     """Coefficients (K, n_features) and intercepts (K,) of a fit, with two classes, too."""
-    coef, intercept = clf.coef_.astype(float), clf.intercept_.astype(float)
+    coef = clf.coef_.toarray() if sparse.issparse(clf.coef_) else clf.coef_
+    coef, intercept = coef.astype(float), clf.intercept_.astype(float)
     if len(clf.classes_) == 2:
         coef, intercept = np.vstack([0 * coef, coef]), np.append(0.0, intercept)
     return coef, intercept

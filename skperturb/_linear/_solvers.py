@@ -14,7 +14,8 @@ from ._preconditioner import Unscaled
 
 # "auto" takes Newton's method up to so many numbers in the matrix, and multiplications to make it.
 _LARGEST_MATRIX, _MOST_WORK = 400**2, 1e7
-_NEARLY_TOL = 100  # times tol: where rounding stops a descent no sooner, it is near enough
+# A gradient that is near enough where rounding stops a descent: times tol, and with tol=0.
+_NEARLY_TOL, _ROUNDING = 100, 1e-6
 _ARMIJO = 1e-4  # part of the decrease promised by the slope that a step must bring
 _HALVINGS = 40  # of a step, to 1e-12 of it
 _DAMPED, _DAMP_MORE = 1e-3, 1e3  # damping after a step that failed: at least, and times the last
@@ -206,7 +207,7 @@ def _problem(slope, tol, max_iter):
     """Why a fit did not converge, if it did not; `max_iter` is the limit, if it was hit."""
     if max_iter is not None:
         why = f"the limit of max_iter={max_iter} iterations was hit; raise max_iter"
-    elif slope <= _NEARLY_TOL * tol:
+    elif slope <= (_NEARLY_TOL * tol or _ROUNDING):
         return None  # rounding stopped the descent a little short of tol: no more can be had
     else:
         why = "no lower value can be found at this precision; raise tol"

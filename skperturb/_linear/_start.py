@@ -55,9 +55,9 @@ def trimmed_start(objective, minimise):
 
 def _without_worst(objective, free):
     """The objective of the rows that fit best."""
-    losses, _ = objective.losses(free)
-    order = np.argsort(-losses)
+    misfit = objective.misfit(free)
+    order = np.argsort(-misfit)
     share = np.cumsum(objective.weight[order])
-    # Equal losses are kept or left out together, so that a row of weight 2 counts as two rows.
-    limit = losses[order][min(np.searchsorted(share, _WORST - _SHARE_ROUNDING), len(order) - 1)]
-    return objective.replace(weight=np.where(losses > limit, 0.0, objective.weight))
+    # Equal rows are kept or left out together, so that a row of weight 2 counts as two rows.
+    limit = misfit[order][min(np.searchsorted(share, _WORST - _SHARE_ROUNDING), len(order) - 1)]
+    return objective.replace(weight=np.where(misfit > limit, 0.0, objective.weight))

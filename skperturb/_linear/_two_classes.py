@@ -3,10 +3,10 @@
 from itertools import pairwise
 
 import numpy as np
-from scipy import sparse
 
 from .._threads import map_threads
-from ._objective import LinearObjective, check_finite, linear_scores, sum_of_tuples
+from ._objective import LinearObjective, sum_of_tuples
+from ._rows import SparseRows, check_finite
 
 _BLOCK_ELEMENTS = 1 << 16  # entries of X in a block: they stay in a processor's cache
 _FEWEST_ROWS = 256  # of a block
@@ -27,14 +27,11 @@ class TwoClassObjective(LinearObjective):
     def __init__(self, X, y, weight, **options):
         super().__init__(X, y, weight, **options)
         self._sign = np.where(self.y == 1, 1.0, -1.0)
-        n_parts = max(1, min(self._n_entries() // _PART_ELEMENTS, _MOST_PARTS, self.n_rows))
+        n_parts = max(1, min(self.rows.n_entries // _PART_ELEMENTS, _MOST_PARTS, self.n_rows))
         bounds = np.linspace(0, self.n_rows, n_parts + 1).astype(int)
         # Slices of sparse rows are copies, which are made once.
-        self._parts = [(slice(*ends), self._X[slice(*ends)]) for ends in pairwise(bounds)]
+        self._parts = [(slice(*ends), self.rows[slice(*ends)]) for ends in pairwise(bounds)]
         self._curvatures_at = None
-
-    def _n_entries(self):
-        return self._X.nnz if sparse.issparse(self._X) else self.n_rows * self.n_features
 
     def _sums(self, free):
         curvature, information = np.empty((2, self.n_rows))
@@ -49,7 +46,7 @@ class TwoClassObjective(LinearObjective):
             value, slope, curvature[rows], information[rows] = self.loss.of_margin(
                 d, self._sign[rows], self.weight[rows]
             )
-            return value, self._sum_of_rows(X, slope[:, None])
+            return value, X.sum_of_rows(slope[:, None])
 
         value, gradient = sum_of_tuples(map_threads(of_part, self._parts))
         self._curvatures_at = free.copy(), (curvature, information)
@@ -59,17 +56,22 @@ class TwoClassObjective(LinearObjective):
     def _part_blocks(self, rows, X):
         """(rows, X) of blocks of a part; a sparse part is one block."""
         size = max(_FEWEST_ROWS, _BLOCK_ELEMENTS // max(self.n_features, 1))
-        if sparse.issparse(X) or size >= len(self.y[rows]):
-            yield rows, X
+        if isinstance(X, SparseRows) or size >= len(X):
+            yield rows, X.ready()
             return
         for start in range(rows.start, rows.stop, size):
             block = slice(start, min(start + size, rows.stop))
-            yield block, self._X[block]
+            yield block, self.rows[block].ready()
 
     def _margin(self, X, free):
         w = free.reshape(self.shape)[0]
         intercept = w[self.n_features] if len(w) > self.n_features else 0.0
-        return linear_scores(X, w[None, : self.n_features], intercept)[:, 0]
+        return X.scores(w[None, : self.n_features], intercept)[:, 0]
+
+    def misfit(self, free):
+        """How badly each row fits: the loss of two classes falls as the difference grows."""
+        blocks = [block for part in self._parts for block in self._part_blocks(*part)]
+        return -self._sign * np.concatenate([self._margin(X, free) for _, X in blocks])
 
     def curvatures(self, free):
         """Second derivatives, then, if they can be indefinite, what can be put in their place."""
@@ -86,26 +88,9 @@ class TwoClassObjective(LinearObjective):
         def of_part(part):
             with np.errstate(all="ignore"):
                 return sum_of_tuples(
-                    (self._gram_of_block(X, weight[rows]),) for rows, X in self._part_blocks(*part)
+                    (X.gram(weight[rows]),) for rows, X in self._part_blocks(*part)
                 )
 
         (total,) = sum_of_tuples(map_threads(of_part, self._parts))
-        check_finite(total, self._X)
+        check_finite(total, self.dtype)
         return total
-
-    def _gram_of_block(self, X, weight):
-        p = self.n_features
-        out = np.empty((self.shape[1], self.shape[1]))
-        X = X.astype(np.float64, copy=False)
-        if sparse.issparse(X):
-            weighted = sparse.diags_array(weight) @ X
-            out[:p, :p] = (X.T @ weighted).toarray()
-            sums = np.asarray(weighted.sum(axis=0)).ravel()
-        else:
-            weighted = X * weight[:, None]
-            np.matmul(X.T, weighted, out=out[:p, :p])
-            sums = weighted.sum(axis=0)
-        if self.shape[1] > p:
-            out[p, :p] = out[:p, p] = sums
-            out[p, p] = weight.sum()
-        return out

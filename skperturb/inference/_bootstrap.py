@@ -16,7 +16,7 @@ from .._data import (
     row_weights,
     soft_weights,
 )
-from .._linear import all_rows, are_whole, fit_objective, make_objective
+from .._linear import all_rows, are_whole, fit_objective, make_objective, rows_of
 from .._results import Record, Table
 from .._warnings import warn_user
 from ._fit_data import CHOOSE, FREQUENCY, SAMPLING, Fit, check_same_data, check_unchanged
@@ -101,6 +101,7 @@ def bootstrap(clf, X, y, sample_weight, n_bootstrap, groups, weights, random_sta
     """See :meth:`PredictionInference.bootstrap`."""
     check_is_fitted(clf)
     check_unchanged(clf)
+    clf._fit_record.check_no_class_is_absent()
     if weights not in (None, FREQUENCY, SAMPLING):
         raise ValueError(f"weights must be 'frequency', 'sampling' or None, got {weights!r}.")
     if n_bootstrap < 2:
@@ -152,7 +153,8 @@ class _Refit:
 
     def __init__(self, params, model, classes, X, labels):
         self._params, self._model, self._classes = params, model, classes
-        self._X, self._labels = X, labels
+        # About one center for all samples, so that their free parameters mean the same.
+        self._X, self._labels = rows_of(X, params["fit_intercept"]), labels
 
     def objective(self, weight):
         params, X, classes, labels = self._params, self._X, self._classes, self._labels

@@ -277,9 +277,8 @@ def _check_identified(clf, objective, smallest):
         warn_user(hardly, UserWarning)
     elif smallest < IDENTIFIED:
         raise ValueError(
-            "The features have offsets that are too large against their spread for standard "
-            "errors to keep their digits: subtract their means, for instance with "
-            "StandardScaler, and fit again."
+            "Without an intercept, features that are far from zero for their spread are nearly the "
+            "same: subtract their means, or use fit_intercept=True, and fit again."
         )
 
 

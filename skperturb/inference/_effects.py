@@ -97,7 +97,7 @@ class Step(NamedTuple):
     ----------
     name : str
     low, high : dict of int to float
-        Values of columns before and after the step.
+        Values of columns before and after the step, about the center of the fit's rows.
     """
 
     name: str
@@ -119,12 +119,9 @@ def marginal_effects(fit, at, features, cov, groups, confidence):
             blocks = [(sum(weight @ rows for rows, weight in blocks)[None], np.ones(1))]
         tables, index = [_effects(fit, blocks, changes)], None
     else:
-        X = check_features(clf, at)
-        X = X.toarray() if hasattr(X, "toarray") else X
-        one = np.ones((len(X), objective.shape[1] - X.shape[1]))
-        rows = np.hstack([X, one]).astype(float)
+        rows = objective.rows.dense_of(check_features(clf, at))
         tables = [_effects(fit, [(row[None], np.ones(1))], changes) for row in rows]
-        labels = at.index if isinstance(at, pd.DataFrame) else np.arange(len(X))
+        labels = at.index if isinstance(at, pd.DataFrame) else np.arange(len(rows))
         index = pd.Index(np.repeat(labels, K * len(changes)), name="row")
     effects = np.concatenate([effect.ravel() for effect, _ in tables])
     std_err = np.concatenate(
@@ -148,14 +145,17 @@ def marginal_effects(fit, at, features, cov, groups, confidence):
 
 def _changes(fit, features):
     """What is changed for each effect, from the user's features."""
-    names = feature_names(fit.clf)
-    steps = _zero_one(fit.objective)
+    names, objective = feature_names(fit.clf), fit.objective
+    steps = _zero_one(objective)
+    zero, one = objective.rows.of_value(0), objective.rows.of_value(1)
 
     def change(name):
         if name not in names:
             raise ValueError(f"{name!r} is not a feature of the fit: {names}.")
         column = names.index(name)
-        return Step(name, {column: 0.0}, {column: 1.0}) if steps[column] else Slope(name, column)
+        if not steps[column]:
+            return Slope(name, column)
+        return Step(name, {column: zero[column]}, {column: one[column]})
 
     if isinstance(features, str):
         features = [features]
@@ -176,25 +176,28 @@ def _levels(fit, changes):
     if None in columns:
         name = changes[columns.index(None)].name
         raise ValueError(f"{name!r} does not consist of 0 and 1: it is no column of a category.")
-    blocks = fit.objective.designs(len(columns))
-    sums = [values for rows, _ in blocks for values in np.unique(rows[:, columns].sum(axis=1))]
+    blocks, one = fit.objective.designs(len(columns)), fit.objective.rows.of_value(1)[columns]
+    sums = [n for rows, _ in blocks for n in np.unique((rows[:, columns] == one).sum(axis=1))]
     if max(sums) > 1:
         raise ValueError(
             f"The columns {[c.name for c in changes]} are no category: some rows have a 1 in "
             "several of them."
         )
-    off = dict.fromkeys(columns, 0.0)
-    low, first = (off, 0) if min(sums) == 0 else (off | {columns[0]: 1.0}, 1)
-    return [Step(changes[k].name, low, off | {columns[k]: 1.0}) for k in range(first, len(columns))]
+    off = {column: value for each in changes for column, value in each.low.items()}
+    low, first = (off, 0) if min(sums) == 0 else (off | changes[0].high, 1)
+    return [Step(each.name, low, off | each.high) for each in changes[first:]]
 
 
 def _zero_one(objective):
     """Which columns consist of 0 and 1, both of which occur."""
-    least, most, plain = np.inf, -np.inf, True
+    zero, one = objective.rows.of_value(0), objective.rows.of_value(1)
+    some_zero, some_one, plain = False, False, True
     for rows, _ in objective.designs(objective.shape[1]):
-        least, most = np.minimum(least, rows.min(axis=0)), np.maximum(most, rows.max(axis=0))
-        plain = plain & ((rows == 0) | (rows == 1)).all(axis=0)
-    return plain & (least == 0) & (most == 1)
+        features = rows[:, : len(zero)]
+        is_zero, is_one = features == zero, features == one
+        some_zero, some_one = some_zero | is_zero.any(axis=0), some_one | is_one.any(axis=0)
+        plain = plain & (is_zero | is_one).all(axis=0)
+    return plain & some_zero & some_one
 
 
 def _effects(fit, blocks, changes):

@@ -113,6 +113,7 @@ def fit_with_data(clf, X=None, y=None, sample_weight=None, *, weights=None):
     """
     check_is_fitted(clf)
     check_unpenalised(clf)
+    clf._fit_record.check_no_class_is_absent()
     if X is None:
         if y is not None or sample_weight is not None:
             raise ValueError("y and sample_weight were given without X: give all or none.")

@@ -65,7 +65,10 @@ def coefficients_of(fit):
     names, order = names_of(clf)
     constraint, width = objective.constraint, objective.shape[1]
     full = constraint.expand(np.eye(constraint.n_free))[constraint.rows]
-    matrix = np.kron(full, np.eye(width)[order])
+    of_class = np.eye(width)
+    # The intercept of the fit is that of rows about their center.
+    of_class[objective.n_features :, : objective.n_features] = -objective.rows.center
+    matrix = np.kron(full, of_class[order])
     labels = clf.classes_[constraint.rows]
     index = pd.MultiIndex.from_arrays(
         [np.repeat(labels, len(names)), names * len(labels)], names=["class", "feature"]

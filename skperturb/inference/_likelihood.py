@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._linear import Standardised
+from .._linear import Standardised, all_rows
 from ._fit_data import SAMPLING, Fit, check_unpenalised, meaning
 
 _BIAS_REDUCED = (
@@ -17,7 +17,11 @@ def log_likelihood(clf):
     loss, C = clf._fit_record.params["loss"], clf._fit_record.params["C"]
     if loss != "log_loss":
         raise AttributeError(f"There is no log likelihood with loss={loss!r}.")
-    penalty = np.sum(np.square(clf.coef_, dtype=float)) / (2 * C)
+    coef, _ = all_rows(clf)
+    coef = coef[[label not in clf._fit_record.absent for label in clf.classes_.tolist()]]
+    # The one vector of two classes, however it is shared out.
+    coef = np.diff(coef, axis=0) if len(coef) == 2 else coef
+    penalty = np.sum(np.square(coef)) / (2 * C)
     return float(penalty - clf.weight_sum_ * clf.loss_)
 
 
@@ -32,6 +36,7 @@ def check_likelihood(clf, weights=None):
     check_is_fitted(clf)
     check_unpenalised(clf)
     record = clf._fit_record
+    record.check_no_class_is_absent()
     if record.problem:
         raise ValueError(f"The fit is not at a maximum of the likelihood. {record.problem}")
     if record.bias_reduction:

@@ -12,17 +12,14 @@ _ELEMENTS = 1 << 20  # numbers held at once for a block of rows
 def predict_proba_interval(fit, X, cov, groups, confidence):
     """See :meth:`PredictionInference.predict_proba_interval`."""
     clf, objective = fit.clf, fit.objective
-    X = check_features(clf, X, accept_large_sparse=True)
+    X = check_features(clf, X)
     covariance = covariance_of(fit, cov, groups)
     times, n, K = covariance.quantile(confidence), X.shape[0], len(clf.classes_)
     low, high = np.empty((n, K)), np.empty((n, K))
     step = max(1, _ELEMENTS // (K * objective.n_parameters))
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
-        part = X[rows]
-        part = part.toarray() if hasattr(part, "toarray") else part
-        one = np.ones((len(part), objective.shape[1] - part.shape[1]))
-        design = np.hstack([part, one]).astype(float)
+        design = objective.rows.dense_of(X[rows])
         low[rows], high[rows] = _of_rows(fit, design, covariance, times)
     return low, high
 

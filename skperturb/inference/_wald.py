@@ -11,7 +11,8 @@ from .._results import Record, Table
 from ._covariance import covariance_of
 from ._labels import coefficients_of
 
-_DEPENDENT = 1e-9  # smallest part of a hypothesis that the others do not say, the whole being 1
+_DEPENDENT = 1e-12  # smallest part of a hypothesis that the others do not say, the whole being 1
+_SINGULAR = 1e-9  # smallest eigenvalue of a covariance of unit diagonal
 _HOW = (
     "hypotheses are given by names: a pair (class, feature), a dict such as "
     "{('dent', 'width'): 1, ('ok', 'width'): -1} for a combination that is zero, or a list of "
@@ -79,7 +80,7 @@ def wald_test(fit, hypotheses, cov, groups, confidence):
     matrix = independent @ covariance.matrix @ independent.T
     unit = np.sqrt(np.diag(matrix))
     spread, vectors = np.linalg.eigh(matrix / unit / unit[:, None])
-    if spread[0] <= _DEPENDENT:
+    if spread[0] <= _SINGULAR:
         raise ValueError(
             f"The covariance of the {df} hypotheses is singular, so that they cannot be tested "
             "together. With lots, test fewer hypotheses at once than there are lots."
