@@ -47,7 +47,8 @@ def test_the_noise_of_the_fit_and_the_way_the_data_are_given_do_not_matter(fitte
         assert_allclose(profile.ci_low, clf.profile("df").ci_low, rtol=1e-3)
     narrow = clf.profile("df", confidence=0.5)
     assert given.ci_low < narrow.ci_low < narrow.ci_high < given.ci_high
-    assert "ci low" in str(given) and "curve" not in str(given)
+    assert "ci low" in str(given)
+    assert "curve" not in str(given)
 
 
 @pytest.mark.parametrize(

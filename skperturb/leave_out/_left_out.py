@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._minimum import Minimum
 from ._refits import refit
 from ._steps import lot_steps, row_steps
 
 # A step that changes the loss by more, or from a leverage above, is not trusted.
 # Many rows of a lot move the fit in many directions, each of them little.
 LARGE_CHANGE, LARGE_CHANGE_OF_LOT, LARGE_LEVERAGE = 0.25, 1.0, 0.9
+_DRIFT, _NEAREST = 0.1, 1e-9  # relative change of a slope; squared distance, in standard errors
 _FEWEST, _SHARE = 60, 20  # at most so many refits, or every 20th row
 
 
@@ -30,6 +32,8 @@ class LeftOut:
         Rows without which there is no minimum.
     moved : callable
         Maps a row, or a lot, to the parameters without it.
+    minimum : Minimum
+        That of all rows, perhaps nearer than the one given.
     """
 
     scores: np.ndarray
@@ -40,6 +44,7 @@ class LeftOut:
     doubtful: np.ndarray
     lost: np.ndarray
     moved: object
+    minimum: Minimum
 
 
 def leave_out(minimum, lots=None, most="auto", limit=None):
@@ -64,6 +69,10 @@ def leave_out(minimum, lots=None, most="auto", limit=None):
     objective = minimum.objective
     units = np.arange(objective.n_rows) if lots is None else lots
     steps = row_steps(minimum) if lots is None else lot_steps(minimum, lots)
+    # Where the curvature itself changes on the way to the minimum, the way must be gone first.
+    while steps.drift > _DRIFT and minimum.near > _NEAREST and minimum.reached:
+        minimum = minimum.nearer()
+        steps = row_steps(minimum)
     scores, before = steps.scores, steps.before
     change = _losses(objective, scores) - before
     size = np.bincount(units)
@@ -102,6 +111,7 @@ def leave_out(minimum, lots=None, most="auto", limit=None):
         doubtful=(wrong & ~refitted)[units],
         lost=lost[units],
         moved=moved,
+        minimum=minimum,
     )
 
 

@@ -32,6 +32,7 @@ from ._minimum import Minimum
 from ._result import LeaveOneOut
 
 _FEW_ENTRIES = 1 << 18  # 2 MB
+_NEAR_OF_LOTS = 1e-4  # squared distance to the minimum, in standard errors
 _PENALISED_WITHOUT_DATA = (
     "A penalised fit (C={:g}) keeps no data: pass X, y and sample_weight to leave_one_out."
 )
@@ -228,9 +229,11 @@ def _leave_one_out(clf, data, lots, names, most):
         units = Units(numbers, names[present])
     check_size(objective)
     check_classes(objective, clf.classes_, units)
-    minimum = Minimum(objective, objective.free(*all_rows(clf)))
+    near = {} if lots is None else {"near": _NEAR_OF_LOTS}
+    minimum = Minimum(objective, objective.free(*all_rows(clf)), **near)
     check_minimum(minimum)
     left = leave_out(minimum, units.lots, most)
+    minimum = left.minimum
     check_left_out(minimum, left, units)
 
     values = {}

@@ -24,6 +24,7 @@ _BLOCK_ELEMENTS = 1 << 17  # numbers for a block of rows
 _JITTER = 1e-13  # of a diagonal: V_i is semidefinite but for rounding
 _SQUARINGS, _LARGE = 6, 0.5  # of a matrix, for its largest eigenvalue; from where it is exact
 _FEW, _EIGENVALUE = 30, 1e-2  # columns of a small matrix; accuracy of the eigenvalue of a large one
+_COUNTS = 0.05  # leverage of a row whose curvature matters to the whole
 _SINGULAR = 1 - 1e-9  # leverage from which on there is no step: the slope alone is used
 
 
@@ -39,12 +40,15 @@ class Steps(NamedTuple):
         Loss with the row.
     moves : callable
         Maps a row, or a lot, to the step of the parameters.
+    drift : float
+        By how much the way to the minimum changes the slope of a row, relative to it, at most.
     """
 
     scores: np.ndarray
     leverage: np.ndarray
     before: np.ndarray
     moves: object
+    drift: float = 0.0
 
 
 def row_steps(minimum):
@@ -66,7 +70,7 @@ def row_steps(minimum):
     parts = [blocks[a, :, : a + 1].reshape(width, -1) for a in range(n_free)]
     curvature, constraint = minimum.curvature(), objective.constraint
     scores = objective.scores(minimum.free)
-    leverage, before = np.empty((2, objective.n_rows))
+    leverage, before, drift = np.empty((3, objective.n_rows))
     pulls = np.empty((objective.n_rows, n_free))
 
     def of_block(rows):
@@ -84,7 +88,9 @@ def row_steps(minimum):
             leverage[rows] = _leverage(spread, curved, objective.loss.convex)
             # The way from where the fit ended to the minimum is a part of the step.
             rest = (design @ minimum.rest.reshape(n_free, width).T)[:, :, None]
-            pull = slope[:, :, None] + curved @ rest
+            bent = curved @ rest
+            drift[rows] = _relative(bent[:, :, 0], slope)
+            pull = slope[:, :, None] + bent
             matrix = np.eye(n_free) - curved @ spread
             matrix[leverage[rows] >= _SINGULAR] = np.eye(n_free)
             # s (I - s A V)^-1 (g + A r), of which V makes the scores' step and H^-1 Z^T the whole.
@@ -99,7 +105,8 @@ def row_steps(minimum):
         design = objective.design(slice(row, row + 1))[0]
         return minimum.rest + inverse @ np.outer(pulls[row], design).ravel()
 
-    return Steps(scores, leverage, before, move)
+    counts = leverage > _COUNTS
+    return Steps(scores, leverage, before, move, float(drift[counts].max(initial=0.0)))
 
 
 def lot_steps(minimum, lots):
@@ -146,6 +153,11 @@ def _in_free_scores(objective, curvature, scores, y):
     full = curvature(scores, y).transpose(1, 2, 0)
     reduced = restrict(restrict(full).swapaxes(0, 1)).transpose(2, 0, 1)
     return loss, restrict(slope.T).T, np.ascontiguousarray(reduced)
+
+
+def _relative(change, slope):
+    size = np.abs(slope).max(axis=1)
+    return np.where(size > 0, np.abs(change).max(axis=1) / np.where(size > 0, size, 1.0), 0.0)
 
 
 def _leverage(spread, curved, convex):

@@ -119,6 +119,7 @@ class LeaveOutScores:
         objective = minimum.objective
         counted = objective.counted
         left = leave_out(minimum, self._units(counted).lots, most, _REFITS)
+        self._free[C] = left.minimum.free + left.minimum.rest
         values = np.full(len(counted), np.nan)
         values[counted] = self._data.measured(
             self._scoring, objective.loss.kernel, left.scores, counted
