@@ -2,8 +2,9 @@
 Choosing the noise on three data sets
 =====================================
 
-Which noise predicts best is a question to the data. ``PerturbArgmaxClassifierCV`` answers it by leaving out one row at a time, without
-refits, and stays with Gumbel noise (logistic regression) unless Student-t noise is clearly better.
+Which noise predicts best is a question to the data. ``PerturbArgmaxClassifierCV`` answers it by
+leaving out one row at a time, without refits, and stays with Gumbel noise (logistic regression)
+unless Student-t noise is clearly better.
 """
 
 # %%
@@ -34,8 +35,9 @@ for load in (load_wine, load_breast_cancer, load_digits):
     print(clf.candidates_, end="\n\n")
 
 # %%
-# A gain counts only if it exceeds its standard error. Where it does not, the noises predict equally well, and the simpler one is kept.
-# The leave-one-out loss that decided is the best of many; the test loss is the one to report.
+# A gain counts only if it exceeds its standard error. Where it does not, the noises predict equally
+# well, and the first one is kept. The leave-one-out loss that decided is the best of many; the test
+# loss is the one to report.
 
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
 for ax, (name, clf) in zip(axes, fitted.items(), strict=True):

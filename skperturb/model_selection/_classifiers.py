@@ -41,9 +41,22 @@ default=("gumbel", "student_t")
         Whether to fit with the noise and C that were chosen. Without, there are no predictions.
     store_cv_results : bool, default=False
         Whether to keep the score of each row in ``cv_results_``.
-    constraint, reference_class, loss, fit_intercept, class_weight, solver, tol, max_iter
-        As for PerturbArgmaxClassifier. Class weights are those of all rows, also for the fit
-        without a row.
+    constraint : {"sum_to_zero", "reference", None}, default="sum_to_zero"
+        As for PerturbArgmaxClassifier, like all that follow.
+    reference_class : label, default=None
+        The reference class of ``constraint="reference"``.
+    loss : {"log_loss", "fenchel_young"}, default="log_loss"
+        What is minimised for each row.
+    fit_intercept : bool, default=True
+        Whether each class has an intercept.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes: those of all rows, also for the fit without a row.
+    solver : {"auto", "newton", "lbfgs"}, default="auto"
+        Of the final fit; the search takes Newton steps.
+    tol : float, default=1e-4
+        Largest entry of the gradient at the end of the final fit.
+    max_iter : int, default=100
+        Largest number of iterations of the final fit.
 
     Attributes
     ----------
@@ -133,9 +146,22 @@ default=("gumbel", "student_t")
         predictions.
     store_cv_results : bool, default=False
         Whether to keep the score of each row in ``cv_results_``.
-    constraint, reference_class, loss, fit_intercept, class_weight, solver, tol, max_iter
-        As for PerturbSoftmaxClassifier. Class weights are those of all rows, also for the fit
-        without a row.
+    constraint : {"sum_to_zero", "reference", None}, default="sum_to_zero"
+        As for PerturbSoftmaxClassifier, like all that follow.
+    reference_class : label, default=None
+        The reference class of ``constraint="reference"``.
+    loss : {"log_loss", "fenchel_young"}, default="log_loss"
+        What is minimised for each row.
+    fit_intercept : bool, default=True
+        Whether each class has an intercept.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes: those of all rows, also for the fit without a row.
+    solver : {"auto", "newton", "lbfgs"}, default="auto"
+        Of the final fit; the search takes Newton steps.
+    tol : float, default=1e-4
+        Largest entry of the gradient at the end of the final fit.
+    max_iter : int, default=100
+        Largest number of iterations of the final fit.
 
     Attributes
     ----------
