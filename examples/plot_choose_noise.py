@@ -29,9 +29,8 @@ for load in (load_wine, load_breast_cancer, load_digits):
     clf = PerturbArgmaxClassifierCV().fit(scaler.transform(X), y)
     fitted[name] = clf
     loss = log_loss(y_test, clf.predict_proba(scaler.transform(X_test)))
-    print(
-        f"{name}: {clf.noise_}, C={clf.C_:.3g}, leave-one-out {-clf.best_score_:.3f}, test {loss:.3f}"
-    )
+    print(f"{name}: {clf.noise_}, C={clf.C_:.3g}")
+    print(f"leave-one-out {-clf.best_score_:.3f}, test {loss:.3f}")
     print(clf.candidates_, end="\n\n")
 
 # %%
