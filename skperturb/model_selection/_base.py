@@ -155,8 +155,8 @@ class PerturbClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
         for clf in classifiers:
             clf._model()
         weight = fit_weights(options | {"C": Cs[0]}, sample_weight, X, y, data.classes, data.codes)
-        metadata = {"sample_weight": sample_weight, "groups": groups}
-        metadata = {name: value for name, value in metadata.items() if value is not None} or None
+        extra = {"sample_weight": sample_weight, "groups": groups}
+        metadata = {name: value for name, value in extra.items() if value is not None} or None
         monitor = SearchMonitor(self, len(classifiers) * len(Cs), X=X, y=y, metadata=metadata)
         scorers = self._scorers(data, classifiers, groups)
         counted = np.where(weight > 0, data.weight, 0.0)
