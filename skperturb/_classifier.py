@@ -32,6 +32,7 @@ from ._linear import (
 from ._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._warnings import warn_user
 from .inference import InferenceMixin
+from .leave_out import LeaveOutMethods
 from .models import NoiseLike
 from .noise import Noise, as_noise
 
@@ -39,7 +40,12 @@ POSITIVE = Interval(Real, 0, None, closed="neither")
 
 
 class PerturbClassifier(
-    CallbackSupportMixin, InferenceMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
+    CallbackSupportMixin,
+    InferenceMixin,
+    LeaveOutMethods,
+    ClassifierMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
 ):
     """What both classifiers share: all but the probability model."""
 
