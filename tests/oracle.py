@@ -89,8 +89,8 @@ def softmax_of_many(law, scores, temperature=1.0, points=()):
 
     P(score_i + noise_i + temperature * Gumbel_i is the largest) = integral of h_i prod H_j, with
     H(t) = E F(t - temperature * g), g Gumbel, and h = H', by parts the mean of F with a weight that
-    is smooth, so that no density of the law is needed. Panels for t widen with the distance from
-    all places scores + points.
+    is smooth, so that the density of the law is needed far out only, where it has no singularity.
+    Panels for t widen with the distance from all places scores + points.
     """
     scores, points = np.asarray(scores, dtype=float), np.asarray(points, dtype=float)
     centres = np.unique(np.add.outer(points, scores))

@@ -2,10 +2,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from skperturb import PerturbArgmax, cache
 from skperturb._cache import TableCache
-from skperturb.noise import Discrete, Gaussian, StudentT
+from skperturb.noise import Discrete, Gaussian, StudentT, from_scipy
 
 MEGABYTE = 2**20
 
@@ -86,3 +87,13 @@ def test_without_room_everything_is_made_anew_and_right():
     finally:
         cache.limit = limit
     assert np.array_equal(expected, again)
+
+
+def test_a_scipy_law_is_looked_up_by_its_parameters():
+    law = from_scipy(stats.skewnorm(3))
+    assert law.key() == from_scipy(stats.skewnorm(3)).key()
+    assert law.key() != from_scipy(stats.skewnorm(4)).key()
+    assert law.key() != from_scipy(stats.skewnorm(3, loc=1)).key()
+    assert from_scipy(stats.rv_histogram(([1, 2], [0, 1, 2]))).key() != (
+        from_scipy(stats.rv_histogram(([2, 1], [0, 1, 2]))).key()
+    )

@@ -247,7 +247,7 @@ def test_verdict_probability_and_interval_never_contradict_each_other():
     alpha = 0.05
     said = dict.fromkeys(["better", "worse", "equivalent", "inconclusive"], 0)
     count = 0
-    while count < 3_000:
+    while count < 10_000:
         n_pairs = int(rng.integers(1, 5))
         rows, rope = random_rows(rng, n_pairs)
         options = {"rope": rope, "confidence": 1 - alpha, "decides": True, "n": Size(300, 300)}
@@ -270,7 +270,7 @@ def test_verdict_probability_and_interval_never_contradict_each_other():
             shown = float(percent(row["prob_better"], needed).strip("<>\u00a0%"))
             if "better" not in row["verdict"] and row["prob_better"] > 0.9:
                 assert shown < 100 * needed
-    assert min(said.values()) > 50
+    assert min(said.values()) > 100
 
 
 def test_equivalence_allows_for_several_pairs():

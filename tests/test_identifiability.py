@@ -147,7 +147,8 @@ def test_weights_decide_which_rows_count():
     X, y = parts()
     weight = np.where(y == "dent", 0.0, 2.0)
     X["heat"] = np.where(y == "dent", 2.0, 0.0) + np.random.default_rng(1).uniform(size=len(y))
-    clf = PerturbArgmaxClassifier().fit(X, y, sample_weight=weight)
+    with pytest.warns(UserWarning, match="All rows of class 'dent' have weight 0"):
+        clf = PerturbArgmaxClassifier().fit(X, y, sample_weight=weight)
     assert check_identifiability(clf, X, y, weight).separated is False
     balanced = PerturbArgmaxClassifier(class_weight="balanced").fit(X, y)
     assert check_identifiability(balanced, X, y).separated

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 FEW = {"Cs": [0.1, 10.0]}
 
 
+@pytest.mark.filterwarnings("ignore:All rows of class:UserWarning")
 @parametrize_with_checks(
     [
         PerturbArgmaxClassifierCV(),

@@ -74,7 +74,7 @@ WIDE = ["loguniform", "weibull_min", "lognorm", "burr", "dweibull", "invgamma", 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gamma(.3)", *WIDE])
 def test_perturb_softmax_of_a_wide_law_and_many_classes(name):
-    """At most 2e-11, for weibull_min."""
+    """The largest error is 2e-11, for weibull_min."""
     law, points = LAWS[name]
     scores = np.array([0.5, 0.0, 0.13, -0.3, 0.77, -1.1, 0.131])
     for n_classes in (3, 7):

@@ -15,6 +15,7 @@
 #define RETRY 8.0      /* one that changes by more is done again */
 #define REST 32.0      /* exp(-32) = 1e-14 of a tail may be left out */
 #define TINY 1e-17     /* share of an integral that may be left out */
+#define FAINT 1e-12    /* probability whose own digits count, unless its logarithm is wanted */
 #define LOWEST 1e-290  /* integral whose summands may underflow */
 #define MOST_STEPS 20000
 #define WRONG 1e-10    /* miss of a sum of probabilities */
@@ -299,6 +300,8 @@ INLINE double add_top(const Cells *law, Descent *d, ptrdiff_t n, ptrdiff_t y, pt
 INLINE int descend_row(const Cells *law, Descent *d, ptrdiff_t n, ptrdiff_t y, ptrdiff_t best,
                        const int second, const int relative)
 {
+    /* t = offset - base, base being the distance of the class that is nearest to the median: there
+       the law changes fastest, and t itself has too few digits for a class that is far below. */
     double base = 0.0, offset, rate = 0.0;
     ptrdiff_t j, number;
     d->total = d->gap = 0.0;
@@ -312,7 +315,8 @@ INLINE int descend_row(const Cells *law, Descent *d, ptrdiff_t n, ptrdiff_t y, p
             d->product[j] = 0.0;
     for (number = 0; number < MOST_STEPS; number++) {
         double step = INFINITY, left = INFINITY, product = 1.0, least = INFINITY;
-        ptrdiff_t at = -1;
+        double nearest = INFINITY;
+        ptrdiff_t at = -1, next = -1;
         for (j = 0; j < n; j++) {
             const double z = (d->delta[j] - base) + offset;
             ptrdiff_t cell = d->cell[j];
@@ -333,7 +337,10 @@ INLINE int descend_row(const Cells *law, Descent *d, ptrdiff_t n, ptrdiff_t y, p
             }
             if (distance < left)
                 left = distance, at = j;
+            if (fabs(z) < fabs(nearest))
+                nearest = z, next = j;
         }
+        base = d->delta[next], offset = nearest;
         if (rate * step > STEEPEST)
             step = STEEPEST / rate;
         if (left <= step)
@@ -353,13 +360,13 @@ INLINE int descend_row(const Cells *law, Descent *d, ptrdiff_t n, ptrdiff_t y, p
             add_step(law, d, step, n, y, best, second);
         } else
             step = left;
-        if (step == left) {
+        offset -= step;
+        if (step == left) { /* not where z rounds to, or the step would be made again */
             const ptrdiff_t cell = d->cell[at];
-            base = d->delta[at], offset = cell >= law->n ? law->edge[law->n] : law->bottom[cell];
-        } else
-            offset -= step;
+            d->cell[at] = cell >= law->n ? law->n - 1 : cell_of(law, law->bottom[cell]);
+        }
         /* What is left below is at most the product of all F, for any class. */
-        if (product <= TINY * (y >= 0 ? d->total : relative ? least : 1.0)
+        if (product <= TINY * (y >= 0 ? d->total : relative || least > FAINT ? least : FAINT)
             && (best < 0 || product * (1.0 + fabs(offset - base) / law->width) <= TINY))
             return 1;
     }

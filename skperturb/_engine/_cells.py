@@ -138,7 +138,7 @@ class Cells:
         bend = np.pad(chebyshev.chebder(series[1], axis=1), ((0, 0), (0, 1))) / half[:, None]
         functions = [*series, bend]
         self.coefficients = np.stack([f @ _TO_POWERS for f in functions], axis=2)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             misfit = (np.abs(series[..., -2:]).sum(axis=2) / least / ACCURACY).max(axis=0)
         misfit[np.abs(series).max(axis=(0, 2)) == 0] = 0.0
         if self._law.support[1] == edge[-1]:

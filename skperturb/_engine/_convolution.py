@@ -267,9 +267,9 @@ class RoughConvolution(_Convolution):
         if thin:
             # Beyond, the right tail is log-linear, and the left one too improbable to matter.
             low = self.ppf(SMALLEST_TAIL)
-            high = noise.isf(SMALLEST_TAIL) + _HIGHEST * temperature
-            if np.isfinite(noise.support[1]):
-                high = noise.support[1] + _BEYOND_END * temperature
+            bounded = np.isfinite(noise.support[1])
+            beyond = _BEYOND_END if bounded else _HIGHEST
+            high = noise.isf(SMALLEST_TAIL) + beyond * temperature
         else:
             # Beyond, the convolution moves the noise by the mean of the Gumbel variable.
             high = _FURTHEST * max(self._noise.width, temperature)

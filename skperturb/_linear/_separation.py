@@ -63,7 +63,8 @@ def finite_minimum(objective, free):
     if np.any(_gain(objective.scores(step), objective.y)[slope > smallest] >= _MOVED):
         return False, distance
     # A direction that no large slope sees: does it change any score difference at all?
-    unseen = vectors[:, ~regular] / root[:, None]
+    unseen = vectors[:, ~regular]
+    unseen = np.where(np.abs(unseen) > _UNSEEN, unseen, 0.0) / root[:, None]
     return not any(_changes_scores(objective, direction) for direction in unseen.T), distance
 
 

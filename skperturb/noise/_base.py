@@ -1,7 +1,6 @@
 """What every noise family has: scale, facts about its law, functions derived from three or five."""
 
 from abc import ABCMeta, abstractmethod
-from copy import copy
 
 import numpy as np
 import numpy.typing as npt
@@ -112,9 +111,8 @@ class Noise(Law, BaseEstimator, metaclass=ABCMeta):
         Noise
             A new object of the same family, with the same other parameters.
         """
-        one = copy(self)
-        one.scale = 1.0
-        return one
+        # Made anew, without a copy of the parameters, which may be large.
+        return type(self)(**self.get_params(deep=False) | {"scale": 1.0})
 
     def logpdf(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Log density.

@@ -177,11 +177,11 @@ class ScipyNoise(Noise):
         """A log probability, by that of the other side where it is near 1: there it has digits."""
         z = np.asarray(z, dtype=float)
         own = _find_integrated(self.standard())
-        out = np.array(self._call(name, z) if own is None else getattr(own, name)(z))
-        near_one = ~(out < -0.5)
-        rest = z[near_one]
-        rest = self._call(other, rest) if own is None else getattr(own, other)(rest)
-        out[near_one] = log_complement(rest)
+        source = self.distribution if own is None else own
+        with np.errstate(all="ignore"):
+            out = np.array(getattr(source, name)(z))
+            near_one = ~(out < -0.5)
+            out[near_one] = log_complement(getattr(source, other)(z[near_one]))
         lost = out < _LOST
         if own is None and lost.any():
             out[lost] = self._log_tail(z[lost], out[lost])
