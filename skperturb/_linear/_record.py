@@ -13,6 +13,7 @@ from .._data import (
     soft_weights,
 )
 from ._constraints import make_constraint
+from ._label_noise import FlippedLabels
 from ._losses import LOSSES
 from ._objective import LinearObjective
 from ._two_classes import TwoClassObjective
@@ -35,6 +36,8 @@ class FitRecord:
         Whether all weights are whole numbers; None while `objective` can tell, or if not known.
     soft : bool
         Whether the labels were probabilities of the classes.
+    flips : ndarray of shape (n_classes, n_classes) or None
+        P(label given | true class), class weights included; None if labels are taken to be true.
     """
 
     params: dict
@@ -42,6 +45,7 @@ class FitRecord:
     objective: LinearObjective | None = None
     whole_weights: bool | None = None
     soft: bool = False
+    flips: np.ndarray | None = None
 
     @property
     def bias_reduction(self):
@@ -55,7 +59,7 @@ class FitRecord:
         return replace(self, objective=None, whole_weights=self.objective.has_whole_weights())
 
 
-def make_objective(params, model, classes, X, codes, weight):
+def make_objective(params, model, classes, X, codes, weight, flips=None):
     """The objective that the parameters of a classifier describe, on data known to be valid.
 
     Parameters
@@ -68,6 +72,8 @@ def make_objective(params, model, classes, X, codes, weight):
     codes : ndarray of shape (n_samples,), int, or (n_samples, n_classes)
         Index of each row's class, or its probabilities of the classes.
     weight : ndarray of shape (n_samples,)
+    flips : ndarray of shape (n_classes, n_classes), default=None
+        See :class:`FitRecord`.
 
     Returns
     -------
@@ -80,6 +86,8 @@ def make_objective(params, model, classes, X, codes, weight):
     """
     reference = _reference_index(params["constraint"], params["reference_class"], classes)
     loss = LOSSES[params["loss"]](model._law(), len(classes))
+    if flips is not None:
+        loss = FlippedLabels(loss, flips)
     kind = TwoClassObjective if loss.by_margin and codes.ndim == 1 else LinearObjective
     return kind(
         X,
@@ -130,7 +138,8 @@ def objective_again(clf, X, y=None, sample_weight=None):
         X, y = check_features(clf, X, y)
         codes = codes_of(y, classes)
         weight = fit_weights(params, sample_weight, X, y, classes, codes)
-    return make_objective(params, clf.model_, classes, X, codes, weight)
+    flips = clf._fit_record.flips
+    return make_objective(params, clf.model_, classes, X, codes, weight, flips)
 
 
 def all_rows(clf):
