@@ -19,6 +19,7 @@ from ._linear import LOSSES, FitRecord, all_rows, fit_objective, linear_scores, 
 from ._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._warnings import warn_user
 from .inference import InferenceMixin
+from .leave_out import LeaveOutMethods
 from .models import NoiseLike
 from .noise import Noise
 
@@ -31,7 +32,12 @@ _NOT_UNIQUE = (
 
 
 class PerturbClassifier(
-    CallbackSupportMixin, InferenceMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
+    CallbackSupportMixin,
+    InferenceMixin,
+    LeaveOutMethods,
+    ClassifierMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
 ):
     """What both classifiers share: all but the probability model."""
 

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "_linear": ["_engine", "_linalg", "_results", "_data", "_warnings"],
     "inference": ["models", "_linear", "_data", "_warnings"],
     "representation": ["models", "_linear"],
-    "leave_out": ["models", "_linear"],
+    "leave_out": ["inference"],
     "_classifier": ["inference", "representation", "leave_out", "_callbacks", "_sklearn"],
     "classifiers": ["_classifier"],
     "model_selection": ["classifiers"],

@@ -7,6 +7,8 @@ Nothing of it is computed in a fit: all starts from the record that a fit leaves
 from ._bootstrap import BootstrapResult
 from ._coefficient_methods import CoefficientInference
 from ._effects import MarginalEffects
+from ._fit_data import check_same_data as check_same_data
+from ._fit_data import check_unchanged as check_unchanged
 from ._likelihood_ratio import LikelihoodRatioTest, likelihood_ratio_test
 from ._prediction_methods import PredictionInference
 from ._profile import ProfileInterval

@@ -1,0 +1,107 @@
+"""The minimum of an objective, and the curvature there, which says how it moves when rows go."""
+
+import numpy as np
+from scipy import linalg
+
+from .._linalg import definite_factor
+from .._linear import minimize
+
+# Squared distance to the minimum, in standard errors, from which one more step is exact but for
+# 1e-3 of what it changes; steps to get there.
+_NEAR, _STEPS = 1e-3, 200
+_SEMIDEFINITE = 1e-7  # of the diagonal: a matrix that needs more is not positive semidefinite
+
+
+class Minimum:
+    """A point where an objective is least, found from a point nearby by Newton's method.
+
+    The tolerance of a fit is not enough: where the coefficients are large, a small gradient can
+    be far from the minimum. The distance is measured by Newton's decrement g H^-1 g instead, and
+    the last step, `rest`, is left to be taken together with that of leaving out a row.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    start : ndarray of shape (n_parameters,)
+    near : float, default=1e-3
+        Squared distance that is near enough, in standard errors.
+
+    Attributes
+    ----------
+    objective : LinearObjective
+    free : ndarray of shape (n_parameters,)
+        A point near the minimum.
+    rest : ndarray of shape (n_parameters,)
+        Newton's step from there to the minimum.
+    reached : bool
+        Whether it is near.
+    observed : bool
+        Whether the second derivatives there are positive semidefinite. If not, what stands in
+        for them (the expected information) was taken.
+    matrix : ndarray of shape (n_parameters, n_parameters)
+        The second derivatives, H.
+    spread : ndarray of shape (n_parameters, n_parameters)
+        P with P P^T = H^-1. In the coordinates u of free + P u, H is the identity.
+    """
+
+    def __init__(self, objective, start, near=_NEAR):
+        self.objective = objective
+        self.free = start
+        remembered = _Remembered(objective)
+
+        def arrived(free):
+            _, gradient = remembered(free)
+            self._take(remembered.curvatures(free))
+            step = self.spread.T @ gradient
+            self.rest = -self.spread @ step
+            self.free, self.reached = free, bool(objective.total * (step @ step) <= near)
+            return self.reached
+
+        if not arrived(start):
+            minimize(remembered, start, solver="newton", tol=0.0, max_iter=_STEPS, monitor=arrived)
+
+    def _take(self, matrices):
+        self.matrix, *others = matrices
+        factor, root, damping = definite_factor(iter([self.matrix]), 0.0)
+        self.observed = damping <= _SEMIDEFINITE or not others
+        if not self.observed:
+            self.matrix = others[0]
+            factor, root, _ = definite_factor(iter(others), 0.0)
+        inverse, _ = linalg.lapack.dtrtri(factor, lower=1)
+        self.spread = np.tril(inverse).T / root[:, None]
+
+    def curvature(self):
+        """The function of (scores, y) whose sum over the rows is in `matrix`: (n, K, K)."""
+        first, *others = self.objective.loss.curvatures()
+        return first if self.observed else others[0]
+
+
+class _Remembered:
+    """An objective that remembers what it said of the points it was asked for last."""
+
+    def __init__(self, objective):
+        self._objective = objective
+        self._values, self._matrices = (None, None), (None, None)
+
+    def __call__(self, free):
+        if self._values[0] is not free:
+            self._values = free, self._objective(free)
+        return self._values[1]
+
+    def curvatures(self, free):
+        if self._matrices[0] is not free:
+            self._matrices = free, _Lazy(self._objective.curvatures(free))
+        return iter(self._matrices[1])
+
+
+class _Lazy:
+    """What an iterator yields, computed when it is asked for and kept."""
+
+    def __init__(self, iterator):
+        self._iterator, self._known = iterator, []
+
+    def __iter__(self):
+        yield from self._known
+        for item in self._iterator:
+            self._known.append(item)
+            yield item
