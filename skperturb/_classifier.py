@@ -14,7 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import CallbackSupportMixin, FitMonitor, with_callbacks
 from ._completeness import Constraint, Representation
-from ._data import Features, check_features, fit_weights, proba_of_classes, soft_weights
+from ._data import (
+    Features,
+    check_features,
+    fit_weights,
+    proba_of_classes,
+    row_weights,
+    soft_weights,
+)
+from ._label_noise import LabelledRows, check_label_noise, fit_label_noise
 from ._linear import LOSSES, FitRecord, all_rows, fit_objective, linear_scores, make_objective
 from ._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._warnings import warn_user
@@ -55,6 +63,7 @@ class PerturbClassifier(
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "bias_reduction": ["boolean"],
+        "label_noise": [StrOptions({"uniform", "matrix"}), "array-like", None],
     }
 
     def __init__(
@@ -73,6 +82,7 @@ class PerturbClassifier(
         max_iter: int = 100,
         warm_start: bool = False,
         bias_reduction: bool = False,
+        label_noise: str | ArrayLike | None = None,
     ) -> None:
         self.noise = noise
         self.noise_scale = noise_scale
@@ -87,6 +97,7 @@ class PerturbClassifier(
         self.max_iter = max_iter
         self.warm_start = warm_start
         self.bias_reduction = bias_reduction
+        self.label_noise = label_noise
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -123,8 +134,8 @@ class PerturbClassifier(
         if "_fit_params" in state:  # saved before fits had a record
             state = dict(state)
             state["_fit_record"] = FitRecord(state.pop("_fit_params"), state.pop("_problem"))
-        # Saved before there was this parameter.
-        super().__setstate__({"bias_reduction": False} | state)
+        # Saved before there were these parameters.
+        super().__setstate__({"bias_reduction": False, "label_noise": None} | state)
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of this estimator, or of its noise by names such as ``noise__df``.
@@ -256,6 +267,11 @@ class PerturbClassifier(
             raise ValueError(
                 "bias_reduction=True needs observed classes: use fit, or bias_reduction=False."
             )
+        if self.label_noise is not None:
+            raise ValueError(
+                "label_noise needs labels, and probabilities already say how sure a label is: use "
+                "fit, or label_noise=None."
+            )
         X = check_features(self, X, reset=True)
         if classes is None:
             classes = P.columns if isinstance(P, pd.DataFrame) else np.arange(np.shape(P)[-1])
@@ -279,6 +295,7 @@ class PerturbClassifier(
             ):
                 if wrong:
                     raise ValueError(f"bias_reduction=True needs {needed}.")
+        check_label_noise(self.get_params(deep=False))
         return clone(self).get_params(deep=False)
 
     def _fit(self, params, X, y, sample_weight, classes, codes, weight):
@@ -300,7 +317,14 @@ class PerturbClassifier(
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         monitor = FitMonitor(self, fitted, X=X, y=y, metadata=metadata)
         previous = self._previous_fit(classes, X.shape[1]) if self.warm_start else None
-        solution = fit_objective(objective, params, previous, monitor)
+        known, flips, label_noise = objective, None, None
+        if params["label_noise"] is None:
+            solution = fit_objective(objective, params, previous, monitor)
+        else:
+            data = LabelledRows(X, classes, codes, weight, row_weights(sample_weight, X))
+            solution, known, flips, label_noise = fit_label_noise(
+                objective, params, model, data, previous, monitor
+            )
         monitor.close(solution.x)
         reference = self.reference_class
         if reference is not None and not np.any(classes == reference):
@@ -318,10 +342,12 @@ class PerturbClassifier(
             setattr(self, name, value)
         self.n_iter_ = solution.n_iter
         self.loss_ = solution.value
+        self.label_noise_ = label_noise
         self.weight_sum_ = float(objective.total)
         # Only a fit without a penalty has standard errors, and a use for its data.
-        known = objective if np.isinf(self.C) else None
-        self._fit_record = FitRecord(params, solution.problem, known, soft=codes.ndim == 2)
+        known = known if np.isinf(self.C) else None
+        soft = codes.ndim == 2
+        self._fit_record = FitRecord(params, solution.problem, known, soft=soft, flips=flips)
         return self
 
     def _previous_fit(self, classes, n_features):

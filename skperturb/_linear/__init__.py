@@ -1,7 +1,7 @@
 """Features, a loss and a penalty in, coefficients out. What other modules use is named here."""
 
 from ._firth import firth_objective
-from ._fit import fit_objective
+from ._fit import fit_flips, fit_objective
 from ._identifiability import (
     IDENTIFIED,
     NEARLY,
@@ -12,6 +12,7 @@ from ._identifiability import (
     nearly_in_words,
     relation_in_words,
 )
+from ._label_noise import tilted, uniform_flips
 from ._losses import LOSSES
 from ._objective import LinearObjective, are_whole, linear_scores
 from ._record import FitRecord, all_rows, make_objective, objective_again
@@ -33,6 +34,7 @@ __all__ = [
     "feature_names",
     "finite_minimum",
     "firth_objective",
+    "fit_flips",
     "fit_objective",
     "linear_scores",
     "make_objective",
@@ -40,4 +42,6 @@ __all__ = [
     "nearly_in_words",
     "objective_again",
     "relation_in_words",
+    "tilted",
+    "uniform_flips",
 ]
