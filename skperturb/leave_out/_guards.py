@@ -136,9 +136,9 @@ def check_left_out(minimum, left, units):
         )
     if left.doubtful.any():
         warn_user(
-            f"One step is not exact for {units.count(left.doubtful)} more {units.kind}s, whose "
-            "loss changes by more than 0.25 or whose leverage exceeds 0.9 (the first: "
-            f"{units.named(left.doubtful)}). Pass refit=n with a larger n to repeat the fit "
+            f"One step is not exact for {units.count(left.doubtful)} {units.kind}s that were not "
+            "refitted, because their loss changes much or their leverage is near 1 "
+            f"({units.named(left.doubtful)}). Pass refit=n with a larger n to repeat the fit "
             f"without the n {units.kind}s that change most.",
             UserWarning,
         )

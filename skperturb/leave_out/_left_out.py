@@ -8,7 +8,8 @@ from ._refits import refit
 from ._steps import lot_steps, row_steps
 
 # A step that changes the loss by more, or from a leverage above, is not trusted.
-LARGE_CHANGE, LARGE_LEVERAGE = 0.25, 0.9
+# Many rows of a lot move the fit in many directions, each of them little.
+LARGE_CHANGE, LARGE_CHANGE_OF_LOT, LARGE_LEVERAGE = 0.25, 1.0, 0.9
 _FEWEST, _SHARE = 60, 20  # at most so many refits, or every 20th row
 
 
@@ -41,7 +42,7 @@ class LeftOut:
     moved: object
 
 
-def leave_out(minimum, lots=None, most="auto"):
+def leave_out(minimum, lots=None, most="auto", limit=None):
     """Leave out each row, or each lot.
 
     Parameters
@@ -52,7 +53,9 @@ def leave_out(minimum, lots=None, most="auto"):
         Number of the lot of each row, from 0 without gaps.
     most : int or "auto", default="auto"
         How many rows or lots are refitted at most: those whose loss changes most. With "auto",
-        only those whose step is not trusted, and of these 60 or one in 20.
+        only those whose step is not trusted, and of these at most `limit`.
+    limit : int, default=None
+        None for 60, or one in 20 if that is more.
 
     Returns
     -------
@@ -67,11 +70,13 @@ def leave_out(minimum, lots=None, most="auto"):
     size = np.bincount(units)
     by_unit = np.bincount(units, np.abs(change)) / size
     leverage = np.bincount(units, steps.leverage) / size
-    wrong = ~(by_unit <= LARGE_CHANGE) | (leverage > LARGE_LEVERAGE)
+    large = LARGE_CHANGE if lots is None else LARGE_CHANGE_OF_LOT
+    wrong = ~(by_unit <= large) | (leverage > LARGE_LEVERAGE)
     by_unit[leverage > LARGE_LEVERAGE] = np.inf
     order = np.argsort(-np.nan_to_num(by_unit, nan=np.inf), kind="stable")
     if most == "auto":
-        most = min(np.count_nonzero(wrong), max(_FEWEST, len(size) // _SHARE))
+        limit = max(_FEWEST, len(size) // _SHARE) if limit is None else limit
+        most = min(np.count_nonzero(wrong), limit)
     chosen = order[:most]
 
     def rows_of(unit):

@@ -119,10 +119,10 @@ class LeaveOutMethods:
         >>> left = PerturbArgmaxClassifier("gumbel").fit(X, y).leave_one_out(X, y)
         >>> print(left)
         left out  rows, of 178 rows
-        log loss  0.06085 (std_err 0.015)
+        log loss  0.05921 (std_err 0.013)
         accuracy  0.9831 (std_err 0.0097)
-        brier     0.0271 (std_err 0.0096)
-        refitted  5 rows
+        brier     0.02743 (std_err 0.0086)
+        refitted  6 rows
         """
         check_is_fitted(self)
         check_unchanged(self)

@@ -35,6 +35,8 @@ class Minimum:
         Newton's step from there to the minimum.
     reached : bool
         Whether it is near.
+    n_iter : int
+        Steps to get there.
     observed : bool
         Whether the second derivatives there are positive semidefinite. If not, what stands in
         for them (the expected information) was taken.
@@ -57,16 +59,20 @@ class Minimum:
             self.free, self.reached = free, bool(objective.total * (step @ step) <= near)
             return self.reached
 
+        self.n_iter = 0
         if not arrived(start):
-            minimize(remembered, start, solver="newton", tol=0.0, max_iter=_STEPS, monitor=arrived)
+            solution = minimize(
+                remembered, start, solver="newton", tol=0.0, max_iter=_STEPS, monitor=arrived
+            )
+            self.n_iter = solution.n_iter
 
     def _take(self, matrices):
-        self.matrix, *others = matrices
+        self.matrix = next(matrices)
         factor, root, damping = definite_factor(iter([self.matrix]), 0.0)
-        self.observed = damping <= _SEMIDEFINITE or not others
+        self.observed = damping <= _SEMIDEFINITE or self.objective.loss.convex
         if not self.observed:
-            self.matrix = others[0]
-            factor, root, _ = definite_factor(iter(others), 0.0)
+            self.matrix = next(matrices)
+            factor, root, _ = definite_factor(iter([self.matrix]), 0.0)
         inverse, _ = linalg.lapack.dtrtri(factor, lower=1)
         self.spread = np.tril(inverse).T / root[:, None]
 

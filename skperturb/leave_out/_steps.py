@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from .._linalg import definite_factor
 from .._threads import map_threads
@@ -22,6 +23,7 @@ from .._threads import map_threads
 _BLOCK_ELEMENTS = 1 << 17  # numbers for a block of rows
 _JITTER = 1e-13  # of a diagonal: V_i is semidefinite but for rounding
 _POWERS, _LARGE = 8, 0.5  # of a matrix, for its largest eigenvalue; from where on it is exact
+_FEW, _EIGENVALUE = 30, 1e-2  # columns of a small matrix; accuracy of the eigenvalue of a large one
 _SINGULAR = 1 - 1e-9  # leverage from which on there is no step: the slope alone is used
 
 
@@ -125,10 +127,7 @@ def lot_steps(minimum, lots):
         factor, root, _ = definite_factor(iter([minimum.matrix - matrix]), 0.0)
         moves[lot] = linalg.cho_solve((factor, True), pull / root) / root
         scores[rows] = part.scores(minimum.free + moves[lot])
-        last = len(matrix) - 1
-        leverage[rows] = linalg.eigvalsh(
-            minimum.spread.T @ matrix @ minimum.spread, subset_by_index=[last, last]
-        )[0]
+        leverage[rows] = _largest_of(matrix, minimum.spread)
 
     map_threads(of_lot, range(len(moves)))
     return Steps(scores, leverage, moves.__getitem__)
@@ -172,6 +171,16 @@ def _largest_eigenvalue(spread, curved):
     jitter = _JITTER * diagonal.sum(axis=1) + np.finfo(float).tiny
     factor = np.linalg.cholesky(spread + jitter[:, None, None] * np.eye(spread.shape[1]))
     return np.linalg.eigvalsh(factor.transpose(0, 2, 1) @ curved @ factor)[:, -1]
+
+
+def _largest_of(matrix, spread):
+    """Largest eigenvalue of spread^T @ matrix @ spread, to 1 %."""
+    size = len(matrix)
+    if size <= _FEW:
+        return linalg.eigvalsh(spread.T @ matrix @ spread)[-1]
+    product = LinearOperator((size, size), lambda x: spread.T @ (matrix @ (spread @ x)))
+    start = np.random.default_rng(0).standard_normal(size)
+    return eigsh(product, 1, which="LA", tol=_EIGENVALUE, v0=start, return_eigenvectors=False)[0]
 
 
 def _slices(n, step):

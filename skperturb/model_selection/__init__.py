@@ -1,0 +1,9 @@
+"""Classifiers that choose their noise and C by leaving out rows or lots, without refits.
+
+Scores of each row along a path of C (``_scores``), the search among them (``_search``), and the
+scikit-learn face of it (``_base``, ``_classifiers``).
+"""
+
+from ._classifiers import PerturbArgmaxClassifierCV, PerturbSoftmaxClassifierCV
+
+__all__ = ["PerturbArgmaxClassifierCV", "PerturbSoftmaxClassifierCV"]
