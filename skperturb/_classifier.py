@@ -22,6 +22,7 @@ from ._data import (
     row_weights,
     soft_weights,
 )
+from ._label_doubts import LabelDoubtsMethods
 from ._label_noise import LabelledRows, check_label_noise, fit_label_noise
 from ._linear import LOSSES, FitRecord, all_rows, fit_objective, linear_scores, make_objective
 from ._sklearn import HasMethods, Interval, StrOptions, fit_context
@@ -43,6 +44,7 @@ class PerturbClassifier(
     CallbackSupportMixin,
     InferenceMixin,
     LeaveOutMethods,
+    LabelDoubtsMethods,
     ClassifierMixin,
     BaseEstimator,
     metaclass=ABCMeta,

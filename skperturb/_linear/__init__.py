@@ -12,7 +12,7 @@ from ._identifiability import (
     nearly_in_words,
     relation_in_words,
 )
-from ._label_noise import tilted, uniform_flips
+from ._label_noise import flips_without_row, tilted, uniform_flips
 from ._losses import LOSSES
 from ._objective import LinearObjective, are_whole, linear_scores
 from ._record import FitRecord, all_rows, make_objective, objective_again
@@ -36,6 +36,7 @@ __all__ = [
     "firth_objective",
     "fit_flips",
     "fit_objective",
+    "flips_without_row",
     "linear_scores",
     "make_objective",
     "minimize",

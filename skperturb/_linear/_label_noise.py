@@ -130,6 +130,14 @@ def prior_counts(n_classes):
     return _ROWS_OF_PRIOR * n_classes * share
 
 
+def flips_without_row(share, y, weight):
+    """P(label given | true class) of each row's label, counted without that row: (n, K)."""
+    counts = prior_counts(share.shape[1])
+    own = weight[:, None] * share
+    np.add.at(counts.T, y, own)
+    return (counts[:, y].T - own) / (counts.sum(axis=1) - own)
+
+
 class FlipObjective:
     """Value, gradient and curvatures in coefficients and log odds of flips together.
 
