@@ -1,4 +1,4 @@
-"""Planted label errors: how well they are found, against cleanlab on forests and logistic regression.
+"""Planted label errors: how well they are found, against cleanlab on two learners.
 
     OMP_NUM_THREADS=1 python benchmarks/suspects.py [--seeds 0 1 2] [--sets wine glass ...]
 
@@ -51,7 +51,7 @@ def load(name, seed):
         table = pd.get_dummies(table, dtype=float)
         X = table.fillna(table.median()).to_numpy()
     for fewest in (FEWEST, 3):
-        labels, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+        _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
         X, y = X[counts[codes] >= fewest], y[counts[codes] >= fewest]
         if len(y) > ROWS:
             X, _, y, _ = train_test_split(X, y, train_size=ROWS, stratify=y, random_state=seed)

@@ -159,9 +159,7 @@ def _doubts(clf, rows, lots):
     weight = rows.sample_weight[counted]
     gain = gain_std_err = np.nan
     if record.flips is None:
-        plain = make_objective(
-            params, clf.model_, rows.classes, rows.X, rows.codes, rows.weight
-        )
+        plain = make_objective(params, clf.model_, rows.classes, rows.X, rows.codes, rows.weight)
         check_same_data(clf, plain)
         trusting = leave_out(Minimum(plain, plain.free(*all_rows(clf))), lots_counted, most=0)
         chosen = _choose(clf, rows, flexible, lots_counted, weight)

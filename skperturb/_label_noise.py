@@ -92,7 +92,10 @@ def check_label_noise(params):
         return
     for wrong, needed in (
         (params["loss"] != "log_loss", "loss='log_loss', because flips have a likelihood only"),
-        (params["bias_reduction"], "bias_reduction=False, because Firth's penalty is of true labels"),
+        (
+            params["bias_reduction"],
+            "bias_reduction=False: its penalty is of true labels",
+        ),
     ):
         if wrong:
             raise ValueError(f"label_noise needs {needed}.")

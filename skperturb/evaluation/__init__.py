@@ -32,6 +32,8 @@ from ._stats import (
     wilson,
 )
 from ._suspects import flip_table, suspect_labels
+from ._suspects_page import summary_of_suspects as summary_of_suspects
+from ._suspects_page import suspects_html as suspects_html
 from ._verdict import Conclusion
 
 __all__ = [

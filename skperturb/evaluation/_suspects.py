@@ -1,6 +1,5 @@
 """Labels that deserve a second look, for any classifier."""
 
-import inspect
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length
 
-from ._cross_validation import Matrix, cross_val_predictions, weight_parameter
+from ._cross_validation import Matrix, cross_val_predictions, groups_parameter, weight_parameter
 from ._input import check_labels
 
 FLAGGED = 0.5  # probability that a label is wrong, above which it rather is
@@ -87,7 +86,7 @@ def suspect_labels(
         if sample_weight is not None:
             options[weight_parameter(model)] = sample_weight
         if groups is not None:
-            options |= _groups_parameter(model, groups)
+            options |= dict.fromkeys(groups_parameter(model), groups)
         model, X = _last_step(model.fit(X, y, **options), X)
         table = model.label_doubts(X, y, sample_weight, groups=groups)
     else:
@@ -148,6 +147,22 @@ def flip_table(suspects: pd.DataFrame) -> pd.DataFrame:
     return table.astype({"parts": int}).reset_index(drop=True)
 
 
+def suspects_of(comparison):
+    """The rows of a comparison in the order of the out-of-fold probability of their label.
+
+    Of the classifier with the least log loss; a mean over the repeats.
+    """
+    models = comparison.models
+    name = comparison.kpis.loc[models, "log_loss"].idxmin()
+    proba = comparison.predictions[name].proba.mean(axis=0)
+    table = _by_proba(proba, comparison.codes, comparison.classes)
+    if comparison.rows is not None:
+        table = table.set_axis(comparison.rows)
+    table = table.sort_values("proba_of_label", kind="stable").rename_axis("row").reset_index()
+    table.attrs = {"estimator": name}
+    return table
+
+
 def _has_doubts(model):
     """Whether the last step, or what it will choose, can say it of itself."""
     while isinstance(model, Pipeline):
@@ -168,16 +183,6 @@ def _last_step(model, X):
     return model, X
 
 
-def _groups_parameter(model, groups):
-    """The lots, if the last step chooses something by leaving them out."""
-    prefix = ""
-    while isinstance(model, Pipeline):
-        name, model = model.steps[-1]
-        prefix += f"{name}__"
-    takes = "groups" in inspect.signature(model.fit).parameters
-    return {f"{prefix}groups": groups} if takes else {}
-
-
 def _by_folds(model, X, y, sample_weight, groups, random_state, n_jobs):
     counts = np.unique(y, return_counts=True)[1]
     folds = min(_FOLDS, counts.max())
@@ -194,18 +199,20 @@ def _by_folds(model, X, y, sample_weight, groups, random_state, n_jobs):
         random_state=random_state,
         n_jobs=n_jobs,
     )
-    codes, each = np.searchsorted(out.classes, y), np.arange(len(y))
-    others = out.proba[0].copy()
-    own = others[each, codes]
-    others[each, codes] = -1.0
-    table = pd.DataFrame(
-        {
-            "label": out.classes[codes],
-            "suggested": out.classes[others.argmax(axis=1)],
-            "proba_of_label": own,
-            "proba_wrong": np.nan,
-            "change": np.nan,
-        }
-    )
+    table = _by_proba(out.proba[0], np.searchsorted(out.classes, y), out.classes)
+    table[["proba_wrong", "change"]] = np.nan
     table.attrs = {"label_noise": "none", "gain": np.nan, "gain_std_err": np.nan}
     return table.sort_values("proba_of_label", kind="stable")
+
+
+def _by_proba(proba, codes, classes):
+    """Label, most probable other class, and probability of the label of each row."""
+    each, others = np.arange(len(codes)), proba.copy()
+    others[each, codes] = -1.0
+    return pd.DataFrame(
+        {
+            "label": classes[codes],
+            "suggested": classes[others.argmax(axis=1)],
+            "proba_of_label": proba[each, codes],
+        }
+    )

@@ -22,9 +22,9 @@ _PENALISED = (
     "bias_reduction=True."
 )
 _LABEL_NOISE = (
-    "With label_noise there are no standard errors, tests or criteria: they would take the flips "
-    "for known. Use bootstrap(X, y), or bootstrap(X, y, groups=lots), which learns the flips again "
-    "from each sample, or fit with label_noise=None."
+    "With label_noise there are no standard errors, tests, criteria or bootstrap: they would take "
+    "the flips for known. Fit to samples of your own (sklearn.utils.resample) to see how the "
+    "coefficients vary, or fit with label_noise=None."
 )
 CHOOSE = (
     "The weights of the rows are not whole numbers, so that their meaning must be said: pass "
@@ -154,11 +154,16 @@ def _differ(now, then):
     return now != then
 
 
+def check_trusting(clf):
+    """Refuse a fit that allows for wrong labels."""
+    if clf._fit_record.flips is not None:
+        raise ValueError(_LABEL_NOISE)
+
+
 def check_unpenalised(clf):
     """Refuse a fit whose coefficients do not maximise a likelihood of true labels."""
     check_unchanged(clf)
-    if clf._fit_record.flips is not None:
-        raise ValueError(_LABEL_NOISE)
+    check_trusting(clf)
     if np.isfinite(clf.C):
         raise ValueError(_PENALISED.format(clf.C))
 
