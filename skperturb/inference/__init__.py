@@ -10,6 +10,7 @@ from ._effects import MarginalEffects
 from ._fit_data import check_same_data as check_same_data
 from ._fit_data import check_unchanged as check_unchanged
 from ._likelihood_ratio import LikelihoodRatioTest, likelihood_ratio_test
+from ._noise_profile import NoiseInference, NoiseProfile
 from ._prediction_methods import PredictionInference
 from ._profile import ProfileInterval
 from ._wald import WaldTest
@@ -18,11 +19,12 @@ __all__ = [
     "BootstrapResult",
     "LikelihoodRatioTest",
     "MarginalEffects",
+    "NoiseProfile",
     "ProfileInterval",
     "WaldTest",
     "likelihood_ratio_test",
 ]
 
 
-class InferenceMixin(CoefficientInference, PredictionInference):
+class InferenceMixin(CoefficientInference, PredictionInference, NoiseInference):
     """All that a classifier can say of how sure it is."""

@@ -11,6 +11,7 @@ from ._guards import check_size as check_size
 from ._guards import lots_of as lots_of
 from ._left_out import leave_out as leave_out
 from ._methods import LeaveOutMethods as LeaveOutMethods
+from ._methods import workable as workable
 from ._minimum import Minimum as Minimum
 from ._result import Estimate, LeaveOneOut
 from ._result import mean_with_error as mean_with_error

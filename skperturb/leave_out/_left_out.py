@@ -64,8 +64,7 @@ def leave_out(minimum, lots=None, most="auto", limit=None):
     objective = minimum.objective
     units = np.arange(objective.n_rows) if lots is None else lots
     steps = row_steps(minimum) if lots is None else lot_steps(minimum, lots)
-    before, _ = objective.losses(minimum.free)
-    scores = steps.scores
+    scores, before = steps.scores, steps.before
     change = _losses(objective, scores) - before
     size = np.bincount(units)
     by_unit = np.bincount(units, np.abs(change)) / size

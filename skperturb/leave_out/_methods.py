@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from .._data import (
@@ -30,6 +31,7 @@ from ._left_out import leave_out
 from ._minimum import Minimum
 from ._result import LeaveOneOut
 
+_FEW_ENTRIES = 1 << 18  # 2 MB
 _PENALISED_WITHOUT_DATA = (
     "A penalised fit (C={:g}) keeps no data: pass X, y and sample_weight to leave_one_out."
 )
@@ -180,12 +182,21 @@ def _given(clf, X, y, sample_weight):
         codes = codes_of(y, classes)
         weight = fit_weights(params, sample_weight, X, y, classes, codes)
         labels = _one_hot(codes, len(classes))
-    # In single precision a minimum is not found closely enough.
-    X = X.astype(np.float64, copy=False)
+    X = workable(X)
     flips = clf._fit_record.flips
     objective = make_objective(params, clf.model_, classes, X, codes, weight, flips)
     check_same_data(clf, objective)
     return _Data(objective, X, codes, labels, row_weights(sample_weight, X))
+
+
+def workable(X):
+    """Features in double precision, since in single a minimum is not found closely enough.
+
+    Sparse ones are made dense if they are few: products of small sparse matrices are slow.
+    """
+    if sparse.issparse(X) and X.shape[0] * X.shape[1] <= _FEW_ENTRIES:
+        X = X.toarray()
+    return X.astype(np.float64, copy=False)
 
 
 def _known(clf, X, y, sample_weight):

@@ -6,9 +6,9 @@ from scipy import linalg
 from .._linalg import definite_factor
 from .._linear import minimize
 
-# Squared distance to the minimum, in standard errors, from which one more step is exact but for
-# 1e-3 of what it changes; steps to get there.
-_NEAR, _STEPS = 1e-3, 200
+# Squared distance to the minimum, in standard errors, from which one more step is as exact as that
+# of leaving out a row; steps to get there.
+_NEAR, _STEPS = 1e-2, 200
 _SEMIDEFINITE = 1e-7  # of the diagonal: a matrix that needs more is not positive semidefinite
 
 
@@ -23,7 +23,7 @@ class Minimum:
     ----------
     objective : LinearObjective
     start : ndarray of shape (n_parameters,)
-    near : float, default=1e-3
+    near : float, default=1e-2
         Squared distance that is near enough, in standard errors.
 
     Attributes

@@ -10,7 +10,7 @@ import numpy as np
 from .._linear import finite_minimum, minimize
 from .._threads import map_threads
 
-_TOL = 1e-4  # of the distance in each direction, in standard errors
+_TOL = 3e-3  # of the distance in each direction, in standard errors
 _ITERATIONS = {"lbfgs": 40, "newton": 300}
 _SMALL = 2e6  # multiplications for a matrix of second derivatives: as quick as some gradients
 

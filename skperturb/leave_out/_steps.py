@@ -22,7 +22,7 @@ from .._threads import map_threads
 
 _BLOCK_ELEMENTS = 1 << 17  # numbers for a block of rows
 _JITTER = 1e-13  # of a diagonal: V_i is semidefinite but for rounding
-_POWERS, _LARGE = 8, 0.5  # of a matrix, for its largest eigenvalue; from where on it is exact
+_SQUARINGS, _LARGE = 6, 0.5  # of a matrix, for its largest eigenvalue; from where it is exact
 _FEW, _EIGENVALUE = 30, 1e-2  # columns of a small matrix; accuracy of the eigenvalue of a large one
 _SINGULAR = 1 - 1e-9  # leverage from which on there is no step: the slope alone is used
 
@@ -35,12 +35,15 @@ class Steps(NamedTuple):
     scores : ndarray of shape (n_rows, n_classes)
     leverage : ndarray of shape (n_rows,)
         Of the row, or of its lot.
+    before : ndarray of shape (n_rows,)
+        Loss with the row.
     moves : callable
         Maps a row, or a lot, to the step of the parameters.
     """
 
     scores: np.ndarray
     leverage: np.ndarray
+    before: np.ndarray
     moves: object
 
 
@@ -62,13 +65,16 @@ def row_steps(minimum):
     # For each free class, the parts of H^-1 of it and of those before it, ready for one product.
     parts = [blocks[a, :, : a + 1].reshape(width, -1) for a in range(n_free)]
     curvature, constraint = minimum.curvature(), objective.constraint
-    scores, leverage = objective.scores(minimum.free), np.empty(objective.n_rows)
+    scores = objective.scores(minimum.free)
+    leverage, before = np.empty((2, objective.n_rows))
     pulls = np.empty((objective.n_rows, n_free))
 
     def of_block(rows):
         with np.errstate(all="ignore"):
             design, weight = objective.design(rows), objective.weight[rows]
-            slope, curved = _in_free_scores(objective, curvature, scores[rows], objective.y[rows])
+            before[rows], slope, curved = _in_free_scores(
+                objective, curvature, scores[rows], objective.y[rows]
+            )
             spread = np.empty(curved.shape)
             for a, part in enumerate(parts):
                 product = (design @ part).reshape(len(design), a + 1, width)
@@ -93,7 +99,7 @@ def row_steps(minimum):
         design = objective.design(slice(row, row + 1))[0]
         return minimum.rest + inverse @ np.outer(pulls[row], design).ravel()
 
-    return Steps(scores, leverage, move)
+    return Steps(scores, leverage, before, move)
 
 
 def lot_steps(minimum, lots):
@@ -111,7 +117,7 @@ def lot_steps(minimum, lots):
     """
     objective, curvature = minimum.objective, minimum.curvature()
     scores = objective.scores(minimum.free)
-    leverage = np.empty(objective.n_rows)
+    leverage, before = np.empty((2, objective.n_rows))
     moves = np.empty((lots.max() + 1, objective.n_parameters))
 
     def of_lot(lot):
@@ -119,7 +125,7 @@ def lot_steps(minimum, lots):
         part = objective.replace(weight=np.where(lots == lot, objective.weight, 0.0))
         share = part.total / objective.total
         matrix = share * part.assemble(minimum.free, curvature)
-        _, slope = part.losses(minimum.free)
+        before[rows], slope = part.losses(minimum.free)
         # The way from where the fit ended to the minimum is a part of the step.
         pull = (
             share * part.sums_of_rows(part.weight[:, None] * slope) + minimum.matrix @ minimum.rest
@@ -130,16 +136,16 @@ def lot_steps(minimum, lots):
         leverage[rows] = _largest_of(matrix, minimum.spread)
 
     map_threads(of_lot, range(len(moves)))
-    return Steps(scores, leverage, moves.__getitem__)
+    return Steps(scores, leverage, before, moves.__getitem__)
 
 
 def _in_free_scores(objective, curvature, scores, y):
-    """Slope (n, n_free) and curvature (n, n_free, n_free) of the loss of some rows."""
+    """Loss (n,) of some rows, its slope (n, n_free) and curvature (n, n_free, n_free)."""
     restrict = objective.constraint.restrict
-    _, slope = objective.loss.value_and_slope(scores, y)
+    loss, slope = objective.loss.value_and_slope(scores, y)
     full = curvature(scores, y).transpose(1, 2, 0)
     reduced = restrict(restrict(full).swapaxes(0, 1)).transpose(2, 0, 1)
-    return restrict(slope.T).T, np.ascontiguousarray(reduced)
+    return loss, restrict(slope.T).T, np.ascontiguousarray(reduced)
 
 
 def _leverage(spread, curved, convex):
@@ -152,15 +158,17 @@ def _leverage(spread, curved, convex):
     if not convex:
         return _largest_eigenvalue(spread, curved)
     product = curved @ spread
-    x = np.einsum("njj->nj", product)
-    for _ in range(_POWERS):
-        x = np.einsum("njk,nk->nj", product, x)
-        x = x / np.maximum(np.abs(x).max(axis=1), np.finfo(float).tiny)[:, None]
-    # Rayleigh's quotient of the symmetric form.
+    trace = np.einsum("njj->n", product)
+    power = product / np.where(trace > 0, trace, 1.0)[:, None, None]
+    for _ in range(_SQUARINGS):
+        power = power @ power
+    # Rayleigh's quotient of the symmetric form, at the largest column of the power.
+    column = power.diagonal(axis1=1, axis2=2).argmax(axis=1)
+    x = power[np.arange(len(power)), :, column]
     along = np.einsum("njk,nk->nj", spread, x)
     square = np.einsum("nj,nj->n", along, x)
-    values = np.einsum("nj,njk,nk->n", along, curved, along)
-    values = values / np.where(square > 0, square, 1.0)
+    values = np.einsum("njk,nk->nj", curved, along)
+    values = np.einsum("nj,nj->n", along, values) / np.where(square > 0, square, 1.0)
     large = values > _LARGE
     values[large] = _largest_eigenvalue(spread[large], curved[large])
     return values

@@ -19,11 +19,11 @@ from .._completeness import Constraint
 from .._data import Features, check_features, fit_weights, row_weights
 from .._results import Table
 from .._sklearn import Interval, StrOptions, fit_context
-from ..leave_out import lots_of
+from ..leave_out import lots_of, workable
 from ..models import NoiseLike
 from ..noise import as_noise
 from ._monitor import SearchMonitor
-from ._scores import MEASURES, Data, FoldScores, LeaveOutScores, in_double_precision
+from ._scores import MEASURES, Data, FoldScores, LeaveOutScores
 from ._search import Search
 
 _PASSED_ON = (
@@ -193,7 +193,7 @@ class PerturbClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
         lots = names = None
         if groups is not None:
             lots, names = lots_of(groups, len(y))
-        X = in_double_precision(X)
+        X = workable(X)
         weight = row_weights(sample_weight, X)
         return Data(X, y, classes, codes, weight, lots, names)
 

@@ -16,7 +16,7 @@ class PerturbArgmaxClassifierCV(PerturbClassifierCV):
 
     For each noise the fit follows a path of growing C, each fit from the one before, and each row
     is predicted by the fit without it: by one Newton step, and for the best C by exact refits of
-    the 20 rows whose loss changes most. The whole search takes about as long as a few fits.
+    the 10 rows whose loss changes most. The whole search takes about as long as a few fits.
 
     Parameters
     ----------

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from .._data import fit_weights
 from .._linear import linear_scores, make_objective
@@ -16,7 +15,10 @@ MEASURES = {
     "accuracy": ("accuracy", 1.0),
     "neg_brier_score": ("brier", -1.0),
 }
-_REFITS = 20  # rows at most that are refitted for the best C: those whose loss changes most
+# Squared distance to the minimum, in standard errors, that is near enough: along the path, of which
+# one point counts in the end, and there.
+_NEAR_PATH, _NEAR = 0.3, 1e-2
+_REFITS = 10  # rows at most that are refitted for the best C: those whose loss changes most
 
 
 @dataclass(frozen=True)
@@ -80,24 +82,24 @@ class LeaveOutScores:
 
     def __call__(self, C):
         """Score of each row (n_samples,), nan for rows of weight zero."""
-        return self._values(C, 0)
+        return self._values(C, 0, _NEAR_PATH)
 
     def exact(self, C):
         """The same with refits of the rows that change most."""
-        return self._values(C, "auto")
+        return self._values(C, "auto", _NEAR)
 
     def coefficients(self, C):
         """Coefficients and intercepts of all classes of the fit to all rows, if it is at hand."""
         return self._data.objective(self._clf, C).coefficients(self._free[C])
 
-    def minimum(self, C):
+    def minimum(self, C, near):
         """The fit to all rows, from where the one for the next smaller C ended."""
         objective = self._data.objective(self._clf, C)
         if not self._free:
             self._check(objective)
         before = [known for known in self._free if known <= C]
         start = self._free[max(before)] if before else np.zeros(objective.n_parameters)
-        minimum = Minimum(objective, start)
+        minimum = Minimum(objective, start, near)
         self._free[C] = minimum.free + minimum.rest
         self.n_iter += minimum.n_iter
         return minimum
@@ -112,8 +114,8 @@ class LeaveOutScores:
         present, numbers = np.unique(self._data.lots[counted], return_inverse=True)
         return Units(numbers, self._data.names[present])
 
-    def _values(self, C, most):
-        minimum = self.minimum(C)
+    def _values(self, C, most, near):
+        minimum = self.minimum(C, near)
         objective = minimum.objective
         counted = objective.counted
         left = leave_out(minimum, self._units(counted).lots, most, _REFITS)
@@ -171,8 +173,3 @@ class FoldScores:
     def coefficients(self, C):
         """Nothing is known of the fit to all rows."""
         return None
-
-
-def in_double_precision(X):
-    """Features as float64; in single precision a minimum is not found closely enough."""
-    return X.astype(np.float64, copy=False) if sparse.issparse(X) else np.asarray(X, np.float64)
