@@ -24,9 +24,9 @@ from .inference import check_same_data, check_unchanged
 from .leave_out import Minimum, leave_out, lots_of, mean_with_error
 
 # Shares of labels drawn at random that are compared with a matrix of flips. The density of that
-# matrix expects a tenth of the labels to be wrong; smaller shares would win where there are few
+# matrix expects a tenth of the labels to be wrong; far smaller shares would win where there are few
 # wrong labels, and put them in no better order than a fit that knows of none.
-_RATES = (0.1, 0.2, 0.3)
+_RATES = (0.05, 0.1, 0.2, 0.3)
 # Standard errors of the leave-one-out loss: by which a matrix must be better than a share, and by
 # which either must be better than labels taken for true before it is said how many are wrong.
 _BETTER, _CLEAR = 1.0, 2.0
