@@ -1,4 +1,4 @@
-"""The scikit-learn face of both classifiers: parameters, fitted attributes and predictions."""
+"""The scikit-learn face of both classifiers: parameters and fits."""
 
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
@@ -6,16 +6,23 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from ._array_api import like_input
 from ._callbacks import CallbackSupportMixin, FitMonitor, with_callbacks
 from ._completeness import Constraint, Representation
-from ._data import Features, check_features, fit_weights, proba_of_classes, soft_weights
+from ._data import (
+    Features,
+    check_features,
+    fit_weights,
+    proba_of_classes,
+    row_weights,
+    soft_weights,
+)
+from ._label_doubts import LabelDoubtsMethods
+from ._label_noise import LabelledRows, check_label_noise, fit_label_noise
 from ._linear import (
     LOSSES,
     FitRecord,
@@ -24,11 +31,12 @@ from ._linear import (
     all_rows,
     feature_names,
     fit_objective,
-    linear_scores,
+    in_words,
     make_objective,
     reference_index,
     remarks,
 )
+from ._prediction_methods import PredictionMethods
 from ._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._warnings import warn_user
 from .inference import InferenceMixin
@@ -43,6 +51,8 @@ class PerturbClassifier(
     CallbackSupportMixin,
     InferenceMixin,
     LeaveOutMethods,
+    LabelDoubtsMethods,
+    PredictionMethods,
     ClassifierMixin,
     BaseEstimator,
     metaclass=ABCMeta,
@@ -63,9 +73,8 @@ class PerturbClassifier(
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "bias_reduction": ["boolean"],
+        "label_noise": [StrOptions({"uniform", "matrix"}), "array-like", None],
     }
-
-    coef_: Any  # an array, or a sparse matrix after sparsify
 
     def __init__(
         self,
@@ -83,6 +92,7 @@ class PerturbClassifier(
         max_iter: int = 100,
         warm_start: bool = False,
         bias_reduction: bool = False,
+        label_noise: str | ArrayLike | None = None,
     ) -> None:
         self.noise = noise
         self.noise_scale = noise_scale
@@ -97,6 +107,7 @@ class PerturbClassifier(
         self.max_iter = max_iter
         self.warm_start = warm_start
         self.bias_reduction = bias_reduction
+        self.label_noise = label_noise
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -136,8 +147,8 @@ class PerturbClassifier(
             state["_fit_record"] = FitRecord(state.pop("_fit_params"), state.pop("_problem"))
         elif isinstance(state.get("_fit_record"), dict):
             state = state | {"_fit_record": FitRecord(**state["_fit_record"])}
-        # Saved before there was this parameter.
-        super().__setstate__({"bias_reduction": False} | state)
+        # Saved before there were these parameters.
+        super().__setstate__({"bias_reduction": False, "label_noise": None} | state)
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of this estimator, or of its noise by names such as ``noise__df``.
@@ -284,6 +295,11 @@ class PerturbClassifier(
             raise ValueError(
                 "bias_reduction=True needs observed classes: use fit, or bias_reduction=False."
             )
+        if self.label_noise is not None:
+            raise ValueError(
+                "label_noise needs labels, and probabilities already say how sure a label is: use "
+                "fit, or label_noise=None."
+            )
         X = check_features(self, X, reset=True)
         if classes is None:
             classes = P.columns if isinstance(P, pd.DataFrame) else np.arange(np.shape(P)[-1])
@@ -307,11 +323,17 @@ class PerturbClassifier(
             ):
                 if wrong:
                     raise ValueError(f"bias_reduction=True needs {needed}.")
+        check_label_noise(self.get_params(deep=False))
         return clone(self).get_params(deep=False)
 
     def _fit(self, params, X, y, sample_weight, classes, codes, weight):
         """Fit to data known to be valid; y is what callbacks see."""
         model, seen = self._model(), FittedClasses(classes, codes, weight)
+        if seen.absent and params["label_noise"] is not None:
+            raise ValueError(
+                f"With label_noise each class needs a row whose weight is not 0; "
+                f"{in_words(seen.absent)} has none: leave its rows out."
+            )
         reference = reference_index(params, seen.labels)
         objective = None
         if len(seen.labels) > 1:
@@ -335,9 +357,16 @@ class PerturbClassifier(
         monitor = FitMonitor(self, fitted, X=X, y=y, metadata=metadata)
         previous = self._previous_fit(classes, X.shape[1]) if self.warm_start else None
         solution = Solution(np.zeros(0), 0.0, 0)  # of one class, which is certain
+        known, flips, label_noise = objective, None, None
         if objective:
             previous = previous and seen.rows_with_weight(*previous)
-            solution = fit_objective(objective, params, previous, monitor)
+            if params["label_noise"] is None:
+                solution = fit_objective(objective, params, previous, monitor)
+            else:
+                data = LabelledRows(X, classes, codes, weight, row_weights(sample_weight, X))
+                solution, known, flips, label_noise = fit_label_noise(
+                    objective, params, model, data, previous, monitor
+                )
         else:
             monitor.start(solution.x)
         monitor.close(solution.x)
@@ -348,39 +377,17 @@ class PerturbClassifier(
             setattr(self, name, value)
         self.n_iter_ = np.array([solution.n_iter], dtype=np.int32)
         self.loss_ = solution.value
+        self.label_noise_ = label_noise
         self.weight_sum_ = float(weight.sum())
         # Only a fit without a penalty has standard errors, and a use for its data.
-        known = objective if np.isinf(self.C) else None
         self._fit_record = FitRecord(
-            params, solution.problem, known, soft=codes.ndim == 2, absent=seen.absent
+            params,
+            solution.problem,
+            known if np.isinf(self.C) else None,
+            soft=codes.ndim == 2,
+            absent=seen.absent,
+            flips=flips,
         )
-        return self
-
-    def sparsify(self) -> Self:
-        """Convert `coef_` to a sparse matrix, which saves memory where most of it is zero.
-
-        Predictions stay the same. Call it after `fit`; another fit makes `coef_` dense again.
-
-        Returns
-        -------
-        self : object
-            The classifier.
-        """
-        check_is_fitted(self)
-        self.coef_ = sparse.csr_matrix(self.coef_)
-        return self
-
-    def densify(self) -> Self:
-        """Convert `coef_` back to an array.
-
-        Returns
-        -------
-        self : object
-            The classifier.
-        """
-        check_is_fitted(self)
-        if sparse.issparse(self.coef_):
-            self.coef_ = self.coef_.toarray()
         return self
 
     def _previous_fit(self, classes, n_features):
@@ -388,91 +395,3 @@ class PerturbClassifier(
         if not hasattr(self, "coef_") or not np.array_equal(self.classes_, classes):
             return None
         return all_rows(self) if self.coef_.shape[1] == n_features else None
-
-    @like_input
-    def decision_function(self, X: Features) -> NDArray[np.float64]:
-        """Scores, before the noise.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Finite features.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes) or (n_samples,)
-            With two classes the score of ``classes_[1]`` less that of ``classes_[0]``.
-        """
-        check_is_fitted(self)
-        X = check_features(self, X)
-        scores = linear_scores(X, self.coef_, self.intercept_)
-        return scores[:, 0] if len(self.classes_) == 2 else scores
-
-    @like_input
-    def predict(self, X: Features) -> NDArray:
-        """The class with the largest score, which is the most probable one.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Finite features.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels out of ``classes_``.
-        """
-        scores = self.decision_function(X)
-        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(1)]
-
-    @like_input
-    def predict_proba(self, X: Features) -> NDArray[np.float64]:
-        """Class probabilities, in the order of ``classes_``.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Finite features.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Each row sums to one.
-        """
-        decision = _finite(self.decision_function(X))
-        kernel = self.model_._kernel(len(self.classes_))
-        return kernel.margin_proba(decision) if decision.ndim == 1 else kernel.proba(decision)
-
-    @like_input
-    def predict_log_proba(self, X: Features) -> NDArray[np.float64]:
-        """Log of the class probabilities, accurate where the probability underflows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Finite features.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Logarithms, -inf for a probability of zero.
-        """
-        scores = _all_scores(self.decision_function(X))
-        return self.model_._kernel(len(self.classes_)).log_proba(scores)
-
-
-def _all_scores(decision):
-    """One column per class; with two classes the difference goes to the second."""
-    decision = _finite(decision)
-    if decision.ndim == 1:
-        return np.column_stack([np.zeros_like(decision), decision])
-    return decision
-
-
-def _finite(decision):
-    if not np.isfinite(decision).all():
-        raise ValueError(
-            "The scores of some rows overflow, so that they have no probabilities: X has values "
-            "far outside of those of the fit. Check the units of the features."
-        )
-    return decision

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from ._classifier import POSITIVE, PerturbClassifier
 from ._completeness import Constraint
 from .models import NoiseLike, PerturbArgmax, PerturbSoftmax
@@ -72,6 +74,16 @@ class PerturbArgmaxClassifier(PerturbClassifier):
         the log likelihood (Jeffreys' prior). The coefficients are then finite even where the
         features separate the classes, and less biased where a class has few rows. It needs
         ``C=numpy.inf`` and the log loss.
+    label_noise : {"uniform", "matrix"}, array-like of shape (n_classes, n_classes) or None, \
+            default=None
+        How the labels may be wrong; predictions are then of the true class. The label given
+        depends on the true class alone, by the probabilities P(given | true). "uniform": a share of
+        the labels is drawn at random among the classes; the share is the one with the least
+        leave-one-out loss of the labels given. "matrix": all these probabilities are learnt with
+        the coefficients (maximum likelihood, with a weak Dirichlet density of 2 * n_classes rows
+        for each true class, 0.9 of them without a flip), as for labels that are confused in one
+        direction. A matrix: they are known, rows are the true classes in the order of
+        ``classes_``; or a data frame labelled by the classes. It needs the log loss.
 
     Attributes
     ----------
@@ -91,6 +103,9 @@ class PerturbArgmaxClassifier(PerturbClassifier):
         Sum of the weights of the rows, class weights included.
     log_likelihood_ : float
         Log likelihood of the training data, without the penalty; with the log loss only.
+    label_noise_ : DataFrame of shape (n_classes, n_classes) or None
+        P(given | true) of the labels: rows are true classes. What is learnt tends to be too small
+        off the diagonal: read it as a lower bound of the share of wrong labels.
     model_ : PerturbArgmax or PerturbSoftmax
         The probability model in use.
     noise_ : Noise
@@ -211,6 +226,16 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         the log likelihood (Jeffreys' prior). The coefficients are then finite even where the
         features separate the classes, and less biased where a class has few rows. It needs
         ``C=numpy.inf`` and the log loss.
+    label_noise : {"uniform", "matrix"}, array-like of shape (n_classes, n_classes) or None, \
+            default=None
+        How the labels may be wrong; predictions are then of the true class. The label given
+        depends on the true class alone, by the probabilities P(given | true). "uniform": a share of
+        the labels is drawn at random among the classes; the share is the one with the least
+        leave-one-out loss of the labels given. "matrix": all these probabilities are learnt with
+        the coefficients (maximum likelihood, with a weak Dirichlet density of 2 * n_classes rows
+        for each true class, 0.9 of them without a flip), as for labels that are confused in one
+        direction. A matrix: they are known, rows are the true classes in the order of
+        ``classes_``; or a data frame labelled by the classes. It needs the log loss.
 
     Attributes
     ----------
@@ -230,6 +255,9 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         Sum of the weights of the rows, class weights included.
     log_likelihood_ : float
         Log likelihood of the training data, without the penalty; with the log loss only.
+    label_noise_ : DataFrame of shape (n_classes, n_classes) or None
+        P(given | true) of the labels: rows are true classes. What is learnt tends to be too small
+        off the diagonal: read it as a lower bound of the share of wrong labels.
     model_ : PerturbArgmax or PerturbSoftmax
         The probability model in use.
     noise_ : Noise
@@ -288,6 +316,7 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
         max_iter: int = 100,
         warm_start: bool = False,
         bias_reduction: bool = False,
+        label_noise: str | ArrayLike | None = None,
     ) -> None:
         super().__init__(
             noise,
@@ -303,6 +332,7 @@ class PerturbSoftmaxClassifier(PerturbClassifier):
             max_iter=max_iter,
             warm_start=warm_start,
             bias_reduction=bias_reduction,
+            label_noise=label_noise,
         )
         self.temperature = temperature
 

@@ -2,7 +2,7 @@
 
 from ._classes import FittedClasses, in_words
 from ._firth import firth_objective
-from ._fit import fit_objective
+from ._fit import fit_flips, fit_objective
 from ._identifiability import (
     IDENTIFIED,
     NEARLY,
@@ -13,6 +13,7 @@ from ._identifiability import (
     nearly_in_words,
     relation_in_words,
 )
+from ._label_noise import flips_without_row, tilted, uniform_flips
 from ._losses import LOSSES
 from ._objective import LinearObjective, are_whole
 from ._record import FitRecord, all_rows, make_objective, objective_again, reference_index
@@ -38,7 +39,9 @@ __all__ = [
     "feature_names",
     "finite_minimum",
     "firth_objective",
+    "fit_flips",
     "fit_objective",
+    "flips_without_row",
     "in_words",
     "linear_scores",
     "make_objective",
@@ -49,4 +52,6 @@ __all__ = [
     "relation_in_words",
     "remarks",
     "rows_of",
+    "tilted",
+    "uniform_flips",
 ]

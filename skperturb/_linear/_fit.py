@@ -7,8 +7,9 @@ import numpy as np
 from .._linalg import MOST_PARAMETERS
 from .._threads import single_blas_thread
 from ._firth import firth_objective
-from ._preconditioner import scaling_at
-from ._separation import finite_minimum
+from ._label_noise import FlipObjective
+from ._preconditioner import scaling_at, whitened
+from ._separation import curved_minimum, finite_minimum
 from ._solvers import choose_solver, minimize, newton
 from ._start import part_of, trimmed_start
 
@@ -89,6 +90,49 @@ def fit_objective(objective, params, previous=None, monitor=None):
             return solution._replace(problem=f"{solution.problem or ''} {_NOT_CHECKED}".strip())
         judge = partial(finite_minimum, objective)
         return _proved(judge, solution, descend, options, monitor)
+
+
+def fit_flips(objective, params, previous=None, monitor=None):
+    """Minimise over the coefficients and the matrix of flips, starting from labels without flips.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        Of labels without flips, from which the fit starts.
+    params, previous, monitor
+        As for :func:`fit_objective`.
+
+    Returns
+    -------
+    solution : Solution
+        The coefficients, and the value without the density of the flips.
+    flips : ndarray of shape (n_classes, n_classes)
+        T[true, given].
+    """
+    options = {name: params[name] for name in ("solver", "tol", "max_iter")}
+    monitor = monitor or Unwatched()
+    first = objective.free(*previous) if previous else fit_objective(objective, params).x
+    with single_blas_thread:
+        joint, part = FlipObjective(objective), FlipObjective(part_of(objective))
+        monitor.start(first)
+
+        def watch(x):
+            return monitor(joint.free(x))
+
+        def descend(start, **changes):
+            of_this = options | changes
+            if of_this["solver"] == "auto":
+                of_this["solver"] = choose_solver(joint.n_rows, joint.n_parameters)
+            scaling = partial(whitened, part)
+            return minimize(joint, start, monitor=watch, scaling=scaling, **of_this)
+
+        solution = descend(joint.start(first))
+        if np.isinf(params["C"]) and not monitor.stopped:
+            judge = partial(curved_minimum, joint)
+            solution = _proved(judge, solution, descend, options, monitor)
+        free, flips = joint.free(solution.x), joint.flips(solution.x)
+        value = float(joint.given(solution.x)(free)[0])
+        return solution._replace(x=free, value=value), flips
 
 
 def _fit_firth(objective, options, previous, monitor):

@@ -4,6 +4,7 @@ A loss has
 
     value_and_slope(scores, y) -> (loss of shape (n,), its derivative in the scores (n, K))
     convex                     -> whether it is known to be convex in the scores
+    falls_with_gain            -> whether it falls when the score of y gains on another's
     curvatures()               -> functions of (scores, y) that give matrices (n, K, K): the second
                                   derivative first, and where that can be indefinite a positive
                                   semidefinite matrix to put in its place.
@@ -36,6 +37,8 @@ class _Loss:
     def __init__(self, law, n_classes):
         self._law, self._n_classes = law, n_classes
         self.kernel = make_kernel(law, n_classes)
+
+    falls_with_gain = True
 
     @property
     def by_margin(self):
@@ -116,6 +119,7 @@ class SoftLabels:
     def __init__(self, loss):
         self.hard = loss
         self.kernel, self.convex = loss.kernel, loss.convex
+        self.falls_with_gain = loss.falls_with_gain
 
     def with_gumbel_noise(self):
         """See the loss."""

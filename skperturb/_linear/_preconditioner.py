@@ -74,6 +74,14 @@ class WhitenedRows:
         return (g.reshape(-1, len(self._inverse)) @ self._inverse.T).ravel()
 
 
+def whitened(part, x, n_iter):
+    """Coordinates that fit the curvature of a part of the rows, None if that is a large matrix."""
+    if part.n_parameters > _LARGEST_MATRIX:
+        return None
+    factor, root, _ = definite_factor(part.curvatures(x), _DAMPING)
+    return Whitened(factor, root)
+
+
 def scaling_at(part, whole, x, n_iter):
     """Coordinates for L-BFGS on the whole that fit the curvature of a part of its rows at x.
 
@@ -84,8 +92,7 @@ def scaling_at(part, whole, x, n_iter):
     work = (_EVALUATIONS + _MORE * n_iter) * evaluation
     of_row = _OF_PARAMETERS * size**2 + _OF_CLASSES * n_classes**2
     if size <= _LARGEST_MATRIX and part.n_rows * of_row <= work:
-        factor, root, _ = definite_factor(part.curvatures(x), _DAMPING)
-        return Whitened(factor, root)
+        return whitened(part, x, n_iter)
     if width > _LARGEST_MATRIX or part.n_rows * width**2 > work:
         return None
     # As if the second derivative in the scores were the same for all rows and classes: about

@@ -15,6 +15,7 @@ from .._data import (
 )
 from ._classes import FittedClasses, in_words
 from ._constraints import make_constraint
+from ._label_noise import FlippedLabels
 from ._losses import LOSSES
 from ._objective import LinearObjective
 from ._two_classes import TwoClassObjective
@@ -39,6 +40,8 @@ class FitRecord:
         Whether the labels were probabilities of the classes.
     absent : tuple
         Labels of the classes whose rows all had weight zero, which the fit left out.
+    flips : ndarray of shape (n_classes, n_classes) or None
+        P(label given | true class), class weights included; None if labels are taken to be true.
     """
 
     params: dict
@@ -47,6 +50,7 @@ class FitRecord:
     whole_weights: bool | None = None
     soft: bool = False
     absent: tuple = ()
+    flips: np.ndarray | None = None
 
     @property
     def bias_reduction(self):
@@ -68,7 +72,7 @@ class FitRecord:
         return replace(self, objective=None, whole_weights=self.objective.has_whole_weights())
 
 
-def make_objective(params, model, classes, X, codes, weight):
+def make_objective(params, model, classes, X, codes, weight, flips=None):
     """The objective that the parameters of a classifier describe, on data known to be valid.
 
     Parameters
@@ -81,6 +85,8 @@ def make_objective(params, model, classes, X, codes, weight):
     codes : ndarray of shape (n_samples,), int, or (n_samples, n_classes)
         Index of each row's class, or its probabilities of the classes.
     weight : ndarray of shape (n_samples,)
+    flips : ndarray of shape (n_classes, n_classes), default=None
+        See :class:`FitRecord`.
 
     Returns
     -------
@@ -93,6 +99,8 @@ def make_objective(params, model, classes, X, codes, weight):
     """
     reference = reference_index(params, classes)
     loss = LOSSES[params["loss"]](model._law(), len(classes))
+    if flips is not None:
+        loss = FlippedLabels(loss, flips)
     kind = TwoClassObjective if loss.by_margin and codes.ndim == 1 else LinearObjective
     return kind(
         X,
@@ -162,7 +170,8 @@ def objective_again(clf, X, y=None, sample_weight=None, *, absent=False):
         weight = fit_weights(params, sample_weight, X, y, classes, codes)
     if y is not None and len(FittedClasses(classes, codes, weight).labels) < 2:
         raise ValueError("Fewer than two classes have rows with a weight: there is nothing to say.")
-    return make_objective(params, clf.model_, classes, X, codes, weight)
+    flips = clf._fit_record.flips
+    return make_objective(params, clf.model_, classes, X, codes, weight, flips)
 
 
 def all_rows(clf):

@@ -47,6 +47,8 @@ def finite_minimum(objective, free):
     distance : float
         To the minimum, about, in standard errors of the coefficient that is furthest from it.
     """
+    if not objective.loss.falls_with_gain:
+        return curved_minimum(objective, free)
     objective = objective.with_hard_labels()
     _, slope = objective.losses(free)
     smallest = _SMALL_SLOPE * slope.max()
@@ -65,6 +67,35 @@ def finite_minimum(objective, free):
     # A direction that no large slope sees: does it change any score difference at all?
     unseen = vectors[:, ~regular]
     unseen = np.where(np.abs(unseen) > _UNSEEN, unseen, 0.0) / root[:, None]
+    return not any(_changes_scores(objective, direction) for direction in unseen.T), distance
+
+
+def curved_minimum(objective, free):
+    """The same for a loss that need not fall when the observed class gains, as with wrong labels.
+
+    It can be bounded, and then falls towards a limit far away on every side. So this is about a
+    minimum nearby: the second derivative is definite, and Newton's step is short.
+
+    Parameters
+    ----------
+    objective : LinearObjective or another with `scores`, `total` and `y`
+    free : ndarray of shape (n_parameters,)
+
+    Returns
+    -------
+    proved : bool
+    distance : float
+    """
+    _, gradient = objective(free)
+    scaled, root = unit_diagonal(next(objective.curvatures(free)))
+    values, vectors = np.linalg.eigh(scaled)
+    regular = values > _UNSEEN
+    along = vectors[:, regular].T @ (-gradient / root)
+    step = vectors[:, regular] @ (along / values[regular]) / root
+    distance = np.sqrt(objective.total * max(-gradient @ step, 0.0))
+    if values[0] < -_UNSEEN or np.ptp(objective.scores(step), axis=1).max() >= _MOVED:
+        return False, distance
+    unseen = vectors[:, ~regular] / root[:, None]
     return not any(_changes_scores(objective, direction) for direction in unseen.T), distance
 
 

@@ -13,13 +13,19 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from .. import PerturbArgmaxClassifier, PerturbSoftmaxClassifier, __version__
+from .. import (
+    PerturbArgmaxClassifier,
+    PerturbArgmaxClassifierCV,
+    PerturbSoftmaxClassifier,
+    __version__,
+)
 from ..evaluation import compare_classifiers
 from ..noise import as_noise
 from ..parts import (
     account,
     check_classes,
     check_outputs,
+    counted,
     did_you_mean,
     preprocessor,
     rare_class_notes,
@@ -31,13 +37,22 @@ from ..parts import (
 from ._arguments import jobs, positive, repeats_and_folds, rope, seed
 from ._output import comparison_json
 from ._progress import Progress
-from ._reading import add_options, read, refuse_few, refuse_unknown_class, refuse_without_file, say
+from ._reading import (
+    add_options,
+    add_roles,
+    read,
+    refuse_few,
+    refuse_unknown_class,
+    refuse_without_file,
+    say,
+)
 
 METRICS = ("cost", "log_loss", "brier", "accuracy")
 TESTS = ("corrected", "per-part")
 LANGUAGES = ("en", "ja")  # of the report
 # Repeats and folds: on the user's own parts, and on the data that ship with scikit-learn.
 USUAL_CV, QUICK_CV, ONE_REPEAT = (10, 10), (5, 2), (1, 10)
+FEWEST_OF_CLASS = 2  # parts in a fit that chooses C by leaving out parts
 MAX_ITER = 1000  # of the linear models: enough for features that are standardised
 ESTIMATORS: dict[str, Callable[..., Any]] = {
     "logistic_regression": lambda: LogisticRegression(max_iter=MAX_ITER),
@@ -46,7 +61,12 @@ ESTIMATORS: dict[str, Callable[..., Any]] = {
     # Its automatic early stopping fails where a class has two rows.
     "gradient_boosting": lambda: HistGradientBoostingClassifier(early_stopping=False),
     "class_frequencies": lambda: DummyClassifier(strategy="prior"),
+    # It chooses its noise and C anew in each fit, by rows, or lots, of that fit alone.
+    "perturb_argmax_cv": lambda *noise: PerturbArgmaxClassifierCV(
+        noise or ("gumbel", "student_t"), max_iter=MAX_ITER
+    ),
 }
+USUAL = [name for name in ESTIMATORS if name != "perturb_argmax_cv"]
 
 
 def add_to(commands):
@@ -60,30 +80,19 @@ def add_to(commands):
     )
     parser.set_defaults(run=run)
     add_options(parser)
-    parser.add_argument(
-        "--time",
-        metavar="COLUMN",
-        help="when each part was made: models learn from the past and are tested on what follows",
-    )
-    parser.add_argument(
-        "--groups",
-        metavar="COLUMN",
-        help="the lot of each part: parts of one lot are never on both sides of a split",
-    )
-    parser.add_argument(
-        "--weight", metavar="COLUMN", help="the weight of each part in fits, figures and tests"
-    )
-    parser.add_argument(
-        "--today",
-        metavar="COLUMN",
-        help="the decision that was made on each part: a rule that the models have to beat",
+    add_roles(
+        parser,
+        time="when each part was made: models learn from the past and are tested on what follows",
+        groups="the lot of each part: parts of one lot are never on both sides of a split",
+        weight="the weight of each part in fits, figures and tests",
+        today="the decision that was made on each part: a rule that the models have to beat",
     )
     parser.add_argument(
         "--estimators",
         nargs="+",
         metavar="NAME",
-        help=f"of {', '.join(ESTIMATORS)} (all of them); the first is the baseline; "
-        "perturb_argmax:logistic is with logistic noise",
+        help=f"of {', '.join(ESTIMATORS)} (all but the last); the first is the baseline; "
+        "perturb_argmax:logistic is with logistic noise; perturb_argmax_cv chooses noise and C",
     )
     parser.add_argument(
         "--baseline", nargs="+", metavar="NAME", help="today's model or models, instead"
@@ -158,6 +167,8 @@ def run(options):
         raise ValueError("--lang is the language of the report; name its file with --out.")
     repeats, folds = _cv(options)
     parts, tables, notes = _read(options)
+    if any(name.startswith("perturb_argmax_cv") for name in names):
+        _refuse_rare(parts, folds)
     say(notes)
     progress = Progress(sys.stderr, len(estimators))
     result = compare_classifiers(
@@ -206,6 +217,7 @@ def run(options):
             "date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
             "version": f"skperturb {__version__}",
             "notes": account(notes),
+            "lines": parts.places,
         }
         title = ", ".join(map(os.path.basename, parts.source.split(", ")))
         page = result.to_html(lang=options.lang or "en", title=title, reading=reading)
@@ -252,10 +264,22 @@ def _read(options):
     return parts, tables, notes
 
 
+def _refuse_rare(parts, folds):
+    """Refuse classes that a fit may see in one part only: nothing is left to choose C by."""
+    counts = parts.target.value_counts()
+    fewest = counts - -(-counts // folds)
+    if fewest.min() < FEWEST_OF_CLASS:
+        raise ValueError(
+            f"Class {fewest.idxmin()!r} has {counted(int(counts[fewest.idxmin()]), 'part')}; "
+            "perturb_argmax_cv leaves out parts of each fit, and needs two of each class there. "
+            "Leave the class out of the file, join it with another, or use perturb_argmax."
+        )
+
+
 def _pairing(options):
     """Names of the estimators, and which are compared."""
     if options.baseline is None and options.candidate is None:
-        return options.estimators or list(ESTIMATORS), {}
+        return options.estimators or USUAL, {}
     if options.estimators is not None:
         raise ValueError("Give --estimators, or --baseline and --candidate, not both.")
     candidate = options.candidate or "perturb_argmax"
@@ -276,7 +300,7 @@ def _estimator(name):
         )
     if noise:
         law = as_noise(noise)
-        if law.bounded and kind == "perturb_argmax":
+        if law.bounded and kind.startswith("perturb_argmax"):
             raise ValueError(
                 f"{name!r} cannot be fitted: its noise is bounded, so that a class may have "
                 f"probability zero; use 'perturb_softmax:{noise}' instead."

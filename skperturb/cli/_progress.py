@@ -1,5 +1,6 @@
 """What a command says while it works."""
 
+import threading
 import time
 
 
@@ -25,3 +26,35 @@ class Progress:
             print(
                 f"{name}: {total} fits done, about {left:.0f} s left", file=self._stream, flush=True
             )
+
+
+class StillWorking:
+    """Says after five seconds, and then after twice as long each time, that work goes on.
+
+    Parameters
+    ----------
+    stream : file
+    text : str
+        What is being done.
+    """
+
+    first = 5.0  # seconds
+
+    def __init__(self, stream, text):
+        self._stream, self._text = stream, text
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._say, daemon=True)
+
+    def _say(self):
+        start, wait = time.monotonic(), self.first
+        while not self._done.wait(wait):
+            passed = time.monotonic() - start
+            print(f"{self._text}, {passed:.0f} s so far", file=self._stream, flush=True)
+            wait = passed
+
+    def __enter__(self):
+        self._thread.start()
+
+    def __exit__(self, *error):
+        self._done.set()
+        self._thread.join()

@@ -30,6 +30,12 @@ def add_options(parser, several=True):
         parser.add_argument(option, nargs="+", default=[], metavar="COLUMN", help=text)
 
 
+def add_roles(parser, **texts):
+    """Add the options that name the columns which are no features, each with its own help."""
+    for role, text in texts.items():
+        parser.add_argument(f"--{role}", metavar="COLUMN", help=text)
+
+
 def read(options, **roles):
     """Return the parts of the files that the options name."""
     if not options.target:

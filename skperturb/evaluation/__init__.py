@@ -31,6 +31,9 @@ from ._stats import (
     per_part_ttest,
     wilson,
 )
+from ._suspects import flip_table, suspect_labels
+from ._suspects_page import summary_of_suspects as summary_of_suspects
+from ._suspects_page import suspects_html as suspects_html
 from ._verdict import Conclusion
 
 __all__ = [
@@ -61,6 +64,7 @@ __all__ = [
     "d2_log_loss",
     "expected_cost_decision",
     "expected_costs",
+    "flip_table",
     "holm",
     "mean_interval",
     "parts_needed",
@@ -68,6 +72,7 @@ __all__ = [
     "per_part_ttest",
     "prevalence_weights",
     "reliability",
+    "suspect_labels",
     "trivial_policies",
     "wilson",
 ]

@@ -218,6 +218,7 @@ def compare_classifiers(
             partition,
             sample_weight,
             random_state,
+            groups,
             n_jobs=n_jobs,
             progress=None if progress is None else lambda *done, name=name: progress(name, *done),
         )
@@ -241,6 +242,7 @@ def compare_classifiers(
         difference=difference,
         n_before=int((~tested).sum()),
         repeats_asked=n_repeats,
+        rows=None if tested.all() else np.flatnonzero(tested),
     )
 
 

@@ -19,6 +19,7 @@ from ._labels import codes_of
 from ._resampling import Resampling, resampling
 from ._scores import METRICS
 from ._shown import Shown
+from ._suspects import suspects_of
 from ._tables import PER, TODAY, difference_table, fold_means, key_figures, policy_table
 from ._texts import load as load_texts
 from ._verdict import Conclusion, Size, conclude
@@ -84,6 +85,8 @@ class Comparison(Shown):
         others; 0 if the folds are not forward in time.
     repeats_asked : int or None
         Number of repeats that were asked for; a few lots may have fewer divisions.
+    rows : ndarray of int or None
+        Number of each tested part among all that were given; None if all are tested.
     """
 
     pairs: list[tuple[str, str]]
@@ -104,6 +107,7 @@ class Comparison(Shown):
     difference: float | None = None
     n_before: int = 0
     repeats_asked: int | None = None
+    rows: npt.NDArray[np.intp] | None = None
 
     scores_ = _old_name("scores")
     kpis_ = _old_name("kpis")
@@ -202,6 +206,17 @@ class Comparison(Shown):
         if self.today is not None and known[TODAY] < known[name]:
             return TODAY, self.costs_today
         return name, costs[:, best]
+
+    def suspects(self) -> pd.DataFrame:
+        """List the tested rows, those whose label most deserves a second look first.
+
+        Returns
+        -------
+        DataFrame
+            row, label, suggested and proba_of_label, as of ``suspect_labels``, by the
+            out-of-fold probabilities of the classifier with the least log loss.
+        """
+        return suspects_of(self)
 
     def proba(self, name: str) -> npt.NDArray[np.float64]:
         """Return out-of-fold probabilities, converted to the shares of the line.

@@ -136,7 +136,7 @@ def cross_val_predictions(
     n = len(partition.fold[0])
     weight = None if sample_weight is None else check_weight(sample_weight, n)
     return predict_folds(
-        estimator, X, y, partition, weight, random_state, n_jobs=n_jobs, progress=progress
+        estimator, X, y, partition, weight, random_state, groups, n_jobs=n_jobs, progress=progress
     )
 
 
@@ -163,8 +163,10 @@ def partition_of(y, *, groups, time, n_splits, n_repeats, seed):
     return make_partition(codes, groups, time, n_splits, n_repeats, seed)
 
 
-def predict_folds(estimator, X, y, partition, weight, random_state, *, n_jobs=None, progress=None):
-    """Fit and predict on every fold of a partition."""
+def predict_folds(
+    estimator, X, y, partition, weight, random_state, groups=None, *, n_jobs=None, progress=None
+):
+    """Fit and predict on every fold of a partition; fits that leave out lots are told of them."""
     classes, codes = np.unique(check_labels(y, "y"), return_inverse=True)
     shape = (len(partition.fold), partition.n_splits)
     splits = [partition.split(number) for number in range(len(partition))]
@@ -176,9 +178,16 @@ def predict_folds(estimator, X, y, partition, weight, random_state, *, n_jobs=No
         n_train=np.array([len(train) for train, _ in splits]).reshape(shape),
     )
     (X,) = indexable(X)
+    lots = None if groups is None else np.asarray(groups)
     fits = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_fit_and_predict)(
-            _with_seed(clone(estimator), random_state, number), X, classes, codes, weight, *split
+            _with_seed(clone(estimator), random_state, number),
+            X,
+            classes,
+            codes,
+            weight,
+            lots,
+            *split,
         )
         for number, split in enumerate(splits)
     )
@@ -192,7 +201,7 @@ def predict_folds(estimator, X, y, partition, weight, random_state, *, n_jobs=No
     return out
 
 
-def _fit_and_predict(model, X, classes, codes, weight, train, test):
+def _fit_and_predict(model, X, classes, codes, weight, lots, train, test):
     """Probabilities of the test rows, all classes (n_test, K), seconds, and warnings."""
     rows_of = X.iloc.__getitem__ if hasattr(X, "iloc") else X.__getitem__
     proba = np.zeros((len(test), len(classes)))
@@ -201,6 +210,8 @@ def _fit_and_predict(model, X, classes, codes, weight, train, test):
         # A row without weight says nothing, not even that its class occurs.
         train = train[weight[train] > 0]
         options = {weight_parameter(model): weight[train]}
+    if lots is not None:
+        options |= dict.fromkeys(groups_parameter(model), lots[train])
     known = np.unique(codes[train])
     if len(known) == 1:
         # Nothing to learn from: most classifiers refuse. It happens to a class of one row.
@@ -255,6 +266,15 @@ def weight_parameter(model):
             "weights: leave it or the weights out."
         )
     return f"{prefix}sample_weight"
+
+
+def groups_parameter(model):
+    """Name of the parameter of `fit` by which a classifier gets lots, in a list; or none."""
+    prefix = ""
+    while isinstance(model, Pipeline):
+        name, model = model.steps[-1]
+        prefix += f"{name}__"
+    return [f"{prefix}groups"] if "groups" in inspect.signature(model.fit).parameters else []
 
 
 def _with_seed(estimator, random_state, number):

@@ -1,15 +1,13 @@
 """The comparison as one page that needs nothing but a browser."""
 
-import math
-from importlib.resources import files
-
 import numpy as np
 
 from . import _plots as plots
 from ._calibration import calibration_error, class_counts
+from ._page import NEEDS, cell, exact, render, shown, word
+from ._suspects_page import suspect_section
 from ._svg import draw
-from ._text import printable
-from ._texts import given, load, number, numbers, percent
+from ._texts import given, load, percent
 from ._words import (
     cautions,
     conclusion_sentences,
@@ -26,23 +24,12 @@ SMALLEST_P = 1e-4  # smaller p-values are shown as less than this
 def report_html(comparison, *, lang="en", title=None, reading=None):
     """What :meth:`~skperturb.evaluation.Comparison.to_html` returns."""
     try:
-        import jinja2
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise ImportError(
-            "The report needs jinja2 and matplotlib: pip install 'skperturb[report]'."
-        ) from error
+        raise ImportError(NEEDS) from error
     texts = load(lang)
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    template = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
-    page = environment.from_string(template).render(
-        t=texts,
-        title=texts["title"] if title is None else title,
-        sections=_sections(comparison, texts, reading),
-    )
-    return printable(page, allowed="\t\n").replace("\u00a0%", texts["percent"])
+    title = texts["title"] if title is None else title
+    return render(title, _sections(comparison, texts, reading), texts)
 
 
 def _sections(comparison, texts, reading=None):
@@ -115,12 +102,12 @@ def _sections(comparison, texts, reading=None):
             "notes": [texts["note_costs"]],
             "tables": [_cost_table(comparison, texts)],
         },
+        suspect_section(comparison, texts, (reading or {}).get("lines")),
         _method(comparison, table, texts),
     ]
     if reading is not None:
         sections.append(_reading(reading, texts))
-    parts = ("verdicts", "notes", "entries", "figures", "tables")
-    return [dict.fromkeys(parts, ()) | section for section in sections]
+    return sections
 
 
 def _reading(reading, texts):
@@ -165,7 +152,7 @@ def _verdicts(comparison, table, texts):
             "kind": row.verdict,
             "word": texts[row.verdict],
             "sentences": pair_sentences(row, comparison, texts),
-            "value": _exact(row.difference),
+            "value": exact(row.difference),
         }
         for row in rows.itertuples()
     ]
@@ -183,30 +170,7 @@ def _verdicts(comparison, table, texts):
     }
 
 
-# --- Tables: a cell is a text, with the exact number and those of its interval if it has them
-
-
-def _exact(value):
-    value = math.nan if value is None else float(value)
-    return repr(value) if math.isfinite(value) else None
-
-
-def _shown(text, value):
-    return {"text": text, "value": _exact(value), "ci": [], "kind": None, "head": False}
-
-
-def _cell(value, digits=3, low=None, high=None):
-    if low is None:
-        return _shown(number(value, digits), value)
-    if not np.isfinite([value, low, high]).all():
-        return _shown(number(value, digits), value)
-    text, *ends = numbers([value, low, high], digits)
-    exact = (_exact(low), _exact(high))
-    return _shown(text, value) | {"ci": list(zip(ends, exact, strict=True))}
-
-
-def _word(text, *, head=False, kind="word"):
-    return _shown(str(text), None) | {"head": head, "kind": kind}
+# --- Tables
 
 
 def _kpi_table(comparison, texts):
@@ -215,10 +179,10 @@ def _kpi_table(comparison, texts):
     rows = []
     for place, (name, row) in enumerate(kpis.iterrows()):
         policy = place >= len(comparison.predictions)
-        cells = [_word(policy_name(name, texts) if policy else name, head=True)]
+        cells = [word(policy_name(name, texts) if policy else name, head=True)]
         for metric in metrics:
-            cells.append(_cell(row[metric], 4, row[f"{metric}_low"], row[f"{metric}_high"]))
-        rows.append([*cells, _cell(row["dear_mistakes"]), _cell(row["fit_seconds"])])
+            cells.append(cell(row[metric], 4, row[f"{metric}_low"], row[f"{metric}_high"]))
+        rows.append([*cells, cell(row["dear_mistakes"]), cell(row["fit_seconds"])])
     columns = ("estimator", *metrics, "dear_mistakes", "fit_seconds")
     head = [texts[column] for column in columns]
     return {"id": "table-kpis", "caption": None, "head": head, "rows": rows}
@@ -231,11 +195,11 @@ def _policy_tables(comparison, texts):
         return []
     rows = [
         [
-            _word(row.candidate, head=True),
-            _word(policy_name(row.baseline, texts)),
-            _cell(row.difference, 3, row.ci_low, row.ci_high),
+            word(row.candidate, head=True),
+            word(policy_name(row.baseline, texts)),
+            cell(row.difference, 3, row.ci_low, row.ci_high),
             _probability(row.prob_better, row.prob_needed),
-            _word(texts[f"policy_{row.verdict}"], kind="word whole"),
+            word(texts[f"policy_{row.verdict}"], kind="word whole"),
         ]
         for row in policies.itertuples()
     ]
@@ -255,15 +219,15 @@ def _difference_table(table, texts):
     for row in table.itertuples():
         rows.append(
             [
-                _word(texts[row.metric], head=True),
-                _word(row.candidate),
-                _word(row.baseline),
-                _cell(row.candidate_mean, 4),
-                _cell(row.baseline_mean, 4),
-                _cell(row.difference, 3, row.ci_low, row.ci_high),
+                word(texts[row.metric], head=True),
+                word(row.candidate),
+                word(row.baseline),
+                cell(row.candidate_mean, 4),
+                cell(row.baseline_mean, 4),
+                cell(row.difference, 3, row.ci_low, row.ci_high),
                 _probability(row.prob_better, row.prob_needed),
                 _probability(row.prob_equivalent),
-                _word(_verdict(row, texts), kind="word whole"),
+                word(_verdict(row, texts), kind="word whole"),
             ]
         )
     columns = ("metric", "candidate", "baseline", "candidate_mean", "baseline_mean", "difference")
@@ -276,7 +240,7 @@ def _verdict(row, texts):
 
 
 def _probability(share, limit=None):
-    return _shown(percent(share, limit), share)
+    return shown(percent(share, limit), share)
 
 
 def _calibration_tables(comparison, names, texts):
@@ -290,11 +254,11 @@ def _calibration_tables(comparison, names, texts):
         labels = [*comparison.classes.tolist(), texts["top_label"]]
         for label, row in zip(labels, table.itertuples(), strict=True):
             cells = (row.ece, row.expected_if_perfect, row.q95_if_perfect)
-            errors.append([_word(name, head=True), _word(label), *map(_cell, cells)])
+            errors.append([word(name, head=True), word(label), *map(cell, cells)])
         for row in class_counts(comparison.y, proba, comparison.classes).itertuples():
-            observed = _shown(f"{row.observed:,}", row.observed)
-            cells = [observed, _cell(row.expected, 4), _cell(row.std_err)]
-            counts.append([_word(name, head=True), _word(row[1]), *cells])
+            observed = shown(f"{row.observed:,}", row.observed)
+            cells = [observed, cell(row.expected, 4), cell(row.std_err)]
+            counts.append([word(name, head=True), word(row[1]), *cells])
     first = [texts["estimator"], texts["class"]]
     return [
         {
@@ -319,12 +283,12 @@ def _sensitivity(comparison, texts):
     table = comparison.sensitivity()
     rows = [
         [
-            _cell(row.factor) | {"text": given(row.factor)},
-            _word(row.candidate),
-            _word(row.baseline),
-            _cell(row.difference, 3, row.ci_low, row.ci_high),
+            cell(row.factor) | {"text": given(row.factor)},
+            word(row.candidate),
+            word(row.baseline),
+            cell(row.difference, 3, row.ci_low, row.ci_high),
             _probability(row.prob_better, row.prob_needed),
-            _word(_verdict(row, texts), kind="word whole"),
+            word(_verdict(row, texts), kind="word whole"),
         ]
         for row in table.itertuples()
     ]
@@ -347,7 +311,7 @@ def _sensitivity(comparison, texts):
 def _cost_table(comparison, texts):
     costs = comparison.cost_matrix
     rows = [
-        [_word(label, head=True), *(_cell(cost) | {"text": given(cost)} for cost in row)]
+        [word(label, head=True), *(cell(cost) | {"text": given(cost)} for cost in row)]
         for label, row in zip(costs.index, costs.to_numpy(), strict=True)
     ]
     head = [f"{texts['truth']} \\ {texts['decision']}", *map(str, costs.columns)]
@@ -396,11 +360,11 @@ def _method(comparison, table, texts):
     }
     rows = [
         [
-            _word(texts[row.metric], head=True),
-            _word(row.candidate),
-            _word(row.baseline),
-            _cell(row.se),
-            _shown(f"{row.df}", row.df),
+            word(texts[row.metric], head=True),
+            word(row.candidate),
+            word(row.baseline),
+            cell(row.se),
+            shown(f"{row.df}", row.df),
             _p_value(row.p_value),
             _p_value(row.p_holm),
         ]
@@ -426,7 +390,7 @@ def _listed(items, between=": "):
 
 
 def _p_value(p):
-    return _shown(f"< {SMALLEST_P:.4f}" if p < SMALLEST_P else f"{p:.4f}", p)
+    return shown(f"< {SMALLEST_P:.4f}" if p < SMALLEST_P else f"{p:.4f}", p)
 
 
 def _figure(figure, label, prefix, texts):

@@ -19,7 +19,15 @@ from .._data import (
 from .._linear import all_rows, are_whole, fit_objective, make_objective, rows_of
 from .._results import Record, Table
 from .._warnings import warn_user
-from ._fit_data import CHOOSE, FREQUENCY, SAMPLING, Fit, check_same_data, check_unchanged
+from ._fit_data import (
+    CHOOSE,
+    FREQUENCY,
+    SAMPLING,
+    Fit,
+    check_same_data,
+    check_trusting,
+    check_unchanged,
+)
 from ._labels import coefficients_of
 
 _TRIES = 1000  # draws until a sample has two classes
@@ -102,6 +110,7 @@ def bootstrap(clf, X, y, sample_weight, n_bootstrap, groups, weights, random_sta
     check_is_fitted(clf)
     check_unchanged(clf)
     clf._fit_record.check_no_class_is_absent()
+    check_trusting(clf)
     if weights not in (None, FREQUENCY, SAMPLING):
         raise ValueError(f"weights must be 'frequency', 'sampling' or None, got {weights!r}.")
     if n_bootstrap < 2:

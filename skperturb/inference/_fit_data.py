@@ -21,6 +21,11 @@ _PENALISED = (
     "standard errors fit with C=numpy.inf, or, where classes are separated, with C=numpy.inf and "
     "bias_reduction=True."
 )
+_LABEL_NOISE = (
+    "With label_noise there are no standard errors, tests, criteria or bootstrap: they would take "
+    "the flips for known. Fit to samples of your own (sklearn.utils.resample) to see how the "
+    "coefficients vary, or fit with label_noise=None."
+)
 CHOOSE = (
     "The weights of the rows are not whole numbers, so that their meaning must be said: pass "
     "weights='frequency' if a row of weight 2 counts as two rows, or weights='sampling' if the "
@@ -136,16 +141,30 @@ def check_unchanged(clf):
     now, then = clf.get_params(deep=False), dict(clf._fit_record.params)
     for params in (now, then):
         params["noise"] = as_noise(params["noise"])
-    changed = [name for name in then if name not in _HOW and now[name] != then[name]]
+    changed = [name for name in then if name not in _HOW and _differ(now[name], then[name])]
     if changed:
         raise ValueError(
             f"Parameters were changed after the fit ({', '.join(changed)}): fit again."
         )
 
 
+def _differ(now, then):
+    """Whether two values of a parameter differ; one may be a matrix."""
+    if any(hasattr(value, "shape") for value in (now, then)):
+        return not np.array_equal(now, then)
+    return now != then
+
+
+def check_trusting(clf):
+    """Refuse a fit that allows for wrong labels."""
+    if clf._fit_record.flips is not None:
+        raise ValueError(_LABEL_NOISE)
+
+
 def check_unpenalised(clf):
-    """Refuse a fit whose coefficients do not maximise a likelihood."""
+    """Refuse a fit whose coefficients do not maximise a likelihood of true labels."""
     check_unchanged(clf)
+    check_trusting(clf)
     if np.isfinite(clf.C):
         raise ValueError(_PENALISED.format(clf.C))
 

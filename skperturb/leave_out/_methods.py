@@ -180,7 +180,8 @@ def _given(clf, X, y, sample_weight):
         weight = fit_weights(params, sample_weight, X, y, classes, codes)
         labels = _one_hot(codes, len(classes))
     X = workable(X)
-    objective = make_objective(params, clf.model_, classes, X, codes, weight)
+    flips = clf._fit_record.flips
+    objective = make_objective(params, clf.model_, classes, X, codes, weight, flips)
     check_same_data(clf, objective)
     return _Data(objective, X, codes, labels, row_weights(sample_weight, X))
 
@@ -240,7 +241,11 @@ def _leave_one_out(clf, data, lots, names, most):
     if not counted.all():
         _add_others(values, data, minimum, left, lots)
     log_proba = objective.loss.kernel.log_proba(values["scores"])
-    proba = np.exp(log_proba)
+    proba, flips = np.exp(log_proba), clf._fit_record.flips
+    if flips is not None:
+        # Only the labels given can be compared with a prediction.
+        with np.errstate(divide="ignore"):
+            log_proba = np.log(proba @ flips)
     return LeaveOneOut(
         proba=proba,
         **values,

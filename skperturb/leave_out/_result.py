@@ -35,7 +35,8 @@ class LeaveOneOut(Record):
     scores : ndarray of shape (n_samples, n_classes)
         Scores of the fit without the row, or without its lot.
     proba : ndarray of shape (n_samples, n_classes)
-        Their probabilities, in the order of ``classes_``.
+        Their probabilities, in the order of ``classes_``; with `label_noise`, those of the true
+        class, while ``log_loss()`` and the like are of the label given.
     loss : ndarray of shape (n_samples,)
         The loss of the classifier at these scores: with the log loss, minus the log of the
         probability of the row's class.

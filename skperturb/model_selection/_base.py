@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedGroupKFold, check_cv
@@ -244,7 +245,7 @@ class PerturbClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
         self.scores_std_error_ = search.errors.reshape(shape)
         self.best_score_ = float(search.scores[i, j])
         if self.store_cv_results:
-            self.cv_results_ = search.values.reshape(*shape, -1)
+            self.cv_results_ = search.row_scores.reshape(*shape, -1)
         elif hasattr(self, "cv_results_"):
             del self.cv_results_
         rows = []
@@ -265,6 +266,30 @@ class PerturbClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
                 }
             )
         self.candidates_ = Table(rows)
+
+    def label_doubts(
+        self,
+        X: Features,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+    ) -> pd.DataFrame:
+        """How much the classifier that was chosen doubts each label, the most doubtful first.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array-like
+            The data of the fit.
+        groups : array-like of shape (n_samples,), default=None
+            The lot of each row: whole lots are then left out.
+
+        Returns
+        -------
+        DataFrame of shape (n_samples, 5)
+            As of :meth:`skperturb.PerturbArgmaxClassifier.label_doubts`.
+        """
+        return self._best().label_doubts(X, y, sample_weight, groups=groups)
 
     @property
     def coef_(self) -> NDArray:

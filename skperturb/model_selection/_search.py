@@ -21,7 +21,7 @@ class Search:
 
     Attributes
     ----------
-    values : ndarray of shape (n_candidates, n_Cs, n_samples)
+    row_scores : ndarray of shape (n_candidates, n_Cs, n_samples)
         Score of each row, nan where it was not computed.
     scores, errors : ndarray of shape (n_candidates, n_Cs)
         Means over the rows and their standard errors.
@@ -30,7 +30,7 @@ class Search:
     def __init__(self, scorers, Cs, weight, lots):
         self._scorers, self._Cs, self._weight, self._lots = scorers, Cs, weight, lots
         shape = len(scorers), len(Cs)
-        self.values = np.full((*shape, len(weight)), np.nan)
+        self.row_scores = np.full((*shape, len(weight)), np.nan)
         self.scores, self.errors = np.full((2, *shape), np.nan)
 
     def run(self, tell):
@@ -53,7 +53,7 @@ class Search:
                 break
 
     def _set(self, i, j, values):
-        self.values[i, j] = values
+        self.row_scores[i, j] = values
         self.scores[i, j], self.errors[i, j] = self._mean(values)
 
     def _refine(self, i, scorer):
@@ -78,7 +78,7 @@ class Search:
 
     def gain(self, i):
         """By how much a candidate is better than the first at their best C, and its error."""
-        own, first = (self.values[k, self.best_of(k)] for k in (i, 0))
+        own, first = (self.row_scores[k, self.best_of(k)] for k in (i, 0))
         return self._mean(own - first)
 
     def _clearly_better(self, i):

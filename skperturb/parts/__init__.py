@@ -2,6 +2,7 @@
 
 from ._labels import rare_class_notes as rare_class_notes
 from ._notes import Note, account
+from ._notes import counted as counted
 from ._notes import did_you_mean as did_you_mean
 from ._notes import listed as listed
 from ._parts import Parts, read_parts, shipped_parts
@@ -10,6 +11,7 @@ from ._small_tables import Costs, Shares, read_costs, read_shares
 from ._small_tables import check_classes as check_classes
 from ._writing import check_outputs as check_outputs
 from ._writing import table_text as table_text
+from ._writing import write_bytes as write_bytes
 from ._writing import write_text as write_text
 
 # What the commands need besides is imported under its own name, but is no public name.

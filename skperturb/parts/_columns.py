@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from os.path import basename
 
 import numpy as np
 import pandas as pd
@@ -59,6 +60,16 @@ class ColumnReader:
         table = self.tables[int(np.searchsorted(self.starts, row, side="right")) - 1]
         more = f" and {counted(len(rows) - 1, 'other row')}" if len(rows) > 1 else ""
         return f"line {int(self.lines[row])} of {table.name}{more}"
+
+    def places(self):
+        """Line of each row, with its file if there are several."""
+        if not self.many:
+            return tuple(map(str, self.lines.tolist()))
+        return tuple(
+            f"{line} of {basename(table.name)}"
+            for table in self.tables
+            for line in table.lines.tolist()
+        )
 
     def note(self, kind, name, rows, text):
         return Note(kind, name, tuple(int(self.lines[row]) for row in rows), text)

@@ -46,6 +46,9 @@ class Parts:
         What was decided, changed or left out while the file was read.
     source : str
         Where the table comes from.
+    places : tuple of str
+        Where each part is: the number of the line in its file, the first line being 1, such as
+        "17"; with several files "17 of b.csv".
 
     Examples
     --------
@@ -62,6 +65,7 @@ class Parts:
     today: pd.Series | None = None
     notes: tuple[Note, ...] = field(default=())
     source: str = ""
+    places: tuple[str, ...] = field(default=(), repr=False)
 
     def account(self) -> list[str]:
         """Return how the file was read, as a few lines of text.
@@ -192,7 +196,8 @@ def read_parts(
         )
     notes += _leak_notes([column for column in columns if column.name not in keep], labels, target)
     features = pd.DataFrame({column.name: column.data for column in columns})
-    return Parts(features, labels, lots, moments, weights, decided, tuple(notes), source)
+    roles_of_parts = (labels, lots, moments, weights, decided)
+    return Parts(features, *roles_of_parts, tuple(notes), source, reader.places())
 
 
 def shipped_parts() -> Parts:
@@ -211,7 +216,8 @@ def shipped_parts() -> Parts:
     """
     wine = load_wine(as_frame=True)
     growers = pd.Series(wine.target_names)[wine.target].set_axis(wine.data.index)
-    return Parts(wine.data, growers, source="wine (ships with scikit-learn)")
+    places = tuple(map(str, range(1, len(growers) + 1)))
+    return Parts(wine.data, growers, source="wine (ships with scikit-learn)", places=places)
 
 
 def _check_roles(roles, wishes, drop):

@@ -61,7 +61,11 @@ def write_text(path: str, text: str, encoding: str = "utf-8") -> None:
     ValueError
         If the file cannot be written; one sentence that says why.
     """
-    content = text.encode(encoding, "backslashreplace")
+    write_bytes(path, text.encode(encoding, "backslashreplace"))
+
+
+def write_bytes(path: str, content: bytes) -> None:
+    """Write bytes, as :func:`write_text` writes a text."""
     real = os.path.realpath(path)
     try:
         if _is_stream(real) or not os.access(os.path.dirname(real) or ".", os.W_OK):

@@ -1,0 +1,69 @@
+"""A page that needs nothing but a browser: sections of sentences, figures and tables."""
+
+import math
+from importlib.resources import files
+
+import numpy as np
+
+from ._text import printable
+from ._texts import number, numbers
+
+NEEDS = "The report needs jinja2 and matplotlib: pip install 'skperturb[report]'."
+_PARTS = ("verdicts", "notes", "entries", "figures", "tables")
+
+
+def render(title, sections, texts):
+    """The page as HTML.
+
+    Parameters
+    ----------
+    title : str
+    sections : list of dict
+        Each has an id, a heading, and any of verdicts, notes, entries, figures and tables.
+    texts : dict
+        Those of the language.
+    """
+    try:
+        import jinja2
+    except ImportError as error:
+        raise ImportError(NEEDS) from error
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    template = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    page = environment.from_string(template).render(
+        t=texts,
+        title=title,
+        sections=[dict.fromkeys(_PARTS, ()) | section for section in sections],
+    )
+    return printable(page, allowed="\t\n").replace("\u00a0%", texts["percent"])
+
+
+# --- A cell is a text, with the exact number and those of its interval if it has them
+
+
+def exact(value):
+    """All digits of a number, None if it is not finite."""
+    value = math.nan if value is None else float(value)
+    return repr(value) if math.isfinite(value) else None
+
+
+def shown(text, value):
+    """A text that stands for a number."""
+    return {"text": text, "value": exact(value), "ci": [], "kind": None, "head": False}
+
+
+def cell(value, digits=3, low=None, high=None):
+    """A number, with its interval if there is one."""
+    if low is None:
+        return shown(number(value, digits), value)
+    if not np.isfinite([value, low, high]).all():
+        return shown(number(value, digits), value)
+    text, *ends = numbers([value, low, high], digits)
+    limits = (exact(low), exact(high))
+    return shown(text, value) | {"ci": list(zip(ends, limits, strict=True))}
+
+
+def word(text, *, head=False, kind="word"):
+    """A text that stands for itself."""
+    return shown(str(text), None) | {"head": head, "kind": kind}
