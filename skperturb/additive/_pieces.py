@@ -15,6 +15,7 @@ from sklearn.preprocessing import SplineTransformer
 
 # Standard deviation of the bends of a curve relative to its straight part, before the data speak.
 _BEND = 0.5
+_RARE = 1e-12  # share of the rows beyond a step that is none, but for rounding
 _OUTER = 0.01  # quantile of the outermost knots, from either end
 
 
@@ -128,7 +129,7 @@ def number_pieces(column, weight, name, n_knots, jumps=()):
         inner, outer = knots[1] - knots[0], knots[-1] - knots[-2]
         low, high = max(knots[0] - inner, distinct[0]), min(knots[-1] + outer, distinct[-1])
         spline = SplineTransformer(knots=knots[:, None], extrapolation="linear")
-        spline.fit(np.clip(values[:1], low, high)[:, None])
+        spline.fit(knots[:, None])
         basis = spline.transform(np.clip(values, low, high)[:, None])
         cuts = np.asarray(jumps, dtype=float)
         of_curve = _smooth_coordinates(basis, shares / shares.sum())
@@ -147,7 +148,8 @@ def number_pieces(column, weight, name, n_knots, jumps=()):
     if n_steps:
         # Steps are as wide as a standardised column, all those of a column of few values together.
         of_steps = raw[:, len(matrix) - n_steps :]
-        spread = np.sqrt(share @ of_steps**2 - (share @ of_steps) ** 2)
+        rate = share @ of_steps
+        spread = np.sqrt(np.where(np.minimum(rate, 1 - rate) > _RARE, rate * (1 - rate), 0.0))
         divisor = np.sqrt((spread**2).sum()) if "spline" not in options else spread
         matrix[:, matrix.shape[1] - n_steps :] /= np.where(divisor > 0, divisor, 1.0)
     center = share @ (raw @ matrix)

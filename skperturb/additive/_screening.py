@@ -1,0 +1,142 @@
+"""Score tests of what may be added to curves: jumps, and pairs of features.
+
+The statistic of a new column z is sum_k (sum_i w_i z_i g_ik)^2 / sum_i w_i z_i^2 g_ik^2 with g the
+slope of the loss in the scores, after z has lost what the columns of its own feature explain.
+"""
+
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from ._features import check_columns
+
+_GRID = 48  # places at quantiles where a jump is looked for, and then between two of them
+_EDGE = 5  # rows at least on either side of a jump
+_SIGNIFICANCE = 1e-3  # of all places of all features together
+_RIDGE = 1e-6  # of the squares of columns, so that equal ones do no harm
+_MOST_SCREENED = 2000  # pairs; of more, those of the features whose curves matter most
+
+
+def _slopes(candidate, C):
+    """Slope of the loss of each row in the scores, weights included (n, K)."""
+    minimum = candidate.scorer.minimum(C, 1e-2)
+    objective = minimum.objective
+    counted = objective.counted
+    slope = objective.losses(minimum.free + minimum.rest)[1]
+    out = np.zeros((len(counted), slope.shape[1]))
+    out[counted] = slope * objective.weight[:, None]
+    return out
+
+
+def _columns(candidate, X):
+    return check_columns(candidate.features, X, reset=False)
+
+
+def _statistic(columns, slopes):
+    """The score statistic of each of some columns (n, m)."""
+    square = (columns**2).T @ slopes**2
+    return ((columns.T @ slopes) ** 2 / np.where(square > 0, square, np.inf)).sum(axis=1)
+
+
+def _without(columns, known):
+    """What is left of columns when known ones explain them as well as they can."""
+    known = np.column_stack([np.ones(len(known)), known])
+    gram = known.T @ known
+    gram[np.diag_indices_from(gram)] *= 1 + _RIDGE
+    return columns - known @ np.linalg.lstsq(gram, known.T @ columns, rcond=None)[0]
+
+
+def find_jumps(candidate, C, X):
+    """The best place of a jump of each curve where a score test finds one.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    C : float
+    X : features
+
+    Returns
+    -------
+    list of (int, float)
+        Feature and threshold.
+    """
+    features, slopes = candidate.features, _slopes(candidate, C)
+    Z, pieces = candidate.X, features._pieces
+    known_jumps = {(int(j), float(cut)) for j, cut in features.jumps}
+    curves = [j for j in range(len(pieces)) if pieces[j].spline is not None]
+    if not curves:
+        return []
+    degrees = max(1, slopes.shape[1] - 1)
+    needed = stats.chi2.isf(_SIGNIFICANCE / (_GRID * len(curves)), degrees)
+    found = []
+    for j, column in enumerate(_columns(candidate, X)):
+        if j not in curves:
+            continue
+        present = ~np.isnan(column)
+        values = np.sort(column[present])
+        own = Z[present][:, features.part_of_column_ == j]
+        places = np.unique(values[_EDGE:-_EDGE])
+        cuts = (places[1:] + places[:-1]) / 2
+        chosen, best = np.arange(len(cuts)), (0.0, None)
+        while len(chosen):
+            some = np.unique(np.linspace(chosen[0], chosen[-1], _GRID).round().astype(int))
+            steps = (column[present][:, None] > cuts[some]).astype(float)
+            value = _statistic(_without(steps, own), slopes[present])
+            k = int(value.argmax())
+            best = max(best, (float(value[k]), float(cuts[some[k]])), key=lambda pair: pair[0])
+            if len(some) == len(chosen):
+                break
+            low, high = some[max(k - 1, 0)], some[min(k + 1, len(some) - 1)]
+            chosen = np.arange(low, high + 1)
+        if best[0] > needed and (j, best[1]) not in known_jumps:
+            found.append((j, best[1]))
+    return found
+
+
+def rank_pairs(candidate, C, X, fixed=()):
+    """Pairs of numerical features, those first that the residuals ask for most.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    C : float
+    X : features
+    fixed : sequence of int
+        Features that take part in none.
+
+    Returns
+    -------
+    list of (int, int)
+    """
+    features, slopes = candidate.features, _slopes(candidate, C)
+    columns = _columns(candidate, X)
+    numbers = [
+        j
+        for j, (column, pieces) in enumerate(zip(columns, features._pieces, strict=True))
+        if column.dtype != object and len(pieces.names) and j not in fixed
+    ]
+    most = int((1 + np.sqrt(1 + 8 * _MOST_SCREENED)) / 2)
+    if len(numbers) > most:
+        size = _sizes(candidate, C)
+        numbers = sorted(sorted(numbers, key=lambda j: -size[j])[:most])
+    pairs = list(combinations(numbers, 2))
+    if not pairs:
+        return []
+    params = features.get_params() | {"pairs": pairs}
+    weight = candidate.weight
+    ranks = type(features)(**params).fit(X, sample_weight=weight)._ranks(columns)
+    value = np.empty(len(pairs))
+    for place, (i, j) in enumerate(pairs):
+        both = np.column_stack([ranks[i], ranks[j]])
+        product = _without((ranks[i] * ranks[j])[:, None], both)
+        value[place] = _statistic(product, slopes)[0]
+    return [pairs[k] for k in np.argsort(-value, kind="stable")]
+
+
+def _sizes(candidate, C):
+    """How much the curve of each feature varies."""
+    coef, _ = candidate.scorer.coefficients(C)
+    spread = (candidate.X.std(axis=0) * coef) ** 2
+    owner = candidate.features.part_of_column_
+    return np.bincount(owner, spread.sum(axis=0), minlength=len(candidate.features.parts_))

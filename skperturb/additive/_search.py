@@ -1,0 +1,168 @@
+"""The number of knots, C, jumps and pairs that leave-one-out finds best."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..leave_out import mean_with_error
+from ..model_selection import Data, LeaveOutScores
+from ._features import AdditiveFeatures
+from ._screening import find_jumps, rank_pairs
+
+# Free parameters of a candidate that are tried at most: their matrix is factorised some ten times.
+_MOST_PARAMETERS = 2500
+_ROUNDS = 3  # of looking for jumps
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An additive model along C, each row predicted by a fit without it.
+
+    Attributes
+    ----------
+    features : AdditiveFeatures
+        Fitted.
+    X, weight : ndarray of shape (n_samples, n_features_out) and (n_samples,)
+    scorer : LeaveOutScores
+    values : dict of int to ndarray of shape (n_samples,)
+        Score of each row by the index of C.
+    best : int
+        Index of the best C.
+    """
+
+    features: AdditiveFeatures
+    X: np.ndarray
+    weight: np.ndarray
+    scorer: LeaveOutScores
+    values: dict
+    best: int
+
+    @property
+    def score(self):
+        return self.values[self.best]
+
+
+class AdditiveSearch:
+    """Candidates, and the gain of one over another.
+
+    Parameters
+    ----------
+    X : features
+        As given to the classifier, with the rows that count.
+    data : Data
+        Its X is replaced by that of each candidate.
+    clf : classifier
+        The candidate's last step; its C does not matter.
+    Cs : ndarray of shape (n_Cs,)
+        Growing.
+    """
+
+    def __init__(self, X, data, clf, Cs):
+        self._X, self._data, self._clf, self._Cs = X, data, clf, Cs
+        self.n_free = max(1, len(data.classes) - 1)
+        self.tried: list[dict[str, Any]] = []
+
+    def candidate(self, start, **params):
+        """The best C of a model, found from a first guess by going uphill."""
+        features = AdditiveFeatures(**params).fit(self._X, sample_weight=self._data.weight)
+        data = replace(self._data, X=features.transform(self._X).astype(float))
+        scorer = LeaveOutScores(data, self._clf, "neg_log_loss")
+        values = {}
+
+        def mean(j):
+            if j not in values:
+                values[j] = scorer(self._Cs[j])
+            return self.mean(values[j])[0]
+
+        best = climb(mean, start, len(self._Cs))
+        # Exact refits of the rows that change most, until the best C is one that has them.
+        refined = set()
+        while best not in refined:
+            refined.add(best)
+            values[best] = scorer.exact(self._Cs[best])
+            best = max(values, key=mean)
+        found = Candidate(features, data.X, data.weight, scorer, values, best)
+        score, error = self.mean(found.score)
+        self.tried.append(
+            {
+                "n_knots": features.n_knots,
+                "jumps": len(features.jumps),
+                "pairs": len(features.pairs),
+                "C": self._Cs[best],
+                "log_loss": -score,
+                "std_err": error,
+            }
+        )
+        return found
+
+    def mean(self, values):
+        """Mean over the rows that count, and its standard error."""
+        known = ~np.isnan(values)
+        lots = None if self._data.lots is None else self._data.lots[known]
+        estimate = mean_with_error(values[known], self._data.weight[known], lots)
+        return estimate.value, estimate.std_err
+
+    def gain(self, new, old):
+        """By how much the mean score of a candidate is higher, and the standard error."""
+        with np.errstate(invalid="ignore"):
+            return self.mean(new.score - old.score)
+
+    def run(self, knots, interactions, jumps, fixed=()):
+        """The best candidate.
+
+        Parameters
+        ----------
+        knots : list of int
+        interactions : int or "auto"
+        jumps : bool
+        fixed : sequence of int
+            Features that take part in no pair.
+        """
+        best = None
+        for n_knots in knots:
+            start = len(self._Cs) // 2 if best is None else best.best
+            new = self.candidate(start, n_knots=n_knots)
+            if best is None or self.gain(new, best)[0] > 0:
+                best = new
+        for _ in range(_ROUNDS if jumps else 0):
+            found = find_jumps(best, self._Cs[best.best], self._X)
+            if not found:
+                break
+            params = best.features.get_params()
+            new = self.candidate(best.best, **params | {"jumps": [*params["jumps"], *found]})
+            gain, error = self.gain(new, best)
+            if not gain > error:
+                break
+            best = new
+        if interactions == 0:
+            return best
+        ranked = rank_pairs(best, self._Cs[best.best], self._X, fixed)
+        n_features = best.features.n_features_in_
+        if interactions != "auto":
+            return self._with_pairs(best, ranked[:interactions]) if ranked else best
+        room = max(0, _MOST_PARAMETERS // self.n_free - len(best.features.part_of_column_))
+        for number in (n_features, 4 * n_features, 16 * n_features):
+            chosen = ranked[: min(number, room)]
+            if not chosen or len(chosen) == len(best.features.pairs):
+                break
+            new = self._with_pairs(best, chosen)
+            if not self.gain(new, best)[0] > 0:
+                break
+            best = new
+        return best
+
+    def _with_pairs(self, best, pairs):
+        return self.candidate(best.best, **best.features.get_params() | {"pairs": pairs})
+
+
+def climb(value, start, n):
+    """Index of a highest value, among neighbours, of a function on 0 ... n - 1."""
+    best = start
+    for step in (1, -1):
+        moved = False
+        while 0 <= best + step < n and value(best + step) > value(best):
+            best, moved = best + step, True
+        if moved:
+            break
+    return best
