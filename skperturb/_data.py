@@ -18,11 +18,11 @@ _DTYPES = [np.float64, np.float32]
 def check_features(clf, X, *y, reset=False, accept_large_sparse=False):
     """X as an array or CSR matrix of float32 or float64, and y as an array if it is given."""
     options = {"reset": reset, "accept_large_sparse": accept_large_sparse}
-    labels = map(_plain_labels, y)
+    labels = map(plain_labels, y)
     return validate_data(clf, X, *labels, accept_sparse="csr", dtype=_DTYPES, **options)
 
 
-def _plain_labels(y):
+def plain_labels(y):
     """Labels in a type of NumPy's that keeps each of them as it is; missing ones are refused.
 
     scikit-learn turns pandas' nullable integers and truth values into floats, which makes one

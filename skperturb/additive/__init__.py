@@ -5,6 +5,7 @@ Pieces of one column (``_pieces``) and of all (``_features``); what may be added
 classifier (``_classifier``) and what it says of its curves (``_curves``, ``_plot``).
 """
 
+from ._classifier import AdditiveClassifier
 from ._features import AdditiveFeatures
 
-__all__ = ["AdditiveFeatures"]
+__all__ = ["AdditiveClassifier", "AdditiveFeatures"]

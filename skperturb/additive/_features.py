@@ -168,9 +168,10 @@ class AdditiveFeatures(TransformerMixin, BaseEstimator):
         weight = row_weights(sample_weight, np.empty((len(columns[0]), 1)))
         if not weight.any():
             raise ValueError("sample_weight is zero for every row: nothing is left to fit.")
+        self._categories = {j for j, column in enumerate(columns) if column.dtype == object}
         jumps: dict = {}
         for feature, cut in self.jumps:
-            jumps.setdefault(self._number_of(feature, columns), []).append(float(cut))
+            jumps.setdefault(self._number_of(feature), []).append(float(cut))
         names = self._names()
         self._pieces = [
             category_pieces(column, weight, name)
@@ -178,7 +179,7 @@ class AdditiveFeatures(TransformerMixin, BaseEstimator):
             else number_pieces(column, weight, name, self.n_knots, sorted(jumps.get(j, ())))
             for j, (column, name) in enumerate(zip(columns, names, strict=True))
         ]
-        pairs = [tuple(self._number_of(f, columns) for f in pair) for pair in self.pairs]
+        pairs = [tuple(self._number_of(f) for f in pair) for pair in self.pairs]
         self._tables = {
             j: _rank_table(columns[j], weight) for j in sorted({j for p in pairs for j in p})
         }
@@ -198,7 +199,7 @@ class AdditiveFeatures(TransformerMixin, BaseEstimator):
         known = getattr(self, "feature_names_in_", None)
         return [f"x{j}" for j in range(self.n_features_in_)] if known is None else list(known)
 
-    def _number_of(self, feature, columns):
+    def _number_of(self, feature):
         """Index of a numerical feature, by name or index."""
         names = self._names()
         if isinstance(feature, str) and feature in names:
@@ -206,9 +207,9 @@ class AdditiveFeatures(TransformerMixin, BaseEstimator):
         elif isinstance(feature, Integral) and 0 <= feature < len(names):
             j = int(feature)
         else:
-            raise ValueError(f"jumps and pairs must name features of X; {feature!r} is none.")
-        if columns[j].dtype == object:
-            raise ValueError(f"Feature {names[j]!r} holds categories: it has no jumps and ranks.")
+            raise ValueError(f"jumps, pairs and monotone must name features of X; {feature!r} is none.")
+        if j in self._categories:
+            raise ValueError(f"Feature {names[j]!r} holds categories: it has no order.")
         return j
 
     def _ranks(self, columns):

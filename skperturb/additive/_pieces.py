@@ -80,10 +80,10 @@ class Pieces:
 
     def steepness(self):
         """The matrix (n_slopes, n_out) whose products with coefficients are >= 0 for a rise."""
-        n = len(self.matrix) - self.missing
-        m = 0 if self.spline is None else n - len(self.cuts)
-        slopes = [np.diff(self.matrix[:m], axis=0)] if m else []
-        return np.vstack([*slopes, self.matrix[m:n]])
+        rows, columns = np.array(self.matrix.shape) - self.missing
+        of_curve = rows - len(self.cuts)
+        matrix = self.matrix[:rows, :columns]
+        return np.vstack([np.diff(matrix[:of_curve], axis=0), matrix[of_curve:]])
 
 
 def is_missing(column):
