@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
@@ -94,7 +94,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
     importances_ : ndarray of shape (n_parts,)
         Root mean square, over rows and classes, of what each part adds to the scores.
     n_iter_ : int
-        Iterations of the last fit.
+        Iterations of all fits.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -111,8 +111,8 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
     >>> from skperturb.additive import AdditiveClassifier
     >>> X, y = load_wine(return_X_y=True, as_frame=True)
     >>> clf = AdditiveClassifier(n_knots=5).fit(X[["alcohol", "proline"]], y)
-    >>> clf.predict([[13.0, 1100.0]]).tolist()
-    [0]
+    >>> clf.predict(X[["alcohol", "proline"]])[:3].tolist()
+    [0, 0, 0]
     >>> curves = clf.curves()
     >>> sorted(set(curves["feature"]))
     ['alcohol', 'proline']
@@ -204,10 +204,11 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
             As the fit of PerturbArgmaxClassifier does.
         """
         if y is None:
-            raise ValueError("This AdditiveClassifier requires y to be passed, but y is None.")
+            raise ValueError("AdditiveClassifier requires y to be passed, but the target y is None.")
         columns = check_columns(self, X, reset=True)
         y = column_or_1d(plain_labels(y), warn=True)
         check_consistent_length(columns[0], y)
+        assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         if len(y) < 2:
             raise ValueError(f"Found {len(y)} sample: two classes need two rows at least.")
@@ -244,7 +245,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         self.classes_, self.C_, self.n_knots_ = classes, C, best.features.n_knots
         self.jumps_, self.pairs_ = list(best.features.jumps), list(best.features.pairs)
         self.candidates_ = Table(search.tried)
-        self.n_iter_ = clf.n_iter_
+        self.n_iter_ = search.n_iter + clf.n_iter_
         owner, n_parts = best.features.part_of_column_, len(best.features.parts_)
         expand = minimum.objective.constraint.expand(np.eye(minimum.objective.shape[0]))
         self._expand = expand[1:] - expand[:1] if len(classes) == 2 else expand

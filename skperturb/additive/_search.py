@@ -62,6 +62,7 @@ class AdditiveSearch:
         self._X, self._data, self._clf, self._Cs = X, data, clf, Cs
         self.n_free = max(1, len(data.classes) - 1)
         self.tried: list[dict[str, Any]] = []
+        self.n_iter = 0
 
     def candidate(self, start, **params):
         """The best C of a model, found from a first guess by going uphill."""
@@ -83,6 +84,7 @@ class AdditiveSearch:
             values[best] = scorer.exact(self._Cs[best])
             best = max(values, key=mean)
         found = Candidate(features, data.X, data.weight, scorer, values, best)
+        self.n_iter += scorer.n_iter
         score, error = self.mean(found.score)
         self.tried.append(
             {
