@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
@@ -28,7 +29,6 @@ from ._search import AdditiveSearch
 _KNOTS = 5, 10  # numbers of knots to choose from
 _MANY = 20_000  # rows from which on the larger of them is taken without a search
 _DECADES = -3, 4  # of C
-_NEAR = 1e-2  # squared distance to the minimum, in standard errors
 
 
 class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
@@ -65,6 +65,10 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         must not fall when the feature grows, and to -1 where it must not rise. Knots, C and jumps
         are chosen without it. The constraint holds exactly; such features are in no pair, and the
         curves have no intervals. With more classes it is refused.
+    cv : int, cross-validation splitter or iterable, default=None
+        How rows are predicted that a fit has not seen, as for PerturbArgmaxClassifierCV. None
+        leaves out one row at a time, or one lot, without refits. The knots, which labels play no
+        part in, are placed by all rows.
     class_weight : dict, "balanced" or None, default=None
         As for PerturbArgmaxClassifier.
     tol : float, default=1e-4
@@ -127,6 +131,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "jumps": ["boolean"],
         "monotone": [dict, None],
+        "cv": ["cv_object"],
         **{
             name: PerturbClassifier._parameter_constraints[name]
             for name in ("class_weight", "tol", "max_iter")
@@ -144,6 +149,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         Cs: int | ArrayLike = 10,
         jumps: bool = True,
         monotone: Mapping[Any, int] | None = None,
+        cv: Any = None,
         class_weight: dict | str | None = None,
         tol: float = 1e-4,
         max_iter: int = 100,
@@ -156,6 +162,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         self.Cs = Cs
         self.jumps = jumps
         self.monotone = monotone
+        self.cv = cv
         self.class_weight = class_weight
         self.tol = tol
         self.max_iter = max_iter
@@ -225,12 +232,13 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         weight = row_weights(sample_weight, shape)
         clf = self._classifier()
         data = Data(shape, y, classes, codes, weight, lots, names)
-        search = AdditiveSearch(X, data, clf, Cs)
+        splits = self._splits(shape, y, groups)
+        search = AdditiveSearch(X, data, clf, Cs, splits)
         knots, fixed = self._knots(len(y)), self._fixed()
         best = search.run(knots, self.interactions, self.jumps, fixed)
 
         C = float(Cs[best.best])
-        minimum = best.scorer.minimum(C, _NEAR)
+        minimum = best.minimum(C)
         free = minimum.free + minimum.rest
         signs = check_monotone(self.monotone, best.features, classes)
         coef, intercept = minimum.objective.coefficients(free)
@@ -282,6 +290,13 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         if isinstance(self.n_knots, str):
             return [_KNOTS[-1]] if n >= _MANY else list(_KNOTS)
         return [int(number) for number in np.atleast_1d(self.n_knots)]
+
+    def _splits(self, X, y, groups):
+        if self.cv is None:
+            return None
+        if isinstance(self.cv, Integral) and groups is not None:
+            return list(StratifiedGroupKFold(self.cv).split(X, y, groups))
+        return list(check_cv(self.cv, y, classifier=True).split(X, y, groups))
 
     def _fixed(self):
         """Indices of the features that `monotone` names; the names are checked by the features."""

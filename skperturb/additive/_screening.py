@@ -20,7 +20,7 @@ _MOST_SCREENED = 2000  # pairs; of more, those of the features whose curves matt
 
 def _slopes(candidate, C):
     """Slope of the loss of each row in the scores, weights included (n, K)."""
-    minimum = candidate.scorer.minimum(C, 1e-2)
+    minimum = candidate.minimum(C)
     objective = minimum.objective
     counted = objective.counted
     slope = objective.losses(minimum.free + minimum.rest)[1]
@@ -136,7 +136,8 @@ def rank_pairs(candidate, C, X, fixed=()):
 
 def _sizes(candidate, C):
     """How much the curve of each feature varies."""
-    coef, _ = candidate.scorer.coefficients(C)
+    minimum = candidate.minimum(C)
+    coef, _ = minimum.objective.coefficients(minimum.free + minimum.rest)
     spread = (candidate.X.std(axis=0) * coef) ** 2
     owner = candidate.features.part_of_column_
     return np.bincount(owner, spread.sum(axis=0), minlength=len(candidate.features.parts_))

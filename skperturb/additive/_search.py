@@ -1,17 +1,20 @@
 """The number of knots, C, jumps and pairs that leave-one-out finds best."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..leave_out import mean_with_error
-from ..model_selection import Data, LeaveOutScores
+from ..leave_out import Minimum, mean_with_error
+from ..model_selection import Data, FoldScores, LeaveOutScores
 from ._features import AdditiveFeatures
 from ._screening import find_jumps, rank_pairs
 
 # Free parameters of a candidate that are tried at most: their matrix is factorised some ten times.
 _MOST_PARAMETERS = 2500
+NEAR = 1e-2  # squared distance to the minimum, in standard errors
 _ROUNDS = 3  # of looking for jumps
 
 
@@ -24,7 +27,10 @@ class Candidate:
     features : AdditiveFeatures
         Fitted.
     X, weight : ndarray of shape (n_samples, n_features_out) and (n_samples,)
-    scorer : LeaveOutScores
+    minimum : callable
+        Maps C to the Minimum of the fit to all rows.
+    n_iter : int
+        Iterations so far.
     values : dict of int to ndarray of shape (n_samples,)
         Score of each row by the index of C.
     best : int
@@ -34,7 +40,8 @@ class Candidate:
     features: AdditiveFeatures
     X: np.ndarray
     weight: np.ndarray
-    scorer: LeaveOutScores
+    minimum: Callable
+    n_iter: int
     values: dict
     best: int
 
@@ -56,10 +63,12 @@ class AdditiveSearch:
         The candidate's last step; its C does not matter.
     Cs : ndarray of shape (n_Cs,)
         Growing.
+    splits : list of (ndarray, ndarray) or None
+        Rows to fit to and rows to predict; None to leave out rows or lots.
     """
 
-    def __init__(self, X, data, clf, Cs):
-        self._X, self._data, self._clf, self._Cs = X, data, clf, Cs
+    def __init__(self, X, data, clf, Cs, splits=None):
+        self._X, self._data, self._clf, self._Cs, self._splits = X, data, clf, Cs, splits
         self.n_free = max(1, len(data.classes) - 1)
         self.tried: list[dict[str, Any]] = []
         self.n_iter = 0
@@ -68,7 +77,12 @@ class AdditiveSearch:
         """The best C of a model, found from a first guess by going uphill."""
         features = AdditiveFeatures(**params).fit(self._X, sample_weight=self._data.weight)
         data = replace(self._data, X=features.transform(self._X).astype(float))
-        scorer = LeaveOutScores(data, self._clf, "neg_log_loss")
+        if self._splits is None:
+            scorer = LeaveOutScores(data, self._clf, "neg_log_loss")
+            minimum = partial(scorer.minimum, near=NEAR)
+        else:
+            scorer = FoldScores(data, self._clf, "neg_log_loss", self._splits)
+            minimum = partial(_minimum, data, self._clf)
         values = {}
 
         def mean(j):
@@ -81,9 +95,13 @@ class AdditiveSearch:
         refined = set()
         while best not in refined:
             refined.add(best)
-            values[best] = scorer.exact(self._Cs[best])
+            exact = scorer.exact(self._Cs[best])
+            if exact is not None:
+                values[best] = exact
             best = max(values, key=mean)
-        found = Candidate(features, data.X, data.weight, scorer, values, best)
+        found = Candidate(
+            features, data.X, data.weight, minimum, scorer.n_iter, values, best
+        )
         self.n_iter += scorer.n_iter
         score, error = self.mean(found.score)
         self.tried.append(
@@ -168,3 +186,8 @@ def climb(value, start, n):
         if moved:
             break
     return best
+
+
+def _minimum(data, clf, C):
+    objective = data.objective(clf, C)
+    return Minimum(objective, np.zeros(objective.n_parameters), NEAR)
