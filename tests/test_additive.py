@@ -17,7 +17,7 @@ FEW = {"n_knots": 4, "Cs": [0.1, 10.0]}
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(
     [
-        AdditiveClassifier(),
+        AdditiveClassifier(Cs=3),
         AdditiveClassifier("gaussian", model="softmax", interactions=1, jumps=False, n_knots=4, Cs=[1.0]),
     ]
 )

@@ -12,20 +12,20 @@ from scipy import stats
 from ._features import check_columns
 
 _GRID = 48  # places at quantiles where a jump is looked for, and then between two of them
-_EDGE = 5  # rows at least on either side of a jump
+_EDGE = 5.0  # weight, in rows, at least on either side of a jump
 _SIGNIFICANCE = 1e-3  # of all places of all features together
 _RIDGE = 1e-6  # of the squares of columns, so that equal ones do no harm
 _MOST_SCREENED = 2000  # pairs; of more, those of the features whose curves matter most
 
 
 def _slopes(candidate, C):
-    """Slope of the loss of each row in the scores, weights included (n, K)."""
+    """Slope of the loss of each row in the scores (n, K)."""
     minimum = candidate.minimum(C)
     objective = minimum.objective
     counted = objective.counted
     slope = objective.losses(minimum.free + minimum.rest)[1]
     out = np.zeros((len(counted), slope.shape[1]))
-    out[counted] = slope * objective.weight[:, None]
+    out[counted] = slope
     return out
 
 
@@ -33,18 +33,20 @@ def _columns(candidate, X):
     return check_columns(candidate.features, X, reset=False)
 
 
-def _statistic(columns, slopes):
+def _statistic(columns, slopes, weight):
     """The score statistic of each of some columns (n, m)."""
-    square = (columns**2).T @ slopes**2
-    return ((columns.T @ slopes) ** 2 / np.where(square > 0, square, np.inf)).sum(axis=1)
+    weighted = columns * weight[:, None]
+    square = (weighted * columns).T @ slopes**2
+    return ((weighted.T @ slopes) ** 2 / np.where(square > 0, square, np.inf)).sum(axis=1)
 
 
-def _without(columns, known):
+def _without(columns, known, weight):
     """What is left of columns when known ones explain them as well as they can."""
     known = np.column_stack([np.ones(len(known)), known])
-    gram = known.T @ known
+    weighted = known * weight[:, None]
+    gram = weighted.T @ known
     gram[np.diag_indices_from(gram)] *= 1 + _RIDGE
-    return columns - known @ np.linalg.lstsq(gram, known.T @ columns, rcond=None)[0]
+    return columns - known @ np.linalg.lstsq(gram, weighted.T @ columns, rcond=None)[0]
 
 
 def find_jumps(candidate, C, X):
@@ -73,16 +75,18 @@ def find_jumps(candidate, C, X):
     for j, column in enumerate(_columns(candidate, X)):
         if j not in curves:
             continue
-        present = ~np.isnan(column)
-        values = np.sort(column[present])
+        present = ~np.isnan(column) & (candidate.weight > 0)
+        weight = candidate.weight[present]
         own = Z[present][:, features.part_of_column_ == j]
-        places = np.unique(values[_EDGE:-_EDGE])
+        places, of_row = np.unique(column[present], return_inverse=True)
+        below = np.cumsum(np.bincount(of_row, weight))
+        places = places[(below >= _EDGE) & (below[-1] - below >= _EDGE)]
         cuts = (places[1:] + places[:-1]) / 2
         chosen, best = np.arange(len(cuts)), (0.0, None)
         while len(chosen):
             some = np.unique(np.linspace(chosen[0], chosen[-1], _GRID).round().astype(int))
             steps = (column[present][:, None] > cuts[some]).astype(float)
-            value = _statistic(_without(steps, own), slopes[present])
+            value = _statistic(_without(steps, own, weight), slopes[present], weight)
             k = int(value.argmax())
             best = max(best, (float(value[k]), float(cuts[some[k]])), key=lambda pair: pair[0])
             if len(some) == len(chosen):
@@ -129,8 +133,8 @@ def rank_pairs(candidate, C, X, fixed=()):
     value = np.empty(len(pairs))
     for place, (i, j) in enumerate(pairs):
         both = np.column_stack([ranks[i], ranks[j]])
-        product = _without((ranks[i] * ranks[j])[:, None], both)
-        value[place] = _statistic(product, slopes)[0]
+        product = _without((ranks[i] * ranks[j])[:, None], both, weight)
+        value[place] = _statistic(product, slopes, weight)[0]
     return [pairs[k] for k in np.argsort(-value, kind="stable")]
 
 

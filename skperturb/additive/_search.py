@@ -90,6 +90,7 @@ class AdditiveSearch:
                 values[j] = scorer(self._Cs[j])
             return self.mean(values[j])[0]
 
+        mean(start)
         best = climb(mean, start, len(self._Cs))
         # Exact refits of the rows that change most, until the best C is one that has them.
         refined = set()
