@@ -17,8 +17,10 @@ FEW = {"n_knots": 4, "Cs": [0.1, 10.0]}
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(
     [
-        AdditiveClassifier(Cs=3),
-        AdditiveClassifier("gaussian", model="softmax", interactions=1, jumps=False, n_knots=4, Cs=[1.0]),
+        AdditiveClassifier(n_knots=4, Cs=3),
+        AdditiveClassifier(
+            "gaussian", model="softmax", interactions=1, jumps=False, n_knots=4, Cs=[1.0]
+        ),
     ]
 )
 def test_scikit_learn_checks(estimator, check):

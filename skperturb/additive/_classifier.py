@@ -1,6 +1,7 @@
 """AdditiveClassifier: curves whose smoothness, jumps and pairs leave-one-out chooses."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, Self
 
@@ -15,20 +16,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._classifier import POSITIVE, PerturbClassifier
 from .._data import Features, fit_weights, plain_labels, row_weights
+from .._linear import all_rows
 from .._results import Table
 from .._sklearn import Interval, StrOptions, fit_context
 from ..classifiers import PerturbArgmaxClassifier, PerturbSoftmaxClassifier
-from ..leave_out import lots_of
+from ..leave_out import Minimum, lots_of
 from ..model_selection import Data
 from ..models import NoiseLike
 from ._curves import CurveMethods, part_covariances, shapes_of
-from ._features import check_columns
+from ._features import AdditiveFeatures, check_columns
 from ._monotone import check_monotone, fit_monotone
-from ._search import AdditiveSearch
+from ._search import NEAR, AdditiveSearch
 
 _KNOTS = 5, 10  # numbers of knots to choose from
 _MANY = 20_000  # rows from which on the larger of them is taken without a search
 _DECADES = -3, 4  # of C
+# Rows of the search, where more are not needed to tell smooth from rough; of each class at least.
+_MOST_SEARCHED, _FEWEST_OF_CLASS = 50_000, 100
 
 
 class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
@@ -37,7 +41,9 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
     The curves are penalised splines (:class:`AdditiveFeatures`), fitted as
     :class:`~skperturb.PerturbArgmaxClassifier` fits lines. How smooth they are, how many knots they
     have, where they jump and which pairs of features are added is chosen by the log loss of rows,
-    or lots, that the fit has not seen, which takes no refits.
+    or lots, that the fit has not seen, which takes no refits. If there are more than 50 000 rows,
+    the search takes a random part of that size, always the same, and the last fit takes all rows
+    (not with `groups` or `cv`).
 
     Parameters
     ----------
@@ -211,7 +217,9 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
             As the fit of PerturbArgmaxClassifier does.
         """
         if y is None:
-            raise ValueError("AdditiveClassifier requires y to be passed, but the target y is None.")
+            raise ValueError(
+                "AdditiveClassifier requires y to be passed, but the target y is None."
+            )
         columns = check_columns(self, X, reset=True)
         y = column_or_1d(plain_labels(y), warn=True)
         check_consistent_length(columns[0], y)
@@ -233,36 +241,48 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         clf = self._classifier()
         data = Data(shape, y, classes, codes, weight, lots, names)
         splits = self._splits(shape, y, groups)
-        search = AdditiveSearch(X, data, clf, Cs, splits)
+        part = self._part(codes, weight) if splits is None and lots is None else None
+        if part is None:
+            search = AdditiveSearch(X, data, clf, Cs, splits)
+        else:
+            some = X.iloc[part] if hasattr(X, "iloc") else np.asarray(X)[part]
+            of_part = Data(shape[part], y[part], classes, codes[part], weight[part], None, None)
+            search = AdditiveSearch(some, of_part, clf, Cs)
         knots, fixed = self._knots(len(y)), self._fixed()
         best = search.run(knots, self.interactions, self.jumps, fixed)
 
-        C = float(Cs[best.best])
-        minimum = best.minimum(C)
-        free = minimum.free + minimum.rest
-        signs = check_monotone(self.monotone, best.features, classes)
-        coef, intercept = minimum.objective.coefficients(free)
-        clf.set_params(C=C, warm_start=True)
-        self._set_coefficients(clf, classes, coef, intercept)
-        clf.fit(best.X, y, sample_weight)
+        C, features, Z = float(Cs[best.best]), best.features, best.X
+        clf.set_params(C=C)
+        if part is None:
+            start = best.minimum(C)
+            clf.set_params(warm_start=True)
+            known = start.objective.coefficients(start.free + start.rest)
+            self._set_coefficients(clf, classes, *known)
+        else:
+            features = AdditiveFeatures(**features.get_params()).fit(X, sample_weight=weight)
+            Z = features.transform(X).astype(float)
+        clf.fit(Z, y, sample_weight)
         clf.set_params(warm_start=False)
+        objective = replace(data, X=Z).objective(clf, C)
+        minimum = Minimum(objective, objective.free(*all_rows(clf)), NEAR)
+        signs = check_monotone(self.monotone, features, classes)
         if signs:
-            free = fit_monotone(minimum.objective, free, best.features, signs)
-            self._set_coefficients(clf, classes, *minimum.objective.coefficients(free))
-        self.pipeline_ = Pipeline([("features", best.features), ("classifier", clf)])
-        self.classes_, self.C_, self.n_knots_ = classes, C, best.features.n_knots
-        self.jumps_, self.pairs_ = list(best.features.jumps), list(best.features.pairs)
+            free = fit_monotone(objective, minimum.free + minimum.rest, features, signs)
+            self._set_coefficients(clf, classes, *objective.coefficients(free))
+        self.pipeline_ = Pipeline([("features", features), ("classifier", clf)])
+        self.classes_, self.C_, self.n_knots_ = classes, C, features.n_knots
+        self.jumps_, self.pairs_ = list(features.jumps), list(features.pairs)
         self.candidates_ = Table(search.tried)
         self.n_iter_ = search.n_iter + clf.n_iter_
-        owner, n_parts = best.features.part_of_column_, len(best.features.parts_)
-        expand = minimum.objective.constraint.expand(np.eye(minimum.objective.shape[0]))
+        owner, n_parts = features.part_of_column_, len(features.parts_)
+        expand = objective.constraint.expand(np.eye(objective.shape[0]))
         self._expand = expand[1:] - expand[:1] if len(classes) == 2 else expand
         covariances = [None] * n_parts if signs else part_covariances(minimum, owner, n_parts)
-        self._shapes = shapes_of(best.features, columns, weight, covariances)
+        self._shapes = shapes_of(features, columns, weight, covariances)
         share = weight / weight.sum()
         self.importances_ = np.array(
             [
-                np.sqrt(np.mean(share @ (best.X[:, owner == k] @ clf.coef_[:, owner == k].T) ** 2))
+                np.sqrt(np.mean(share @ (Z[:, owner == k] @ clf.coef_[:, owner == k].T) ** 2))
                 for k in range(n_parts)
             ]
         )
@@ -273,7 +293,9 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         if self.model == "softmax":
             return PerturbSoftmaxClassifier(self.noise, temperature=self.temperature, **options)
         if self.temperature != 1.0:
-            raise ValueError("temperature belongs to model='softmax': leave it at 1.0, or use that.")
+            raise ValueError(
+                "temperature belongs to model='softmax': leave it at 1.0, or use that."
+            )
         return PerturbArgmaxClassifier(self.noise, **options)
 
     def _grid(self):
@@ -290,6 +312,20 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         if isinstance(self.n_knots, str):
             return [_KNOTS[-1]] if n >= _MANY else list(_KNOTS)
         return [int(number) for number in np.atleast_1d(self.n_knots)]
+
+    @staticmethod
+    def _part(codes, weight):
+        """A random part of very many rows, the same share of each class; None for all rows."""
+        counted = np.flatnonzero(weight > 0)
+        if len(counted) <= _MOST_SEARCHED:
+            return None
+        rng, share = np.random.default_rng(0), _MOST_SEARCHED / len(counted)
+        chosen = []
+        for k in np.unique(codes[counted]):
+            rows = counted[codes[counted] == k]
+            size = min(len(rows), max(_FEWEST_OF_CLASS, int(np.ceil(share * len(rows)))))
+            chosen.append(rng.choice(rows, size, replace=False))
+        return np.sort(np.concatenate(chosen))
 
     def _splits(self, X, y, groups):
         if self.cv is None:

@@ -1,7 +1,8 @@
 """Score tests of what may be added to curves: jumps, and pairs of features.
 
-The statistic of a new column z is sum_k (sum_i w_i z_i g_ik)^2 / sum_i w_i z_i^2 g_ik^2 with g the
-slope of the loss in the scores, after z has lost what the columns of its own feature explain.
+The statistic of a new column z is the sum over the K classes of
+(sum_i w_i z_i g_ik)^2 / sum_i w_i z_i^2 g_ik^2, times (K - 1) / K, with g the slope of the loss in
+the scores, after z has lost what the columns of its own feature explain.
 """
 
 from itertools import combinations
@@ -34,10 +35,14 @@ def _columns(candidate, X):
 
 
 def _statistic(columns, slopes, weight):
-    """The score statistic of each of some columns (n, m)."""
+    """The score statistic of each of some columns (n, m): K - 1 on average where nothing is.
+
+    The slopes of K classes sum to zero, so that the sum over the classes is too large by a class.
+    """
     weighted = columns * weight[:, None]
     square = (weighted * columns).T @ slopes**2
-    return ((weighted.T @ slopes) ** 2 / np.where(square > 0, square, np.inf)).sum(axis=1)
+    of_classes = (weighted.T @ slopes) ** 2 / np.where(square > 0, square, np.inf)
+    return of_classes.mean(axis=1) * (slopes.shape[1] - 1)
 
 
 def _without(columns, known, weight):

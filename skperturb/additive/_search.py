@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..leave_out import Minimum, mean_with_error
-from ..model_selection import Data, FoldScores, LeaveOutScores
+from ..model_selection import FoldScores, LeaveOutScores
 from ._features import AdditiveFeatures
 from ._screening import find_jumps, rank_pairs
 
@@ -100,9 +100,7 @@ class AdditiveSearch:
             if exact is not None:
                 values[best] = exact
             best = max(values, key=mean)
-        found = Candidate(
-            features, data.X, data.weight, minimum, scorer.n_iter, values, best
-        )
+        found = Candidate(features, data.X, data.weight, minimum, scorer.n_iter, values, best)
         self.n_iter += scorer.n_iter
         score, error = self.mean(found.score)
         self.tried.append(
