@@ -1,7 +1,7 @@
 """Additive curves against straight lines, explainable boosting machines, boosting and forests.
 
-    SKPERTURB_DATA=... python benchmarks/additive.py [--sets glass vehicle] [--repeats 5] [--folds 2]
-        [--rows N] [--models curves ebm ...]
+    SKPERTURB_DATA=... python benchmarks/additive.py [--sets glass vehicle] [--repeats 5]
+        [--folds 2] [--splits N] [--rows N] [--models curves ebm ...] [--flip 0.1]
 
 Needs interpret-core for the models "ebm" and "ebm_pairs"; without it they are left out. Prints for
 each data set and model the mean test log loss, accuracy and process seconds of a fit, and for each

@@ -217,9 +217,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
             As the fit of PerturbArgmaxClassifier does.
         """
         if y is None:
-            raise ValueError(
-                "AdditiveClassifier requires y to be passed, but the target y is None."
-            )
+            raise ValueError("fit requires y to be passed, but the target y is None.")
         columns = check_columns(self, X, reset=True)
         y = column_or_1d(plain_labels(y), warn=True)
         check_consistent_length(columns[0], y)
@@ -293,9 +291,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         if self.model == "softmax":
             return PerturbSoftmaxClassifier(self.noise, temperature=self.temperature, **options)
         if self.temperature != 1.0:
-            raise ValueError(
-                "temperature belongs to model='softmax': leave it at 1.0, or use that."
-            )
+            raise ValueError("temperature belongs to model='softmax': use that, or leave it out.")
         return PerturbArgmaxClassifier(self.noise, **options)
 
     def _grid(self):

@@ -207,9 +207,7 @@ class AdditiveFeatures(TransformerMixin, BaseEstimator):
         elif isinstance(feature, Integral) and 0 <= feature < len(names):
             j = int(feature)
         else:
-            raise ValueError(
-                f"jumps, pairs and monotone must name features of X; {feature!r} is none."
-            )
+            raise ValueError(f"jumps, pairs and monotone name features of X; {feature!r} is none.")
         if j in self._categories:
             raise ValueError(f"Feature {names[j]!r} holds categories: it has no order.")
         return j

@@ -162,7 +162,7 @@ def category_pieces(column, weight, name):
     """Pieces of a column of categories: one for each level, each drawn to the mean of all."""
     counted = weight > 0
     absent = is_missing(column)
-    levels = sorted({value for value in column[counted & ~absent]}, key=str)
+    levels = sorted(set(column[counted & ~absent]), key=str)
     missing = bool((absent & counted).any())
     share = weight / weight.sum()
     names = [f"{name} = {level}" for level in levels] + [f"{name} missing"] * missing
