@@ -75,7 +75,7 @@ def test_monotone_curves_are_the_best_of_their_kind():
     [
         ({0: 1}, 3, "two classes"),
         ({0: 2}, 2, "must map features"),
-        ({"no such": 1}, 2, "must name features"),
+        ({"no such": 1}, 2, "name features"),
     ],
 )
 def test_monotone_that_cannot_be_kept_is_refused(monotone, classes, words):

@@ -79,5 +79,5 @@ def test_few_values_missing_ones_and_categories():
 @pytest.mark.parametrize("jumps", [[("colour", 1.0)], [("no such", 1.0)], [(7, 1.0)]])
 def test_jumps_of_what_is_no_number_are_refused(jumps):
     X = pd.DataFrame({"a": np.arange(20.0), "colour": ["red", "blue"] * 10})
-    with pytest.raises(ValueError, match="jumps|holds categories"):
+    with pytest.raises(ValueError, match=r"jumps|holds categories"):
         AdditiveFeatures(jumps=jumps).fit(X)

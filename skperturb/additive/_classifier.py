@@ -219,34 +219,36 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         if y is None:
             raise ValueError("fit requires y to be passed, but the target y is None.")
         columns = check_columns(self, X, reset=True)
-        y = column_or_1d(plain_labels(y), warn=True)
-        check_consistent_length(columns[0], y)
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        if len(y) < 2:
-            raise ValueError(f"Found {len(y)} sample: two classes need two rows at least.")
-        shape = np.empty((len(y), 1))
-        classes, codes = np.unique(y, return_inverse=True)
+        labels = column_or_1d(plain_labels(y), warn=True)
+        check_consistent_length(columns[0], labels)
+        assert_all_finite(labels, input_name="y")
+        check_classification_targets(labels)
+        if len(labels) < 2:
+            raise ValueError(f"Found {len(labels)} sample: two classes need two rows at least.")
+        shape = np.empty((len(labels), 1))
+        classes, codes = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
                 f"y has one class only, {classes.tolist()[0]!r}; at least two are needed to fit."
             )
-        lots, names = lots_of(groups, len(y)) if groups is not None else (None, None)
+        lots, names = lots_of(groups, len(labels)) if groups is not None else (None, None)
         Cs = self._grid()
         options = {"class_weight": self.class_weight, "C": Cs[0]}
-        fit_weights(options, sample_weight, shape, y, classes, codes)
+        fit_weights(options, sample_weight, shape, labels, classes, codes)
         weight = row_weights(sample_weight, shape)
         clf = self._classifier()
-        data = Data(shape, y, classes, codes, weight, lots, names)
-        splits = self._splits(shape, y, groups)
+        data = Data(shape, labels, classes, codes, weight, lots, names)
+        splits = self._splits(shape, labels, groups)
         part = self._part(codes, weight) if splits is None and lots is None else None
         if part is None:
             search = AdditiveSearch(X, data, clf, Cs, splits)
         else:
             some = X.iloc[part] if hasattr(X, "iloc") else np.asarray(X)[part]
-            of_part = Data(shape[part], y[part], classes, codes[part], weight[part], None, None)
+            of_part = Data(
+                shape[part], labels[part], classes, codes[part], weight[part], None, None
+            )
             search = AdditiveSearch(some, of_part, clf, Cs)
-        knots, fixed = self._knots(len(y)), self._fixed()
+        knots, fixed = self._knots(len(labels)), self._fixed()
         best = search.run(knots, self.interactions, self.jumps, fixed)
 
         C, features, Z = float(Cs[best.best]), best.features, best.X
@@ -259,7 +261,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         else:
             features = AdditiveFeatures(**features.get_params()).fit(X, sample_weight=weight)
             Z = features.transform(X).astype(float)
-        clf.fit(Z, y, sample_weight)
+        clf.fit(Z, labels, sample_weight)
         clf.set_params(warm_start=False)
         objective = replace(data, X=Z).objective(clf, C)
         minimum = Minimum(objective, objective.free(*all_rows(clf)), NEAR)

@@ -262,11 +262,11 @@ class AdditiveFeatures(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         names = self._names()
         if input_features is not None:
-            if len(input_features) != len(names):
+            if len(np.asarray(input_features)) != len(names):
                 raise ValueError("input_features should have length equal to number of features")
-            if hasattr(self, "feature_names_in_") and list(input_features) != names:
+            if hasattr(self, "feature_names_in_") and list(np.asarray(input_features)) != names:
                 raise ValueError("input_features is not equal to feature_names_in_")
-        given = names if input_features is None else list(input_features)
+        given = names if input_features is None else list(np.asarray(input_features))
         out = [
             f"{name}{piece.removeprefix(known)}"
             for pieces, known, name in zip(self._pieces, names, given, strict=True)

@@ -166,7 +166,9 @@ class AdditiveSearch:
             if not chosen or len(chosen) == len(best.features.pairs):
                 break
             new = self._with_pairs(best, chosen)
-            if not self.gain(new, best)[0] > 0:
+            gain, error = self.gain(new, best)
+            # The pairs were found by the labels of all rows, those left out included.
+            if not gain > error:
                 break
             best = new
         return best
