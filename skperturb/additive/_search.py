@@ -12,8 +12,9 @@ from ..model_selection import FoldScores, LeaveOutScores
 from ._features import AdditiveFeatures
 from ._screening import find_jumps, rank_pairs
 
-# Free parameters of a candidate that are tried at most: their matrix is factorised some ten times.
-_MOST_PARAMETERS = 2500
+# Free parameters of a candidate: their matrix is factorised some ten times. At most, and at most if
+# there is a smaller candidate.
+_MOST_PARAMETERS, _USUAL_PARAMETERS = 5000, 2500
 NEAR = 1e-2  # squared distance to the minimum, in standard errors
 _ROUNDS = 3  # of looking for jumps
 
@@ -139,8 +140,15 @@ class AdditiveSearch:
             Features that take part in no pair.
         """
         best = None
-        for n_knots in knots:
+        if (size := self._size(min(knots))) > _MOST_PARAMETERS:
+            raise ValueError(
+                f"Curves of {min(knots)} knots would have {size} parameters; more than "
+                f"{_MOST_PARAMETERS} are too many. Use fewer knots (n_knots=3) or fewer features."
+            )
+        for n_knots in sorted(knots):
             start = len(self._Cs) // 2 if best is None else best.best
+            if best is not None and self._size(n_knots) > _USUAL_PARAMETERS:
+                break
             new = self.candidate(start, n_knots=n_knots)
             if best is None or self.gain(new, best)[0] > 0:
                 best = new
@@ -160,7 +168,7 @@ class AdditiveSearch:
         n_features = best.features.n_features_in_
         if interactions != "auto":
             return self._with_pairs(best, ranked[:interactions]) if ranked else best
-        room = max(0, _MOST_PARAMETERS // self.n_free - len(best.features.part_of_column_))
+        room = max(0, _USUAL_PARAMETERS // self.n_free - len(best.features.part_of_column_))
         for number in (n_features, 4 * n_features, 16 * n_features):
             chosen = ranked[: min(number, room)]
             if not chosen or len(chosen) == len(best.features.pairs):
@@ -172,6 +180,11 @@ class AdditiveSearch:
                 break
             best = new
         return best
+
+    def _size(self, n_knots):
+        """Free parameters of the curves alone, intercepts included."""
+        features = AdditiveFeatures(n_knots).fit(self._X, sample_weight=self._data.weight)
+        return (len(features.part_of_column_) + 1) * self.n_free
 
     def _with_pairs(self, best, pairs):
         return self.candidate(best.best, **best.features.get_params() | {"pairs": pairs})
