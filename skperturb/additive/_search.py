@@ -10,13 +10,13 @@ import numpy as np
 from ..leave_out import Minimum, mean_with_error
 from ..model_selection import FoldScores, LeaveOutScores
 from ._features import AdditiveFeatures
-from ._screening import find_jumps, rank_pairs
+from ._screening import find_jumps, move_jumps, rank_pairs
 
 # Free parameters of a candidate: their matrix is factorised some ten times. At most, and at most if
 # there is a smaller candidate.
 _MOST_PARAMETERS, _USUAL_PARAMETERS = 5000, 2500
 NEAR = 1e-2  # squared distance to the minimum, in standard errors
-_ROUNDS = 3  # of looking for jumps
+_ROUNDS, _MOVES = 3, 5  # of looking for jumps, and of putting them where they fit best
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,12 @@ class Candidate:
     @property
     def score(self):
         return self.values[self.best]
+
+    def sizes(self, coef):
+        """How much each part varies."""
+        spread = (self.X.std(axis=0) * coef) ** 2
+        owner = self.features.part_of_column_
+        return np.bincount(owner, spread.sum(axis=0), minlength=len(self.features.parts_))
 
 
 class AdditiveSearch:
@@ -157,7 +163,13 @@ class AdditiveSearch:
             if not found:
                 break
             params = best.features.get_params()
-            new = self.candidate(best.best, **params | {"jumps": [*params["jumps"], *found]})
+            jumps_now = [*params["jumps"], *found]
+            for _ in range(_MOVES):
+                new = self.candidate(best.best, **params | {"jumps": jumps_now})
+                moved = move_jumps(new, self._Cs[new.best], self._X)
+                if moved == jumps_now:
+                    break
+                jumps_now = moved
             gain, error = self.gain(new, best)
             if not gain > error:
                 break
