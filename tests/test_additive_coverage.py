@@ -1,4 +1,6 @@
-"""Coverage of the intervals of curves, simulated: ``pytest -m slow tests/test_additive_coverage.py``.
+"""Coverage of the intervals of curves, simulated.
+
+Run by ``pytest -m slow tests/test_additive_coverage.py``.
 
 Three shapes (a wave, a bowl and a steep rise), 500 and 5000 rows, two and three classes.
 """

@@ -10,6 +10,7 @@ import numpy as np
 from ..leave_out import Minimum, mean_with_error
 from ..model_selection import FoldScores, LeaveOutScores
 from ._features import AdditiveFeatures
+from ._pairs import PairSearch, climb, splits_of
 from ._screening import find_jumps, move_jumps, rank_pairs
 
 # Free parameters of a candidate: their matrix is factorised some ten times. At most, and at most if
@@ -109,17 +110,7 @@ class AdditiveSearch:
             best = max(values, key=mean)
         found = Candidate(features, data.X, data.weight, minimum, scorer.n_iter, values, best)
         self.n_iter += scorer.n_iter
-        score, error = self.mean(found.score)
-        self.tried.append(
-            {
-                "n_knots": features.n_knots,
-                "jumps": len(features.jumps),
-                "pairs": len(features.pairs),
-                "C": self._Cs[best],
-                "log_loss": -score,
-                "std_err": error,
-            }
-        )
+        self._note(features.get_params(), self._Cs[best], found.score)
         return found
 
     def mean(self, values):
@@ -176,42 +167,57 @@ class AdditiveSearch:
             best = new
         if interactions == 0:
             return best
-        ranked = rank_pairs(best, self._Cs[best.best], self._X, fixed)
-        n_features = best.features.n_features_in_
-        if interactions != "auto":
-            return self._with_pairs(best, ranked[:interactions]) if ranked else best
-        room = max(0, _USUAL_PARAMETERS // self.n_free - len(best.features.part_of_column_))
-        for number in (n_features, 4 * n_features, 16 * n_features):
-            chosen = ranked[: min(number, room)]
-            if not chosen or len(chosen) == len(best.features.pairs):
-                break
-            new = self._with_pairs(best, chosen)
-            gain, error = self.gain(new, best)
-            # The pairs were found by the labels of all rows, those left out included.
-            if not gain > error:
-                break
-            best = new
-        return best
+        return self._with_pairs(best, interactions, fixed)
+
+    def _with_pairs(self, best, interactions, fixed):
+        """The same with the pairs that gain, or with as many as are asked for."""
+        C, n_features = self._Cs[best.best], best.features.n_features_in_
+        ranked = rank_pairs(best, C, self._X, fixed)
+        numbers = [interactions]
+        if interactions == "auto":
+            room = max(0, _USUAL_PARAMETERS // self.n_free - best.X.shape[1])
+            numbers = [n_features, 4 * n_features, 16 * n_features]
+            numbers = list(dict.fromkeys(min(number, room, len(ranked)) for number in numbers))
+        if not ranked or not any(numbers):
+            return best
+        splits = splits_of(self._data, self._splits)
+        search = PairSearch(best, self._X, self._data, self._clf, self._Cs, splits, fixed)
+        j, alone = search.along(0, self.mean, best.best)
+        chosen, most = None, 0.0
+        for number in numbers:
+            j, values = search.along(number, self.mean, j)
+            params = best.features.get_params() | {"pairs": ranked[:number]}
+            self._note(params, self._Cs[j], values)
+            with np.errstate(invalid="ignore"):
+                gain, error = self.mean(values - alone)
+            if interactions != "auto" or gain > max(error, most):
+                chosen, most, score = (number, j), gain, values
+        if chosen is None:
+            return best
+        number, j = chosen
+        params = best.features.get_params() | {"pairs": ranked[:number]}
+        features = AdditiveFeatures(**params).fit(self._X, sample_weight=self._data.weight)
+        data = replace(self._data, X=features.transform(self._X).astype(float))
+        minimum = partial(_minimum, data, self._clf)
+        return Candidate(features, data.X, data.weight, minimum, 1, {j: score}, j)
+
+    def _note(self, params, C, values):
+        score, error = self.mean(values)
+        self.tried.append(
+            {
+                "n_knots": params["n_knots"],
+                "jumps": len(params["jumps"]),
+                "pairs": len(params["pairs"]),
+                "C": C,
+                "log_loss": -score,
+                "std_err": error,
+            }
+        )
 
     def _size(self, n_knots):
         """Free parameters of the curves alone, intercepts included."""
         features = AdditiveFeatures(n_knots).fit(self._X, sample_weight=self._data.weight)
         return (len(features.part_of_column_) + 1) * self.n_free
-
-    def _with_pairs(self, best, pairs):
-        return self.candidate(best.best, **best.features.get_params() | {"pairs": pairs})
-
-
-def climb(value, start, n):
-    """Index of a highest value, among neighbours, of a function on 0 ... n - 1."""
-    best = start
-    for step in (1, -1):
-        moved = False
-        while 0 <= best + step < n and value(best + step) > value(best):
-            best, moved = best + step, True
-        if moved:
-            break
-    return best
 
 
 def _minimum(data, clf, C):
