@@ -56,9 +56,10 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
     interactions : int or "auto", default=0
         Pairs of numerical features that are added to the curves, as products of their ranks. They
         are those that the residuals ask for most. "auto": once, 4 times and 16 times as many as
-        there are features are tried, and the best of these is taken if it gains more than one
-        standard error of the log loss. This and their C are judged by 5 folds, or those of `cv`, each of which ranks the
-        pairs without its rows: leave-one-out would be too good for pairs that the row has chosen.
+        there are features are tried, and the best of these is taken if it gains more than half a
+        standard error of the log loss. This and their C are judged by 5 folds, or those of `cv`,
+        each of which ranks the pairs without its rows: leave-one-out would be too good for pairs
+        that the row has chosen.
     n_knots : int, list of int or "auto", default="auto"
         Knots of each curve, or numbers to choose from. "auto": 5 or 10, and from 20 000 rows on 10.
     Cs : int or list of float, default=10

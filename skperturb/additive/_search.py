@@ -17,6 +17,7 @@ from ._screening import find_jumps, move_jumps, rank_pairs
 # there is a smaller candidate.
 _MOST_PARAMETERS, _USUAL_PARAMETERS = 5000, 2500
 NEAR = 1e-2  # squared distance to the minimum, in standard errors
+_ERRORS = 0.5  # standard errors that pairs must gain, by folds that have not chosen them
 _ROUNDS, _MOVES = 3, 5  # of looking for jumps, and of putting them where they fit best
 
 
@@ -190,7 +191,7 @@ class AdditiveSearch:
             self._note(params, self._Cs[j], values)
             with np.errstate(invalid="ignore"):
                 gain, error = self.mean(values - alone)
-            if interactions != "auto" or gain > max(error, most):
+            if interactions != "auto" or gain > max(_ERRORS * error, most):
                 chosen, most, score = (number, j), gain, values
         if chosen is None:
             return best
