@@ -15,6 +15,7 @@ from .._sklearn import Interval, fit_context
 from ._pieces import category_pieces, is_missing, number_pieces, quantiles
 
 _RANKS = np.linspace(0, 1, 101)
+_PAIR = 0.2  # standard deviation of a pair's column, relative to a trend's
 
 
 def check_columns(estimator, X, reset):
@@ -242,7 +243,7 @@ class AdditiveFeatures(TransformerMixin, BaseEstimator):
             start = stop
         ranks = self._ranks(columns)
         for (i, j), (mean, spread) in self._scales.items():
-            out[:, start] = (ranks[i] * ranks[j] - mean) / spread
+            out[:, start] = (ranks[i] * ranks[j] - mean) * (_PAIR / spread)
             start += 1
         return out
 

@@ -99,7 +99,7 @@ class PairSearch:
             return mean(values[j])[0]
 
         of(start)
-        best = climb(of, start, len(self._Cs)) if number else start
+        best = climb(of, start, len(self._Cs))
         return best, values[best]
 
 

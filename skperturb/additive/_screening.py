@@ -3,8 +3,8 @@
 A new column z in the scores of one class gains num^2 / (2 den) of the penalised log likelihood,
 with num = -sum_i w_i z_i g_i and den = z^T W z less what the columns of its own feature,
 penalised as they are, take of it; g is the slope and W the curvature of the loss in the score, row
-by row. The sum of num^2 / den over K classes, times (K - 1) / K, is about chi-square with K - 1 degrees of
-freedom where nothing is. For steps all sums are cumulative ones, so that every place is tried.
+by row. The sum of num^2 / den over K classes, times (K - 1) / K, is about chi-square with K - 1
+degrees of freedom where nothing is. For steps all sums are cumulative ones: every place is tried.
 """
 
 from itertools import combinations
