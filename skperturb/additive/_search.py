@@ -15,7 +15,7 @@ from ._screening import find_jumps, move_jumps, rank_pairs
 
 # Free parameters of a candidate: their matrix is factorised some ten times. At most, and at most if
 # there is a smaller candidate.
-_MOST_PARAMETERS, _USUAL_PARAMETERS = 5000, 2500
+_MOST_PARAMETERS, _USUAL_PARAMETERS = 5000, 1500
 NEAR = 1e-2  # squared distance to the minimum, in standard errors
 _ERRORS = 0.5  # standard errors that pairs must gain, by folds that have not chosen them
 _ROUNDS, _MOVES = 3, 5  # of looking for jumps, and of putting them where they fit best
