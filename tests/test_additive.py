@@ -121,3 +121,13 @@ def test_lots_are_left_out_whole():
     assert one.candidates_["log_loss"][0] != two.candidates_["log_loss"][0]
     with pytest.raises(ValueError, match="groups"):
         AdditiveClassifier(**FEW).fit(X, y, groups=lots[:5])
+
+
+def test_a_class_of_one_row_is_fitted_and_named():
+    X, y = two_classes(80, lambda X: 3 * X[:, 0])
+    labels = np.array(["bad", "good"])[y]
+    labels[3] = "odd"
+    with pytest.warns(UserWarning, match="Class 'odd' is seen in one row only"):
+        clf = AdditiveClassifier(jumps=False, **FEW).fit(X, labels)
+    assert clf.classes_.tolist() == ["bad", "good", "odd"]
+    assert clf.predict_proba(X).shape == (80, 3)

@@ -19,6 +19,7 @@ from .._data import Features, fit_weights, plain_labels, row_weights
 from .._linear import all_rows
 from .._results import Table
 from .._sklearn import Interval, StrOptions, fit_context
+from .._warnings import warn_user
 from ..classifiers import PerturbArgmaxClassifier, PerturbSoftmaxClassifier
 from ..leave_out import Minimum, lots_of
 from ..model_selection import Data
@@ -195,7 +196,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         X : array-like or DataFrame of shape (n_samples, n_features)
             Numbers, missing ones as nan, or categories in columns of a DataFrame.
         y : array-like of shape (n_samples,)
-            Class labels, of any type; two classes at least, each of two rows (or lots) at least.
+            Class labels, of any type; two classes at least that are seen in two rows (or lots).
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative, one at least positive. They weigh the rows in the fits and in the scores;
             a row is left out whole.
@@ -210,11 +211,14 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the data or a parameter is unusable, a class is seen in one row (or lot) only, or
-            `monotone` cannot be kept; the text says what to do instead.
+            If the data or a parameter is unusable, or `monotone` cannot be kept; the text says
+            what to do instead.
 
         Warns
         -----
+        UserWarning
+            If a class is seen in one row (or lot) only: it is fitted, but plays no part in the
+            choice of knots, C, jumps and pairs.
         ConvergenceWarning
             As the fit of PerturbArgmaxClassifier does.
         """
@@ -241,15 +245,12 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         clf = self._classifier()
         data = Data(shape, labels, classes, codes, weight, lots, names)
         splits = self._splits(shape, labels, groups)
-        part = self._part(codes, weight) if splits is None and lots is None else None
+        part = self._part(data) if splits is None else None
         if part is None:
             search = AdditiveSearch(X, data, clf, Cs, splits)
         else:
             some = X.iloc[part] if hasattr(X, "iloc") else np.asarray(X)[part]
-            of_part = Data(
-                shape[part], labels[part], classes, codes[part], weight[part], None, None
-            )
-            search = AdditiveSearch(some, of_part, clf, Cs)
+            search = AdditiveSearch(some, _rows_of(data, part), clf, Cs)
         knots, fixed = self._knots(len(labels)), self._fixed()
         best = search.run(knots, self.interactions, self.jumps, fixed)
 
@@ -314,18 +315,33 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         return [int(number) for number in np.atleast_1d(self.n_knots)]
 
     @staticmethod
-    def _part(codes, weight):
-        """A random part of very many rows, the same share of each class; None for all rows."""
-        counted = np.flatnonzero(weight > 0)
-        if len(counted) <= _MOST_SEARCHED:
-            return None
+    def _part(data):
+        """Rows of the search where it does not take all: of very many a part, and no lone class."""
+        counted = np.flatnonzero(data.weight > 0)
+        units = counted if data.lots is None else data.lots[counted]
         rng, share = np.random.default_rng(0), _MOST_SEARCHED / len(counted)
+        share = share if data.lots is None else 1.0
         chosen = []
-        for k in np.unique(codes[counted]):
-            rows = counted[codes[counted] == k]
-            size = min(len(rows), max(_FEWEST_OF_CLASS, int(np.ceil(share * len(rows)))))
-            chosen.append(rng.choice(rows, size, replace=False))
-        return np.sort(np.concatenate(chosen))
+        for k, label in enumerate(data.classes.tolist()):
+            rows = counted[data.codes[counted] == k]
+            if len(np.unique(units[data.codes[counted] == k])) < 2:
+                warn_user(
+                    f"Class {label!r} is seen in one {'row' if data.lots is None else 'lot'} only, "
+                    "which cannot be left out: knots, C, jumps and pairs are chosen without it.",
+                    UserWarning,
+                )
+            elif share < 1:
+                size = min(len(rows), max(_FEWEST_OF_CLASS, int(np.ceil(share * len(rows)))))
+                chosen.append(rng.choice(rows, size, replace=False))
+            else:
+                chosen.append(rows)
+        if len(chosen) < 2:
+            raise ValueError(
+                "Fewer than two classes are seen in two rows (or lots) or more, so that none can "
+                "be left out to choose C: collect more rows."
+            )
+        part = np.sort(np.concatenate(chosen))
+        return part if len(part) < len(counted) else None
 
     def _splits(self, X, y, groups):
         if self.cv is None:
@@ -409,3 +425,15 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         check_columns(self, X, reset=False)
         return getattr(self.pipeline_, method)(X)
+
+
+def _rows_of(data, part):
+    """The data of some rows, with the classes and lots that they have."""
+    present, codes = np.unique(data.codes[part], return_inverse=True)
+    lots, names = None, data.names
+    if data.lots is not None:
+        kept, lots = np.unique(data.lots[part], return_inverse=True)
+        names = data.names[kept]
+    labels = data.y[part]
+    X = data.X[part]
+    return Data(X, labels, data.classes[present], codes, data.weight[part], lots, names)

@@ -2,7 +2,8 @@
 
 The intervals are those of Nychka (1988) and Wood (2006): the penalty is a Gaussian prior of the
 coefficients, and H^-1, with H the second derivatives of loss and penalty, is their covariance after
-the data. On average over a curve a pointwise interval covers as often as it says.
+the data. On average over a curve a pointwise interval covers about as often as it says, if it allows
+for the intercept, too (Marra and Wood 2012).
 """
 
 from dataclasses import dataclass
@@ -41,8 +42,8 @@ class Shape:
         Where it is drawn: quantiles of the data, both sides of each jump, levels of categories.
     rug : ndarray
         Quantiles of the data.
-    covariance : ndarray of shape (n_free * n_columns, n_free * n_columns) or None
-        Of the coefficients of its pieces in the free scores.
+    covariance : ndarray of shape (n_free * (n_columns + 1), n_free * (n_columns + 1)) or None
+        Of the coefficients of its pieces, and of the intercept, in the free scores.
     """
 
     values: Any
@@ -51,13 +52,13 @@ class Shape:
 
 
 def part_covariances(minimum, owner, n_parts):
-    """The covariance of the coefficients of each part, from that of all."""
+    """The covariance of the coefficients of each part with the intercept, from that of all."""
     objective = minimum.objective
     n_free, width = objective.shape
     spread = minimum.spread.reshape(n_free, width, -1) / np.sqrt(objective.total)
     out = []
     for part in range(n_parts):
-        own = spread[:, :-1][:, owner == part].reshape(-1, spread.shape[2])
+        own = spread[:, np.append(owner == part, True)].reshape(-1, spread.shape[2])
         out.append(own @ own.T)
     return out
 
@@ -84,6 +85,8 @@ def curve(pieces_at, coef, expand, covariance, confidence):
         unknown = np.full(score.shape, np.nan)
         names = ("ci_low", "ci_high", "simultaneous_low", "simultaneous_high")
         return {"score": score, **dict.fromkeys(names, unknown)}
+    # The level of all curves is uncertain, too (Marra and Wood 2012).
+    pieces_at = np.column_stack([pieces_at, np.ones(len(pieces_at))])
     n_free, n_columns = expand.shape[1], pieces_at.shape[1]
     blocks = covariance.reshape(n_free, n_columns, n_free, n_columns)
     error, widest = np.empty(score.shape), np.empty(score.shape[1])
@@ -165,7 +168,8 @@ class CurveMethods:
         ----------
         confidence : float, default=0.95
             Of the intervals. A pointwise interval covers the curve with this probability on average
-            over its values, where the curve can be drawn by the spline (Nychka 1988); it says
+            over its values, where the curve can be drawn by the spline (Nychka 1988). It allows for
+            the uncertainty of the intercept, the level of all curves (Marra and Wood 2012). It says
             nothing of what C, knots and jumps owe to chance. A simultaneous one is for the curve as
             a whole. With `monotone` both are nan.
 
@@ -187,6 +191,9 @@ class CurveMethods:
         ----------
         D. Nychka, "Bayesian confidence intervals for smoothing splines", J. Amer. Statist. Assoc.
         83 (1988) 1134-1143.
+
+        G. Marra and S. Wood, "Coverage properties of confidence intervals for generalized additive
+        model components", Scand. J. Stat. 39 (2012) 53-74.
 
         S. Wood, "On confidence intervals for generalized additive models based on penalized
         regression splines", Aust. N. Z. J. Stat. 48 (2006) 445-464.
