@@ -2,8 +2,8 @@
 
 The intervals are those of Nychka (1988) and Wood (2006): the penalty is a Gaussian prior of the
 coefficients, and H^-1, with H the second derivatives of loss and penalty, is their covariance after
-the data. On average over a curve a pointwise interval covers about as often as it says, if it allows
-for the intercept, too (Marra and Wood 2012).
+the data. On average over a curve a pointwise interval covers about as often as it says, if it
+allows for the intercept, too (Marra and Wood 2012).
 """
 
 from dataclasses import dataclass
