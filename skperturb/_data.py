@@ -19,12 +19,12 @@ _DTYPES = [np.float64, np.float32]
 
 def check_features(clf, X, *y, reset=False):
     """X as an array or CSR matrix of float32 or float64, and y as an array if it is given."""
-    labels = map(_plain_labels, map(as_numpy, y))
+    labels = map(plain_labels, map(as_numpy, y))
     options = {"reset": reset, "accept_sparse": "csr", "dtype": _DTYPES}
     return validate_data(clf, as_numpy(X), *labels, **options)
 
 
-def _plain_labels(y):
+def plain_labels(y):
     """Labels in a type of NumPy's that keeps each of them as it is; missing ones are refused.
 
     scikit-learn turns pandas' nullable integers and truth values into floats, which makes one

@@ -19,6 +19,7 @@ from .. import (
     PerturbSoftmaxClassifier,
     __version__,
 )
+from ..additive import AdditiveClassifier
 from ..evaluation import compare_classifiers
 from ..noise import as_noise
 from ..parts import (
@@ -58,6 +59,7 @@ ESTIMATORS: dict[str, Callable[..., Any]] = {
     "logistic_regression": lambda: LogisticRegression(max_iter=MAX_ITER),
     "perturb_argmax": lambda noise="gaussian": PerturbArgmaxClassifier(noise, max_iter=MAX_ITER),
     "perturb_softmax": lambda noise="gaussian": PerturbSoftmaxClassifier(noise, max_iter=MAX_ITER),
+    "additive": lambda: AdditiveClassifier(max_iter=MAX_ITER),
     # Its automatic early stopping fails where a class has two rows.
     "gradient_boosting": lambda: HistGradientBoostingClassifier(early_stopping=False),
     "class_frequencies": lambda: DummyClassifier(strategy="prior"),
@@ -308,5 +310,7 @@ def _estimator(name):
         model = ESTIMATORS[kind](law)
     else:
         model = ESTIMATORS[kind]()
+    if kind == "additive":  # It takes gaps and categories as they are.
+        return make_pipeline(model)
     # Trees take no sparse features.
     return make_pipeline(preprocessor(sparse=kind != "gradient_boosting"), model)

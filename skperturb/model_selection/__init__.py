@@ -5,5 +5,8 @@ scikit-learn face of it (``_base``, ``_classifiers``).
 """
 
 from ._classifiers import PerturbArgmaxClassifierCV, PerturbSoftmaxClassifierCV
+from ._scores import Data as Data
+from ._scores import FoldScores as FoldScores
+from ._scores import LeaveOutScores as LeaveOutScores
 
 __all__ = ["PerturbArgmaxClassifierCV", "PerturbSoftmaxClassifierCV"]

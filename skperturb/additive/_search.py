@@ -1,0 +1,226 @@
+"""The number of knots, C, jumps and pairs that leave-one-out finds best."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..leave_out import Minimum, mean_with_error
+from ..model_selection import FoldScores, LeaveOutScores
+from ._features import AdditiveFeatures
+from ._pairs import PairSearch, climb, splits_of
+from ._screening import find_jumps, move_jumps, rank_pairs
+
+# Free parameters of a candidate: their matrix is factorised some ten times. At most, and at most if
+# there is a smaller candidate.
+_MOST_PARAMETERS, _USUAL_PARAMETERS = 5000, 1500
+NEAR = 1e-2  # squared distance to the minimum, in standard errors
+_ERRORS = 0.5  # standard errors that pairs must gain, by folds that have not chosen them
+_ROUNDS, _MOVES = 3, 5  # of looking for jumps, and of putting them where they fit best
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An additive model along C, each row predicted by a fit without it.
+
+    Attributes
+    ----------
+    features : AdditiveFeatures
+        Fitted.
+    X, weight : ndarray of shape (n_samples, n_features_out) and (n_samples,)
+    minimum : callable
+        Maps C to the Minimum of the fit to all rows.
+    n_iter : int
+        Iterations so far.
+    values : dict of int to ndarray of shape (n_samples,)
+        Score of each row by the index of C.
+    best : int
+        Index of the best C.
+    """
+
+    features: AdditiveFeatures
+    X: np.ndarray
+    weight: np.ndarray
+    minimum: Callable
+    n_iter: int
+    values: dict
+    best: int
+
+    @property
+    def score(self):
+        return self.values[self.best]
+
+    def sizes(self, coef):
+        """How much each part varies."""
+        spread = (self.X.std(axis=0) * coef) ** 2
+        owner = self.features.part_of_column_
+        return np.bincount(owner, spread.sum(axis=0), minlength=len(self.features.parts_))
+
+
+class AdditiveSearch:
+    """Candidates, and the gain of one over another.
+
+    Parameters
+    ----------
+    X : features
+        As given to the classifier, with the rows that count.
+    data : Data
+        Its X is replaced by that of each candidate.
+    clf : classifier
+        The candidate's last step; its C does not matter.
+    Cs : ndarray of shape (n_Cs,)
+        Growing.
+    splits : list of (ndarray, ndarray) or None
+        Rows to fit to and rows to predict; None to leave out rows or lots.
+    """
+
+    def __init__(self, X, data, clf, Cs, splits=None):
+        self._X, self._data, self._clf, self._Cs, self._splits = X, data, clf, Cs, splits
+        self.n_free = max(1, len(data.classes) - 1)
+        self.tried: list[dict[str, Any]] = []
+        self.n_iter = 0
+
+    def candidate(self, start, **params):
+        """The best C of a model, found from a first guess by going uphill."""
+        features = AdditiveFeatures(**params).fit(self._X, sample_weight=self._data.weight)
+        data = replace(self._data, X=features.transform(self._X).astype(float))
+        if self._splits is None:
+            scorer = LeaveOutScores(data, self._clf, "neg_log_loss")
+            minimum = partial(scorer.minimum, near=NEAR)
+        else:
+            scorer = FoldScores(data, self._clf, "neg_log_loss", self._splits)
+            minimum = partial(_minimum, data, self._clf)
+        values = {}
+
+        def mean(j):
+            if j not in values:
+                values[j] = scorer(self._Cs[j])
+            return self.mean(values[j])[0]
+
+        mean(start)
+        best = climb(mean, start, len(self._Cs))
+        # Exact refits of the rows that change most, until the best C is one that has them.
+        refined = set()
+        while best not in refined:
+            refined.add(best)
+            exact = scorer.exact(self._Cs[best])
+            if exact is not None:
+                values[best] = exact
+            best = max(values, key=mean)
+        found = Candidate(features, data.X, data.weight, minimum, scorer.n_iter, values, best)
+        self.n_iter += scorer.n_iter
+        self._note(features.get_params(), self._Cs[best], found.score)
+        return found
+
+    def mean(self, values):
+        """Mean over the rows that count, and its standard error."""
+        known = ~np.isnan(values)
+        lots = None if self._data.lots is None else self._data.lots[known]
+        estimate = mean_with_error(values[known], self._data.weight[known], lots)
+        return estimate.value, estimate.std_err
+
+    def gain(self, new, old):
+        """By how much the mean score of a candidate is higher, and the standard error."""
+        with np.errstate(invalid="ignore"):
+            return self.mean(new.score - old.score)
+
+    def run(self, knots, interactions, jumps, fixed=()):
+        """The best candidate.
+
+        Parameters
+        ----------
+        knots : list of int
+        interactions : int or "auto"
+        jumps : bool
+        fixed : sequence of int
+            Features that take part in no pair.
+        """
+        best = None
+        if (size := self._size(min(knots))) > _MOST_PARAMETERS:
+            raise ValueError(
+                f"Curves of {min(knots)} knots would have {size} parameters; more than "
+                f"{_MOST_PARAMETERS} are too many. Use fewer knots (n_knots=3) or fewer features."
+            )
+        for n_knots in sorted(knots):
+            start = len(self._Cs) // 2 if best is None else best.best
+            if best is not None and self._size(n_knots) > _USUAL_PARAMETERS:
+                break
+            new = self.candidate(start, n_knots=n_knots)
+            if best is None or self.gain(new, best)[0] > 0:
+                best = new
+        for _ in range(_ROUNDS if jumps else 0):
+            found = find_jumps(best, self._Cs[best.best], self._X)
+            if not found:
+                break
+            params = best.features.get_params()
+            jumps_now = [*params["jumps"], *found]
+            for _ in range(_MOVES):
+                new = self.candidate(best.best, **params | {"jumps": jumps_now})
+                moved = move_jumps(new, self._Cs[new.best], self._X)
+                if moved == jumps_now:
+                    break
+                jumps_now = moved
+            gain, error = self.gain(new, best)
+            if not gain > error:
+                break
+            best = new
+        if interactions == 0:
+            return best
+        return self._with_pairs(best, interactions, fixed)
+
+    def _with_pairs(self, best, interactions, fixed):
+        """The same with the pairs that gain, or with as many as are asked for."""
+        C, n_features = self._Cs[best.best], best.features.n_features_in_
+        ranked = rank_pairs(best, C, self._X, fixed)
+        numbers = [interactions]
+        if interactions == "auto":
+            room = max(0, _USUAL_PARAMETERS // self.n_free - best.X.shape[1])
+            numbers = [n_features, 4 * n_features, 16 * n_features]
+            numbers = list(dict.fromkeys(min(number, room, len(ranked)) for number in numbers))
+        if not ranked or not any(numbers):
+            return best
+        splits = splits_of(self._data, self._splits)
+        search = PairSearch(best, self._X, self._data, self._clf, self._Cs, splits, fixed)
+        j, alone = search.along(0, self.mean, best.best)
+        chosen, most = None, 0.0
+        for number in numbers:
+            j, values = search.along(number, self.mean, j)
+            params = best.features.get_params() | {"pairs": ranked[:number]}
+            self._note(params, self._Cs[j], values)
+            with np.errstate(invalid="ignore"):
+                gain, error = self.mean(values - alone)
+            if interactions != "auto" or gain > max(_ERRORS * error, most):
+                chosen, most, score = (number, j), gain, values
+        if chosen is None:
+            return best
+        number, j = chosen
+        params = best.features.get_params() | {"pairs": ranked[:number]}
+        features = AdditiveFeatures(**params).fit(self._X, sample_weight=self._data.weight)
+        data = replace(self._data, X=features.transform(self._X).astype(float))
+        minimum = partial(_minimum, data, self._clf)
+        return Candidate(features, data.X, data.weight, minimum, 1, {j: score}, j)
+
+    def _note(self, params, C, values):
+        score, error = self.mean(values)
+        self.tried.append(
+            {
+                "n_knots": params["n_knots"],
+                "jumps": len(params["jumps"]),
+                "pairs": len(params["pairs"]),
+                "C": C,
+                "log_loss": -score,
+                "std_err": error,
+            }
+        )
+
+    def _size(self, n_knots):
+        """Free parameters of the curves alone, intercepts included."""
+        features = AdditiveFeatures(n_knots).fit(self._X, sample_weight=self._data.weight)
+        return (len(features.part_of_column_) + 1) * self.n_free
+
+
+def _minimum(data, clf, C):
+    objective = data.objective(clf, C)
+    return Minimum(objective, np.zeros(objective.n_parameters), NEAR)

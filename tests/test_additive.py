@@ -1,0 +1,134 @@
+"""The additive classifier: what it must find, keep and refuse."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skperturb.additive import AdditiveClassifier
+
+from .conftest import IDENTITY
+
+# Raw, separable data of a few rows: a user should be told so.
+FEW = {"n_knots": 4, "Cs": [0.1, 10.0]}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:All rows of class:UserWarning")
+@parametrize_with_checks(
+    [
+        AdditiveClassifier(n_knots=4, Cs=3),
+        AdditiveClassifier(
+            "gaussian", model="softmax", interactions=1, jumps=False, n_knots=4, Cs=[1.0]
+        ),
+    ]
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def two_classes(n, score, seed=0, n_features=2):
+    rng = np.random.default_rng(seed)
+    X = rng.random((n, n_features))
+    return X, (score(X) + rng.logistic(size=n) > 0).astype(int)
+
+
+def test_a_planted_jump_is_found():
+    X, y = two_classes(800, lambda X: np.where(X[:, 0] > 0.37, 2.5, -2.5))
+    clf = AdditiveClassifier(n_knots=5).fit(X, y)
+    ((feature, cut),) = clf.jumps_
+    assert feature == 0
+    near = np.sort(np.abs(X[:, 0] - 0.37))
+    assert abs(cut - 0.37) <= near[10]
+
+
+def test_a_smooth_curve_does_not_jump():
+    X, y = two_classes(600, lambda X: 3 * np.sin(5 * X[:, 0]))
+    assert AdditiveClassifier(n_knots=8).fit(X, y).jumps_ == []
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_monotone_curve_is_monotone(sign):
+    X, y = two_classes(500, lambda X: sign * 4 * np.sin(8 * X[:, 0]))
+    clf = AdditiveClassifier(monotone={0: sign}, jumps=False).fit(X, y)
+    assert (np.diff(sign * score_along(AdditiveClassifier(jumps=False).fit(X, y))) < -1e-3).any()
+    assert np.diff(sign * score_along(clf)).min() >= -1e-9
+    assert clf.curves()["ci_low"].isna().all()
+
+
+def score_along(clf):
+    x = np.linspace(-0.5, 1.5, 2001)
+    return clf.decision_function(np.column_stack([x, np.full(len(x), 0.5)]))
+
+
+def test_monotone_curves_are_the_best_of_their_kind():
+    X, y = two_classes(300, lambda X: 2 * X[:, 0])
+    free = AdditiveClassifier(n_knots=4, jumps=False, Cs=[0.1]).fit(X, y)
+    held = AdditiveClassifier(n_knots=4, jumps=False, Cs=[0.1], monotone={0: 1}).fit(X, y)
+    # The constraint does not bind: both are the same minimum.
+    assert np.diff(score_along(free)).min() >= 0
+    assert_allclose(score_along(held), score_along(free), atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("monotone", "classes", "words"),
+    [
+        ({0: 1}, 3, "two classes"),
+        ({0: 2}, 2, "must map features"),
+        ({"no such": 1}, 2, "name features"),
+    ],
+)
+def test_monotone_that_cannot_be_kept_is_refused(monotone, classes, words):
+    X = np.random.default_rng(0).random((60, 2))
+    y = np.arange(60) % classes
+    with pytest.raises(ValueError, match=words):
+        AdditiveClassifier(monotone=monotone, jumps=False, **FEW).fit(X, y)
+
+
+def test_a_pair_is_found():
+    X, y = two_classes(
+        600, lambda X: 16 * (X[:, 0] - 0.5) * (X[:, 1] - 0.5) + 0 * X[:, 2], n_features=4
+    )
+    clf = AdditiveClassifier(interactions=1, n_knots=4, jumps=False, Cs=3).fit(X, y)
+    assert clf.pairs_ == [(0, 1)]
+    assert clf.candidates_["log_loss"].iloc[-1] < clf.candidates_["log_loss"].iloc[0] - 0.05
+
+
+def test_contributions_sum_to_the_scores():
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame({"a": rng.normal(size=150), "b": rng.choice(["u", "v", None], 150)})
+    X.loc[::7, "a"] = np.nan
+    y = rng.choice(["x", "y", "z"], 150)
+    clf = AdditiveClassifier(jumps=False, **FEW).fit(X, y)
+    sums = clf.contributions(X).T.groupby(level="class").sum().T
+    assert_allclose(sums, clf.decision_function(X), atol=IDENTITY)
+    curves = clf.curves()
+    assert (curves["simultaneous_high"] >= curves["ci_high"]).all()
+    assert set(curves["class"]) == {"x", "y", "z"}
+    alone = clf.pipeline_[0].transform(X)
+    assert_allclose(clf.pipeline_[1].predict_proba(alone), clf.predict_proba(X))
+    figure = clf.plot_curves()
+    assert [axis.get_title() for axis in figure.axes[:2]] == [
+        ["a", "b"][j] for j in np.argsort(-clf.importances_)
+    ]
+
+
+def test_lots_are_left_out_whole():
+    X, y = two_classes(120, lambda X: 3 * X[:, 0])
+    lots = np.arange(120) // 4
+    one = AdditiveClassifier(jumps=False, **FEW).fit(X, y)
+    two = AdditiveClassifier(jumps=False, **FEW).fit(X, y, groups=lots)
+    assert one.candidates_["log_loss"][0] != two.candidates_["log_loss"][0]
+    with pytest.raises(ValueError, match="groups"):
+        AdditiveClassifier(**FEW).fit(X, y, groups=lots[:5])
+
+
+def test_a_class_of_one_row_is_fitted_and_named():
+    X, y = two_classes(80, lambda X: 3 * X[:, 0])
+    labels = np.array(["bad", "good"])[y]
+    labels[3] = "odd"
+    with pytest.warns(UserWarning, match="Class 'odd' is seen in one row only"):
+        clf = AdditiveClassifier(jumps=False, **FEW).fit(X, labels)
+    assert clf.classes_.tolist() == ["bad", "good", "odd"]
+    assert clf.predict_proba(X).shape == (80, 3)
