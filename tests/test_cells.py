@@ -7,6 +7,7 @@ from scipy import stats
 
 from skperturb import PerturbArgmax
 from skperturb._engine import COMPILED
+from skperturb._engine._interpolant import interpolant
 from skperturb._engine._kernels import make_kernel
 from skperturb._engine._row_mesh import DirectKernel
 from skperturb._engine._table import NotTabulableError
@@ -138,3 +139,19 @@ def test_densities_that_are_no_polynomials_are_refused(distribution):
     with pytest.raises(NotTabulableError):
         kernel_of(law)
     assert type(make_kernel(law, 3).standard) is DirectKernel
+
+
+@pytest.mark.parametrize("law", [Cauchy(), StudentT(0.7), StudentT(1.5)], ids=repr)
+@pytest.mark.parametrize("gap", [1e3, 1e9, 1e15])
+def test_classes_far_below_keep_their_digits(law, gap):
+    """A step down is no number of digits of the distance to a class that is far away."""
+    law = interpolant(law)
+    kernel, mesh = kernel_of(law), DirectKernel(law)
+    middle = [[0, -gap, -2 * gap], [0, -1e-3 * gap, -gap], [-gap, -gap - 3, -gap / 2]]
+    scores = np.array([*middle, [0, 0, -gap], [0, -0.5, -gap]])
+    y = np.array([2, 2, 0, 2, 2])
+    assert_allclose(kernel.log_proba(scores), mesh.log_proba(scores), atol=IDENTITY)
+    for mine, other in zip(
+        kernel.log_likelihood(scores, y), mesh.log_likelihood(scores, y), strict=True
+    ):
+        assert_allclose(mine, other, rtol=1e-9, atol=IDENTITY)

@@ -266,9 +266,10 @@ def test_columns_that_are_the_same_are_named():
     X = X.assign(twice=2 * X["depth"])
     with pytest.raises(ValueError, match=r"do not see depth - 0\.5 twice: it is zero"):
         fitted(X=X, y=y).summary()
-    X = overlapping()[0].assign(constant=3.0)
-    with pytest.raises(ValueError, match="do not see constant - 3: it is zero"):
-        fitted(X=X, y=y).summary()
+    for constant, named in ((3.0, "constant - 3"), (0.0, "constant")):
+        X = overlapping()[0].assign(constant=constant)
+        with pytest.raises(ValueError, match=f"do not see {named}: it is zero"):
+            fitted(X=X, y=y).summary()
 
 
 def test_separation_is_refused():
