@@ -16,7 +16,8 @@ import numpy as np
 def functions(table, d, unit):
     """The four functions of a table at |d|, in units of the table (n, 4)."""
     x = np.abs(d) / (table.unit * unit)
-    z = np.clip(table.slope * (x - table.origin), *table.limits)
+    with np.errstate(over="ignore"):
+        z = np.clip(table.slope * (x - table.origin), *table.limits)
     # y = mantissa * 2**exponent: as many panels for each octave as 2**bits.
     mantissa, exponent = np.frexp(z + table.shift)
     first = (2 * mantissa - 1) * (1 << table.bits)

@@ -75,8 +75,8 @@ def suspect_labels(
     >>> X, y = load_iris(return_X_y=True)
     >>> y[3] = 2
     >>> suspects = suspect_labels(PerturbArgmaxClassifier("gumbel"), X, y)
-    >>> suspects.loc[0, ["row", "label", "suggested"]].tolist()
-    [3, 2, 0]
+    >>> suspects[["row", "label", "suggested"]].head(1).to_dict("records")
+    [{'row': 3, 'label': 2, 'suggested': 0}]
     """
     X = X if hasattr(X, "shape") else np.asarray(X)
     check_consistent_length(X, y, sample_weight, groups)

@@ -1,5 +1,6 @@
 """Noise with the law of a continuous distribution of scipy.stats."""
 
+import warnings
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -220,13 +221,18 @@ class ScipyNoise(Noise):
         impossible = np.isneginf(log_pdf)
         return log_cdf, np.where(impossible, -np.inf, log_pdf - np.where(impossible, 0.0, log_cdf))
 
+    def _quantile(self, name, q):
+        with warnings.catch_warnings():  # some versions warn of probabilities like 1e-300
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return self._call(name, q)
+
     def _ppf(self, q):
         # Where scipy's quantile overflows, its sign may be wrong: t(3).ppf(1e-300) is inf.
-        out = self._call("ppf", q)
+        out = self._quantile("ppf", q)
         return np.where(np.isposinf(out) & (np.asarray(q) < 0.5), -_FAR_AWAY, out)
 
     def _isf(self, q):
-        out = self._call("isf", q)
+        out = self._quantile("isf", q)
         return np.where(np.isneginf(out) & (np.asarray(q) < 0.5), _FAR_AWAY, out)
 
 
