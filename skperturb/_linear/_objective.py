@@ -30,6 +30,8 @@ _PART_ELEMENTS, _MOST_PARTS = 1 << 16, 16
 class LinearObjective:
     """Value, gradient and second derivatives in the free parameters.
 
+    ``rounds_are_slow`` says whether an evaluation takes longer than its work, as on a cluster.
+
     Parameters
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features), or rows of ``_rows``
@@ -68,6 +70,8 @@ class LinearObjective:
         Of X.
     """
 
+    rounds_are_slow = False
+
     def __init__(self, X, y, weight, *, loss, constraint, C, fit_intercept):
         # Rows of weight zero count for nothing and need not be computed.
         self.counted = weight > 0
@@ -92,6 +96,27 @@ class LinearObjective:
         return type(self)(
             self.rows, self.y, weight * self.total, loss=loss or self.loss, **self._options
         )
+
+    def every(self, stride):
+        """The objective of every k-th row in the place of all, and their share of the weight."""
+        if stride == 1:
+            return self, 1.0
+        weight = np.zeros(self.n_rows)
+        weight[::stride] = self.weight[::stride]
+        share = weight.sum()
+        return self.replace(weight=weight / share), share
+
+    def sum_over_rows(self, function, *args):
+        """function(objective, *args): a sum over the rows, each with its weight as it was given.
+
+        An objective of several parts adds what its parts return. So `function` must be one that
+        pickles, and must not count the penalty.
+        """
+        return function(self, *args)
+
+    def largest_over_rows(self, function, *args):
+        """function(objective, *args), which is the largest of one number for each row."""
+        return function(self, *args)
 
     def with_hard_labels(self):
         """The same with each soft row once for each of its classes, weighted by probability."""

@@ -1,0 +1,6 @@
+"""Fits from blocks of rows: from Parquet files, on a Dask cluster, or from arrays one by one."""
+
+from ._fit import fit
+from ._sources import Source, arrays, dask_frame, parquet
+
+__all__ = ["Source", "arrays", "dask_frame", "fit", "parquet"]
