@@ -125,8 +125,7 @@ def _every_row_of(blocks, counts, n_features, stride):
     firsts = np.concatenate([[0], np.cumsum(counts)[:-1]]).tolist()
     parts = [p for p in blocks.results(every, stride, each=firsts) if len(p.codes)]
     stack = partial(sparse.vstack, format="csr") if sparse.issparse(parts[0].X) else np.concatenate
-    X, codes, weight = (
-        stack([p.X for p in parts]),
-        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("codes", "weight")),
+    codes, weight = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("codes", "weight")
     )
-    return Rows(X, codes, weight)
+    return Rows(stack([part.X for part in parts]), codes, weight)

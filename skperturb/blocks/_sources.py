@@ -6,8 +6,6 @@ from glob import glob
 from itertools import groupby
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ._backends import DaskBlocks, LocalBlocks
 from ._block import block_of, block_of_frame
 

@@ -47,7 +47,7 @@ def look_at(block, prepare):
     if not np.isfinite(values).all():
         where = ""
         if not sparse.issparse(X):
-            row, column = np.argwhere(~np.isfinite(X))[0]
+            column = np.argwhere(~np.isfinite(X))[0, 1]
             where = f", the first in column {names[column] if names else column}"
         raise ValueError(
             f"A block holds features that are missing or infinite{where}: fill them in with a "
