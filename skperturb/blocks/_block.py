@@ -65,7 +65,8 @@ def block_of_frame(frame, columns):
     columns : Columns of ``_sources``
     """
     taken = {columns.target, columns.sample_weight, columns.groups}
-    features = columns.features or [name for name in frame.columns if name not in taken]
+    others = [name for name in frame.columns if name not in taken]
+    features = others if columns.features is None else list(columns.features)
     missing = [name for name in features if name not in frame.columns]
     if missing:
         raise ValueError(f"A block lacks the columns {missing}; it has {list(frame.columns)}.")
@@ -107,6 +108,8 @@ def features_of(X, prepare):
 
 def rows_of_block(block, plan):
     """The rows with a weight, for a plan of ``_survey``."""
+    if not len(block.codes):  # no transformer takes no rows
+        return Rows(np.zeros((0, 0)), np.zeros(0, dtype=int), np.zeros(0))
     X, _ = features_of(block.X, plan.prepare)
     codes, factors = plan.labelled(block.labels, block.codes)
     weight = factors if block.weight is None else block.weight * factors

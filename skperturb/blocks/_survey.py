@@ -21,13 +21,11 @@ class Seen(NamedTuple):
     totals : ndarray
         Sum of the weights of each label.
     smallest : float
-        Smallest weight; inf without rows.
+        Smallest weight.
     n_features : int
     names : list of str or None
     dtype : dtype
     is_sparse : bool
-    n : int
-        Number of rows.
     """
 
     labels: np.ndarray
@@ -37,11 +35,19 @@ class Seen(NamedTuple):
     names: list | None
     dtype: Any
     is_sparse: bool
-    n: int
 
 
 def look_at(block, prepare):
-    """What a block holds; a value that is not finite is refused."""
+    """What a block holds, None without rows; a value that is not finite is refused."""
+    weight = np.ones(len(block.codes)) if block.weight is None else block.weight
+    n = np.shape(block.X)[0]
+    if not len(weight) == len(block.codes) == n:
+        raise ValueError(
+            f"A block has {n} rows of features, {len(block.codes)} labels and {len(weight)} "
+            "weights: these must be as many."
+        )
+    if not n:
+        return None
     X, names = features_of(block.X, prepare)
     values = X.data if sparse.issparse(X) else X
     if not np.isfinite(values).all():
@@ -53,31 +59,22 @@ def look_at(block, prepare):
             f"A block holds features that are missing or infinite{where}: fill them in with a "
             "fitted transformer, passed as `prepare`."
         )
-    weight = np.ones(len(block.codes)) if block.weight is None else block.weight
-    if not len(weight) == len(block.codes) == X.shape[0]:
-        raise ValueError(
-            f"A block has {X.shape[0]} rows of features, {len(block.codes)} labels and "
-            f"{len(weight)} weights: these must be as many."
-        )
     if not np.isfinite(weight).all():
         raise ValueError("A block has a sample_weight that is missing or infinite.")
     totals = np.bincount(block.codes, weight, minlength=len(block.labels))
-    smallest = float(weight.min(initial=np.inf))
-    return Seen(
-        block.labels, totals, smallest, X.shape[1], names, X.dtype, sparse.issparse(X), len(weight)
-    )
+    kind = X.dtype, sparse.issparse(X)
+    return Seen(block.labels, totals, float(weight.min()), X.shape[1], names, *kind)
 
 
 def together(parts):
-    """What several blocks hold together, blocks without rows aside.
+    """What several blocks hold together; None stands for a block without rows.
 
     Raises
     ------
     ValueError
         If their features are not the same.
     """
-    parts = list(parts)
-    filled = [part for part in parts if part.n]
+    filled = [part for part in parts if part is not None]
     if not filled:
         raise ValueError("The source has no rows.")
     first = filled[0]
@@ -98,8 +95,7 @@ def together(parts):
         totals[np.searchsorted(labels, part.labels)] += part.totals
     dtype = np.result_type(*(part.dtype for part in filled))
     smallest = min(part.smallest for part in filled)
-    n = sum(part.n for part in filled)
-    return Seen(labels, totals, smallest, first.n_features, first.names, dtype, first.is_sparse, n)
+    return Seen(labels, totals, smallest, first.n_features, first.names, dtype, first.is_sparse)
 
 
 @dataclass(frozen=True)
