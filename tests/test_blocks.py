@@ -113,6 +113,49 @@ def test_separated_classes_are_said_to_be():
         fit(clf, cut(X, y))
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("cov", ["observed", "expected", "robust", "HC1", "cluster"])
+def test_standard_errors_are_those_of_all_rows(cov, weighted):
+    X, y, weight = rows()
+    if weighted and cov in ("observed", "expected"):
+        weight = weight.round()
+    weight = weight if weighted else np.ones(len(y))
+    lots = np.repeat(np.arange(45), 100)
+    clf = PerturbArgmaxClassifier("gumbel", C=np.inf, constraint="reference", tol=1e-9)
+    source = cut(X, y, weight, lots)
+    by_blocks = {"groups": True} if cov == "cluster" else {}
+    by_rows = {"groups": lots} if cov == "cluster" else {}
+    found = fit(clf, source).summary(source, cov=cov, **by_blocks)
+    expected = clone(clf).fit(X, y, sample_weight=weight).summary(cov=cov, **by_rows)
+    assert_allclose(found["std_err"], expected["std_err"], rtol=1e-8)
+    assert_allclose(found["coef"], expected["coef"], rtol=1e-6, atol=SAME)
+    for name, value in expected.attrs.items():
+        assert found.attrs[name] == (pytest.approx(value) if isinstance(value, float) else value)
+
+
+def test_standard_errors_of_sampling_weights_and_what_is_refused():
+    X, y, weight = rows()
+    weight = weight + 0.5
+    clf = PerturbArgmaxClassifier("gumbel", C=np.inf, constraint="reference", tol=1e-9)
+    source = cut(X, y, weight)
+    found = fit(clf, source).summary(source, weights="sampling")
+    expected = clone(clf).fit(X, y, sample_weight=weight).summary(weights="sampling")
+    assert_allclose(found["std_err"], expected["std_err"], rtol=1e-8)
+    assert_allclose(found["ci_low"], expected["ci_low"], rtol=1e-6, atol=SAME)
+    with pytest.raises(ValueError, match="meaning must be said"):
+        clf.summary(source)
+    with pytest.raises(ValueError, match="no longer knows the data"):
+        clf.summary(weights="sampling")
+    with pytest.raises(ValueError, match="name their column there"):
+        clf.summary(source, weights="sampling", groups=np.arange(len(y)))
+    with pytest.raises(ValueError, match="not those of the fit"):
+        clf.summary(cut(X, y, weight + 1), weights="sampling")
+    with pytest.raises(ValueError, match="classes"):
+        clf.summary(cut(X, np.where(y == "a", "z", y), weight), weights="sampling")
+    balanced = PerturbArgmaxClassifier("gumbel", C=np.inf, class_weight="balanced", tol=1e-9)
+    assert "robust" in fit(balanced, cut(X, y)).summary(cut(X, y)).attrs["covariance"]
+
+
 def test_it_is_an_ordinary_fit_afterwards():
     X, y, _ = rows()
     frame = pd.DataFrame(X, columns=list("uvwxyz"))

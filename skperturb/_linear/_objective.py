@@ -12,6 +12,8 @@ blocks, so that beside X nothing large is held.
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
+from scipy import sparse
 
 from .._linalg import unit_diagonal
 from .._threads import map_threads
@@ -129,6 +131,13 @@ class LinearObjective:
     def has_whole_weights(self):
         """Whether the weights are whole numbers, but for rounding."""
         return are_whole(self.weight * self.total)
+
+    def has_weights_of_classes(self):
+        """Whether all rows of a class weigh the same, but for rounding."""
+        if self.soft:
+            return bool(np.ptp(self.weight) <= _WEIGHT_ROUNDING * self.weight.max())
+        groups = (self.weight[self.y == k] for k in np.unique(self.y))
+        return all(np.ptp(group) <= _WEIGHT_ROUNDING * group.max() for group in groups)
 
     def class_shares(self):
         """Share of the weight that each class has (K,)."""
@@ -259,6 +268,40 @@ class LinearObjective:
             slope = self.constraint.restrict(slope.T)
             vectors = slope.T[:, :, None] * X.dense()[:, None, :]
             yield vectors.reshape(len(y), -1), weight
+
+    def sums_of_lots(self, groups, free):
+        """Sum of the score vectors of each lot (n_lots, n_parameters), each row by its weight.
+
+        Parameters
+        ----------
+        groups : array-like of shape (n_samples,)
+            The lot of each row given; the sums are in the order in which lots first occur.
+        free : ndarray of shape (n_parameters,)
+
+        Raises
+        ------
+        ValueError
+            If these are no lots of these rows.
+        """
+        groups = np.asarray(groups)
+        if groups.shape != self.counted.shape:
+            raise ValueError(
+                f"groups must give the lot of each of the {len(self.counted)} rows, got an array "
+                f"of shape {groups.shape}."
+            )
+        lots, labels = pd.factorize(groups[self.counted])
+        if (lots < 0).any():
+            raise ValueError(
+                f"groups are missing for {int((lots < 0).sum())} rows: fill them in, each such row "
+                "as a lot of its own if it belongs to none."
+            )
+        sums, done = np.zeros((len(labels), self.n_parameters)), 0
+        for vectors, share in self.score_vectors(free):
+            lot, each = lots[done : done + len(vectors)], np.arange(len(vectors))
+            weight = share * self.total
+            sums += sparse.csr_array((weight, (lot, each)), (len(sums), len(each))) @ vectors
+            done += len(vectors)
+        return sums
 
     def losses(self, free, rows=slice(None)):
         """Loss (n,) of all rows or of some, and its derivative in the scores (n, K)."""

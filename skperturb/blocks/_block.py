@@ -120,11 +120,6 @@ def rows_of_block(block, plan):
     return Rows(X.astype(plan.dtype, copy=False), codes, weight, lots)
 
 
-def n_rows(rows):
-    """Number of rows."""
-    return len(rows.codes)
-
-
 def every(rows, first, stride):
     """Rows of the numbers that a stride divides, where this block begins with number `first`."""
     # Not a slice: a view would keep all of the block.

@@ -13,8 +13,11 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from .._linear import make_objective, rows_about
+from .._linear import UnsettledError, make_objective, rows_about
+
+_WEIGHT_ROUNDING = 1e-9  # relative
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,26 @@ def _sum(rows, recipe, function, *args):
 
 def _largest(rows, recipe, function, *args):
     return function(recipe.objective(rows), *args) if len(rows.codes) else -np.inf
+
+
+def _whole_weights(objective):
+    return 0.0 if objective.has_whole_weights() else 1.0
+
+
+def _weights_of_classes(rows, n_classes):
+    """Sum, least and largest weight of each class."""
+    out = np.zeros(n_classes), np.full(n_classes, np.inf), np.zeros(n_classes)
+    for function, of_class in zip((np.add, np.minimum, np.maximum), out, strict=True):
+        function.at(of_class, rows.codes, rows.weight)
+    return out
+
+
+def _sums_of_lots(rows, recipe, free):
+    if not len(rows.codes):
+        return None
+    lots = np.asarray(rows.lots)
+    sums = recipe.objective(rows).sums_of_lots(lots, free)
+    return pd.DataFrame(sums, index=pd.unique(lots))
 
 
 class BlockObjective:
@@ -147,6 +170,43 @@ class BlockObjective:
     def largest_over_rows(self, function, *args):
         """See LinearObjective."""
         return max(self._blocks.results(_largest, self._recipe, function, *args))
+
+    def has_whole_weights(self):
+        """See LinearObjective."""
+        return self.largest_over_rows(_whole_weights) == 0
+
+    def has_weights_of_classes(self):
+        """See LinearObjective."""
+        _, least, most = self._weights()
+        return bool(np.all(most - least <= _WEIGHT_ROUNDING * most))
+
+    def class_shares(self):
+        """See LinearObjective."""
+        return self._weights()[0] / self.total
+
+    def _weights(self):
+        sums, least, most = zip(
+            *self._blocks.results(_weights_of_classes, self.constraint.n_classes), strict=True
+        )
+        return sum(sums), np.min(least, axis=0), np.max(most, axis=0)
+
+    def sums_of_lots(self, groups, free):
+        """See LinearObjective; `groups` is True: the lots are those of the source."""
+        if groups is not True:
+            raise ValueError(
+                "The lots of rows in blocks are those of the source: name their column there, "
+                "such as parquet(..., groups='lot'), and pass groups=True."
+            )
+        parts = [
+            part
+            for part in self._blocks.results(_sums_of_lots, self._recipe, free)
+            if part is not None
+        ]
+        return pd.concat(parts).groupby(level=0, sort=False).sum().to_numpy()
+
+    def standardised(self):
+        """Not for blocks: what needs single rows again is not settled."""
+        raise UnsettledError
 
     def every(self, stride):
         """The objective of every k-th row in the place of all, and their share of the weight."""

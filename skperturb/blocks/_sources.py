@@ -2,12 +2,14 @@
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from glob import glob
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from ._backends import DaskBlocks, LocalBlocks
 from ._block import block_of, block_of_frame
+from ._reading import read
 
 _ROWS_AT_ONCE = 1 << 16  # that this process reads from a file
 _ROWS_OF_BLOCK = 200_000  # of a worker: fewer are not worth a round trip
@@ -23,10 +25,22 @@ class Columns(NamedTuple):
 
 
 class Source(metaclass=ABCMeta):
-    """Rows in blocks, for :func:`skperturb.blocks.fit`.
+    """Rows in blocks, for :func:`skperturb.blocks.fit`, and for the methods of a fit with it.
 
-    Made by :func:`parquet`, :func:`dask_frame` and :func:`arrays`.
+    Made by :func:`parquet`, :func:`dask_frame` and :func:`arrays`. In the place of X, y and
+    sample_weight of an unpenalised fit, ``clf.summary(source)`` and ``clf.covariance(source)`` take
+    it, with ``groups=True`` for lots.
+
+    Attributes
+    ----------
+    client : distributed.Client or None
+        The cluster that reads and holds the blocks.
+    prepare : fitted transformer or None
+        Applied to the features of each block.
     """
+
+    client: Any = None
+    prepare: Any = None
 
     @abstractmethod
     def blocks(self, client: Any = None) -> Any:
@@ -42,6 +56,52 @@ class Source(metaclass=ABCMeta):
         object
             What the fit goes through.
         """
+
+    def using(self, *, client: Any = None, prepare: Any = None) -> "Source":
+        """The same rows on a cluster, or with a transformer.
+
+        Parameters
+        ----------
+        client : distributed.Client, default=None
+            None keeps what the source has.
+        prepare : fitted transformer, default=None
+            None keeps what the source has.
+
+        Returns
+        -------
+        Source
+            Another object.
+        """
+        other = copy(self)
+        other.client = self.client if client is None else client
+        other.prepare = self.prepare if prepare is None else prepare
+        return other
+
+    def objective_again(self, clf: Any) -> Any:
+        """What a fit minimised, from the blocks that it was fitted to.
+
+        Parameters
+        ----------
+        clf : fitted classifier
+            Fitted to these blocks.
+
+        Returns
+        -------
+        object
+            For the methods of the classifier.
+
+        Raises
+        ------
+        ValueError
+            If the blocks have other classes.
+        """
+        seen, _, objective, _ = read(self, clf._fit_record.params, clf.model_)
+        if seen.labels.tolist() != clf.classes_.tolist():
+            raise ValueError(
+                f"The blocks have the classes {seen.labels.tolist()}, the fit had "
+                f"{clf.classes_.tolist()}: give the blocks of the fit."
+            )
+        return objective
 
 
 class ArraySource(Source):
