@@ -240,6 +240,14 @@ def test_what_blocks_do_not_do_is_refused_by_name(clf, sentence):
         fit(clf, cut(*rows()[:2]))
 
 
+def test_an_array_on_disk_is_fitted_as_it_is(tmp_path):
+    X, y, _ = rows()
+    np.save(tmp_path / "X.npy", X)
+    on_disk = np.load(tmp_path / "X.npy", mmap_mode="r")
+    clf = PerturbArgmaxClassifier("gumbel")
+    assert_array_equal(clf.fit(on_disk, y).coef_, clone(clf).fit(X, y).coef_)
+
+
 def files(folder, frame, n=3):
     pytest.importorskip("pyarrow")
     for k, part in enumerate(np.array_split(np.arange(len(frame)), n)):

@@ -37,6 +37,12 @@ class Source(metaclass=ABCMeta):
         The cluster that reads and holds the blocks.
     prepare : fitted transformer or None
         Applied to the features of each block.
+
+    Examples
+    --------
+    >>> from skperturb.blocks import Source, arrays
+    >>> isinstance(arrays([([[0.0], [1.0]], ["ok", "dent"])]), Source)
+    True
     """
 
     client: Any = None
