@@ -1,6 +1,7 @@
 """The scikit-learn face of both classifiers: parameters and fits."""
 
 from abc import ABCMeta, abstractmethod
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -329,19 +330,53 @@ class PerturbClassifier(
     def _fit(self, params, X, y, sample_weight, classes, codes, weight):
         """Fit to data known to be valid; y is what callbacks see."""
         model, seen = self._model(), FittedClasses(classes, codes, weight)
-        if seen.absent and params["label_noise"] is not None:
-            raise ValueError(
-                f"With label_noise each class needs a row whose weight is not 0; "
-                f"{in_words(seen.absent)} has none: leave its rows out."
-            )
-        reference = reference_index(params, seen.labels)
-        objective = None
+        objective, solve = None, None
         if len(seen.labels) > 1:
             objective = make_objective(params, model, seen.labels, X, seen.codes, weight)
-        largest = np.finfo(X.dtype).max / 4  # of an intercept, so that scores are finite
+        if params["label_noise"] is not None:
+            if seen.absent:
+                raise ValueError(
+                    f"With label_noise each class needs a row whose weight is not 0; "
+                    f"{in_words(seen.absent)} has none: leave its rows out."
+                )
+            rows = LabelledRows(X, classes, codes, weight, row_weights(sample_weight, X))
+            solve = partial(fit_label_noise, objective, params, model, rows)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self._minimise(
+            params,
+            (model, classes, seen),
+            objective,
+            X.shape[1],
+            X.dtype,
+            solve=solve,
+            data={"X": X, "y": y, "metadata": metadata},
+        )
+        self.weight_sum_ = float(weight.sum())
+        return self
+
+    def _minimise(self, params, classes_of, objective, n_features, dtype, *, solve=None, data):
+        """Minimise an objective, and keep what was found as the fit.
+
+        Parameters
+        ----------
+        params : dict
+        classes_of : (model, classes, seen)
+            Probability model, all classes, and those with a weight.
+        objective : LinearObjective or another with its methods, or None
+            Of the classes with a weight; None if there is one only, which is certain.
+        n_features, dtype
+            Of the coefficients.
+        solve : callable, default=None
+            Maps a start and a monitor to a LabelNoiseFit; by default labels are true.
+        data : dict
+            What callbacks see: X, y and metadata.
+        """
+        model, classes, seen = classes_of
+        reference = reference_index(params, seen.labels)
+        largest = np.finfo(dtype).max / 4  # of an intercept, so that scores are finite
 
         def fitted(x):
-            rows = np.zeros((1, X.shape[1])), np.zeros(1)
+            rows = np.zeros((1, n_features)), np.zeros(1)
             rows = objective.coefficients(x) if objective else rows
             coef, intercept = seen.rows_of_all(*rows, model._law(), reference)
             if len(coef) == 2:
@@ -349,24 +384,20 @@ class PerturbClassifier(
             return {
                 "classes_": classes,
                 "model_": model,
-                "coef_": coef.astype(X.dtype),
-                "intercept_": np.clip(intercept, -largest, largest).astype(X.dtype),
+                "coef_": coef.astype(dtype),
+                "intercept_": np.clip(intercept, -largest, largest).astype(dtype),
             }
 
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        monitor = FitMonitor(self, fitted, X=X, y=y, metadata=metadata)
-        previous = self._previous_fit(classes, X.shape[1]) if self.warm_start else None
-        solution = Solution(np.zeros(0), 0.0, 0)  # of one class, which is certain
+        monitor = FitMonitor(self, fitted, **data)
+        previous = self._previous_fit(classes, n_features) if self.warm_start else None
+        solution = Solution(np.zeros(0), 0.0, 0)
         known, flips, label_noise = objective, None, None
         if objective:
             previous = previous and seen.rows_with_weight(*previous)
-            if params["label_noise"] is None:
+            if solve is None:
                 solution = fit_objective(objective, params, previous, monitor)
             else:
-                data = LabelledRows(X, classes, codes, weight, row_weights(sample_weight, X))
-                solution, known, flips, label_noise = fit_label_noise(
-                    objective, params, model, data, previous, monitor
-                )
+                solution, known, flips, label_noise = solve(previous, monitor)
         else:
             monitor.start(solution.x)
         monitor.close(solution.x)
@@ -378,17 +409,15 @@ class PerturbClassifier(
         self.n_iter_ = np.array([solution.n_iter], dtype=np.int32)
         self.loss_ = solution.value
         self.label_noise_ = label_noise
-        self.weight_sum_ = float(weight.sum())
         # Only a fit without a penalty has standard errors, and a use for its data.
         self._fit_record = FitRecord(
             params,
             solution.problem,
             known if np.isinf(self.C) else None,
-            soft=codes.ndim == 2,
+            soft=np.ndim(data["y"]) == 2,
             absent=seen.absent,
             flips=flips,
         )
-        return self
 
     def _previous_fit(self, classes, n_features):
         """Last fit's coefficients and intercepts, if it was of the same classes and features."""

@@ -101,7 +101,7 @@ def fit_weights(params, sample_weight, X, y, classes, codes):
     if params["class_weight"] is None:
         return weight
     totals = np.bincount(codes, weight, minlength=len(classes))
-    weight = weight * _class_factors(params["class_weight"], totals, classes)[codes]
+    weight = weight * class_factors(params["class_weight"], totals, classes)[codes]
     _check_weights("class_weight", weight, params["C"])
     return weight
 
@@ -133,7 +133,7 @@ def soft_weights(params, sample_weight, X, classes, proba):
     _check_weights("sample_weight", weight, params["C"])
     if params["class_weight"] is None:
         return proba, weight
-    proba = proba * _class_factors(params["class_weight"], weight @ proba, classes)
+    proba = proba * class_factors(params["class_weight"], weight @ proba, classes)
     of_row = proba.sum(axis=1)
     weight = weight * of_row
     proba = proba / np.where(of_row > 0, of_row, 1.0)[:, None]
@@ -141,7 +141,7 @@ def soft_weights(params, sample_weight, X, classes, proba):
     return proba, weight
 
 
-def _class_factors(class_weight, totals, classes):
+def class_factors(class_weight, totals, classes):
     """The weight of each class; zero for one without rows."""
     present = totals > 0
     factors = np.zeros(len(classes))
@@ -198,12 +198,17 @@ def proba_of_classes(proba, X, classes):
 
 
 def _check_weights(name, weight, C):
-    if not weight.any():
+    with np.errstate(all="ignore"):
+        check_weight_sum(name, weight.sum(), weight.min(), C)
+
+
+def check_weight_sum(name, total, smallest, C):
+    """Refuse weights with this sum and this smallest one, if they leave nothing to fit."""
+    if smallest >= 0 and total == 0:
         raise ValueError(f"{name} is zero for every row: nothing is left to fit.")
     with np.errstate(all="ignore"):
-        total = weight.sum()
         ridge = 1 / C / total
-    if not (np.isfinite(total) and weight.min() >= 0 and np.isfinite(ridge)):
+    if not (np.isfinite(total) and smallest >= 0 and np.isfinite(ridge)):
         raise ValueError(
             f"{name} must give weights that are not negative and whose sum is finite, and C "
             f"times that sum must not vanish: the sum is {total:g}, C={C:g}."

@@ -18,7 +18,7 @@ from ._losses import LOSSES
 from ._objective import LinearObjective, are_whole
 from ._record import FitRecord, all_rows, make_objective, objective_again, reference_index
 from ._remarks import remarks
-from ._rows import linear_scores, rows_of
+from ._rows import linear_scores, location_of, moments, rows_about, rows_of
 from ._separation import UnsettledError, finite_minimum
 from ._solvers import Solution, minimize
 
@@ -44,13 +44,16 @@ __all__ = [
     "flips_without_row",
     "in_words",
     "linear_scores",
+    "location_of",
     "make_objective",
     "minimize",
+    "moments",
     "nearly_in_words",
     "objective_again",
     "reference_index",
     "relation_in_words",
     "remarks",
+    "rows_about",
     "rows_of",
     "tilted",
     "uniform_flips",

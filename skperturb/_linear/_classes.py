@@ -40,13 +40,28 @@ class FittedClasses:
             totals = weight @ codes
         else:
             totals = np.bincount(codes, weight, minlength=len(classes))
-        self._present = present = totals > 0
-        self.labels = classes[present]
-        self.absent = tuple(classes[~present].tolist())
-        if self.absent:
-            codes = codes[:, present] if codes.ndim == 2 else (np.cumsum(present) - 1)[codes]
-            codes = np.maximum(codes, 0)
-        self.codes = codes
+        self._of_totals(classes, totals)
+        self.codes = self.codes_among(codes)
+
+    @classmethod
+    def with_totals(cls, classes, totals):
+        """The same from the weight of each class (n_classes,), without rows and their codes."""
+        self = cls.__new__(cls)
+        self._of_totals(classes, totals)
+        return self
+
+    def _of_totals(self, classes, totals):
+        self._present = totals > 0
+        self.labels = classes[self._present]
+        self.absent = tuple(classes[~self._present].tolist())
+
+    def codes_among(self, codes):
+        """Codes, or shares, of all classes as those of the classes with a weight."""
+        if not self.absent:
+            return codes
+        if codes.ndim == 2:
+            return codes[:, self._present]
+        return np.maximum((np.cumsum(self._present) - 1)[codes], 0)
 
     def rows_of_all(self, coef, intercept, law, reference):
         """Coefficients and intercepts of all classes: (K, n_features) and (K,).

@@ -163,7 +163,9 @@ def _descend(objective, part, options, start, monitor=None, **changes):
     """Minimise from a start, in coordinates that fit a part of the rows."""
     options = options | changes
     if options["solver"] == "auto":
-        options["solver"] = choose_solver(objective.n_rows, objective.n_parameters)
+        options["solver"] = choose_solver(
+            objective.n_rows, objective.n_parameters, objective.rounds_are_slow
+        )
     scaling = partial(scaling_at, part, objective)
     return minimize(objective, start, monitor=monitor, scaling=scaling, **options)
 

@@ -12,6 +12,8 @@ blocks, so that beside X nothing large is held.
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
+from scipy import sparse
 
 from .._linalg import unit_diagonal
 from .._threads import map_threads
@@ -29,6 +31,8 @@ _PART_ELEMENTS, _MOST_PARTS = 1 << 16, 16
 
 class LinearObjective:
     """Value, gradient and second derivatives in the free parameters.
+
+    ``rounds_are_slow`` says whether an evaluation takes longer than its work, as on a cluster.
 
     Parameters
     ----------
@@ -68,6 +72,8 @@ class LinearObjective:
         Of X.
     """
 
+    rounds_are_slow = False
+
     def __init__(self, X, y, weight, *, loss, constraint, C, fit_intercept):
         # Rows of weight zero count for nothing and need not be computed.
         self.counted = weight > 0
@@ -93,6 +99,27 @@ class LinearObjective:
             self.rows, self.y, weight * self.total, loss=loss or self.loss, **self._options
         )
 
+    def every(self, stride):
+        """The objective of every k-th row in the place of all, and their share of the weight."""
+        if stride == 1:
+            return self, 1.0
+        weight = np.zeros(self.n_rows)
+        weight[::stride] = self.weight[::stride]
+        share = weight.sum()
+        return self.replace(weight=weight / share), share
+
+    def sum_over_rows(self, function, *args):
+        """function(objective, *args): a sum over the rows, each with its weight as it was given.
+
+        An objective of several parts adds what its parts return. So `function` must be one that
+        pickles, and must not count the penalty.
+        """
+        return function(self, *args)
+
+    def largest_over_rows(self, function, *args):
+        """function(objective, *args), which is the largest of one number for each row."""
+        return function(self, *args)
+
     def with_hard_labels(self):
         """The same with each soft row once for each of its classes, weighted by probability."""
         if not self.soft:
@@ -104,6 +131,13 @@ class LinearObjective:
     def has_whole_weights(self):
         """Whether the weights are whole numbers, but for rounding."""
         return are_whole(self.weight * self.total)
+
+    def has_weights_of_classes(self):
+        """Whether all rows of a class weigh the same, but for rounding."""
+        if self.soft:
+            return bool(np.ptp(self.weight) <= _WEIGHT_ROUNDING * self.weight.max())
+        groups = (self.weight[self.y == k] for k in np.unique(self.y))
+        return all(np.ptp(group) <= _WEIGHT_ROUNDING * group.max() for group in groups)
 
     def class_shares(self):
         """Share of the weight that each class has (K,)."""
@@ -234,6 +268,40 @@ class LinearObjective:
             slope = self.constraint.restrict(slope.T)
             vectors = slope.T[:, :, None] * X.dense()[:, None, :]
             yield vectors.reshape(len(y), -1), weight
+
+    def sums_of_lots(self, groups, free):
+        """Sum of the score vectors of each lot (n_lots, n_parameters), each row by its weight.
+
+        Parameters
+        ----------
+        groups : array-like of shape (n_samples,)
+            The lot of each row given; the sums are in the order in which lots first occur.
+        free : ndarray of shape (n_parameters,)
+
+        Raises
+        ------
+        ValueError
+            If these are no lots of these rows.
+        """
+        groups = np.asarray(groups)
+        if groups.shape != self.counted.shape:
+            raise ValueError(
+                f"groups must give the lot of each of the {len(self.counted)} rows, got an array "
+                f"of shape {groups.shape}."
+            )
+        lots, labels = pd.factorize(groups[self.counted])
+        if (lots < 0).any():
+            raise ValueError(
+                f"groups are missing for {int((lots < 0).sum())} rows: fill them in, each such row "
+                "as a lot of its own if it belongs to none."
+            )
+        sums, done = np.zeros((len(labels), self.n_parameters)), 0
+        for vectors, share in self.score_vectors(free):
+            lot, each = lots[done : done + len(vectors)], np.arange(len(vectors))
+            weight = share * self.total
+            sums += sparse.csr_array((weight, (lot, each)), (len(sums), len(each))) @ vectors
+            done += len(vectors)
+        return sums
 
     def losses(self, free, rows=slice(None)):
         """Loss (n,) of all rows or of some, and its derivative in the scores (n, K)."""

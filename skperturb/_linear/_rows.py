@@ -67,28 +67,84 @@ def _location(X, columns):
     return np.where(np.isfinite(mean), mean, 0.0)
 
 
+def rows_about(X, intercept, center):
+    """The rows of a part of the features of a fit, about the center of all of them.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n, n_features)
+    intercept : bool
+    center : ndarray of shape (n_features,)
+
+    Returns
+    -------
+    DenseRows or SparseRows
+    """
+    if sparse.issparse(X):
+        return SparseRows(_less(X, np.flatnonzero(center), center), intercept, center)
+    return DenseRows(X, intercept, center, pending=bool(center.any())).ready()
+
+
+def moments(X):
+    """Number of rows, and mean of each column and sum of squares about it, nan for sparse ones."""
+    n, p = X.shape
+    mean, squares = np.full((2, p), np.nan)
+    columns = np.arange(p)
+    if sparse.issparse(X):
+        columns = full_columns(np.bincount(X.indices, minlength=p), n)
+        X = X[:, columns].toarray()
+    if n and columns.size:
+        X = X.astype(float)
+        first = X[0].copy()
+        X -= first  # so that the mean of a constant column is that constant
+        shift = X.mean(axis=0)
+        mean[columns], squares[columns] = first + shift, ((X - shift) ** 2).sum(axis=0)
+    return n, mean, squares
+
+
+def location_of(parts, dtype):
+    """The center of the features of rows in several parts, from the moments of each."""
+    n, mean, squares = 0, 0.0, 0.0
+    for n_more, mean_more, squares_more in parts:
+        if n_more:
+            total = n + n_more
+            step = mean_more - mean if n else 0 * mean_more
+            mean = mean + step * (n_more / total) if n else mean_more
+            squares = squares + squares_more + step**2 * (n * n_more / total)
+            n = total
+    with np.errstate(all="ignore"):
+        far = np.abs(mean) > _FAR * np.sqrt(squares / n)
+        center = np.where(far, mean, 0.0).astype(dtype)
+    return np.where(np.isfinite(center), center, 0.0).astype(float)
+
+
+def full_columns(counts, n):
+    """Which sparse columns have hardly any zeros, as those that are far from zero do."""
+    return np.flatnonzero(counts >= (1 - 1 / (1 + _FAR**2)) * n)
+
+
 def _about_full_columns(X, center):
     """A sparse matrix less the means of the columns that have hardly any zeros, and those means."""
-    least_full = 1 - 1 / (1 + _FAR**2)  # of a column that is far from zero
-    n = X.shape[0]
-    if X.nnz < least_full * n:
-        return X, center
-    full = np.flatnonzero(np.bincount(X.indices, minlength=X.shape[1]) >= least_full * n)
+    full = full_columns(np.bincount(X.indices, minlength=X.shape[1]), X.shape[0])
     if not full.size:
         return X, center
     columns = X[:, full].toarray()
     chosen = _far(columns)
-    if not chosen.size:
-        return X, center
-    far = full[chosen]
-    center[far] = _location(columns, chosen)
-    columns = columns[:, chosen] - center[far].astype(X.dtype)
+    center[full[chosen]] = _location(columns, chosen)
+    return _less(X, full[chosen], center), center
+
+
+def _less(X, far, center):
+    """A sparse matrix less the center of these columns."""
+    if not far.size:
+        return X
+    columns = X[:, far].toarray() - center[far].astype(X.dtype)
     kept = np.ones(X.shape[1], dtype=bool)
     kept[far] = False
     # The columns change places for a moment: the others, then those that were subtracted.
     both = sparse.hstack([X[:, np.flatnonzero(kept)], sparse.csr_array(columns)], format="csr")
     place = np.argsort(np.append(np.flatnonzero(kept), far))
-    return both[:, place], center
+    return both[:, place]
 
 
 class _Rows:

@@ -50,11 +50,8 @@ def finite_minimum(objective, free):
     if not objective.loss.falls_with_gain:
         return curved_minimum(objective, free)
     objective = objective.with_hard_labels()
-    _, slope = objective.losses(free)
-    smallest = _SMALL_SLOPE * slope.max()
-    matrix = objective.assemble(
-        free, lambda scores, y: _pull(objective.loss.value_and_slope(scores, y)[1], y, smallest)
-    )
+    smallest = _SMALL_SLOPE * objective.largest_over_rows(_largest_slope, free)
+    matrix = objective.sum_over_rows(_matrix_of_slopes, free, smallest) / objective.total
     _, gradient = objective(free)
     scaled, root = unit_diagonal(matrix)
     values, vectors = np.linalg.eigh(scaled)
@@ -62,7 +59,7 @@ def finite_minimum(objective, free):
     along = vectors[:, regular].T @ (-gradient / root)
     step = vectors[:, regular] @ (along / values[regular]) / root
     distance = np.sqrt(objective.total * max(-gradient @ step, 0.0))
-    if np.any(_gain(objective.scores(step), objective.y)[slope > smallest] >= _MOVED):
+    if objective.largest_over_rows(_largest_move, free, step, smallest) >= _MOVED:
         return False, distance
     # A direction that no large slope sees: does it change any score difference at all?
     unseen = vectors[:, ~regular]
@@ -99,6 +96,17 @@ def curved_minimum(objective, free):
     return not any(_changes_scores(objective, direction) for direction in unseen.T), distance
 
 
+def _largest_slope(objective, free):
+    return objective.losses(free)[1].max()
+
+
+def _matrix_of_slopes(objective, free, smallest):
+    def pull(scores, y):
+        return _pull(objective.loss.value_and_slope(scores, y)[1], y, smallest)
+
+    return objective.total * objective.assemble(free, pull)
+
+
 def _pull(slope, y, smallest):
     """Sum over j != y of l_j (e_y - e_j)(e_y - e_j)^T, of the slopes that are not too small."""
     each, n_classes = np.arange(len(y)), slope.shape[1]
@@ -115,10 +123,24 @@ def _gain(scores, y):
     return scores[np.arange(len(y)), y][:, None] - scores
 
 
+def _largest_move(objective, free, step, smallest):
+    """By how much a step moves a score difference, of those whose slope counts."""
+    gain = _gain(objective.scores(step), objective.y)
+    return gain[objective.losses(free)[1] > smallest].max(initial=-np.inf)
+
+
+def _largest_gain(objective, direction):
+    return np.abs(_gain(objective.scores(direction), objective.y)).max()
+
+
+def _largest_score(objective, direction):
+    return np.abs(objective.scores(direction)).max()
+
+
 def _changes_scores(objective, direction):
-    largest = np.abs(_gain(objective.scores(direction), objective.y)).max()
+    largest = objective.largest_over_rows(_largest_gain, direction)
     # What the same coefficients could change if they did not cancel.
-    bound = np.abs(objective.scores(np.abs(direction))).max()
+    bound = objective.largest_over_rows(_largest_score, np.abs(direction))
     return largest > _SCORE_ROUNDING * bound
 
 

@@ -71,10 +71,15 @@ def minimize(objective, start, *, solver, tol, max_iter, monitor=None, scaling=N
     return lbfgs(objective, start, scaling=scaling, **options)
 
 
-def choose_solver(n_rows, n_parameters):
-    """Name of a solver: Newton's if n_parameters <= 400 and n_rows * n_parameters**2 <= 1e7."""
+def choose_solver(n_rows, n_parameters, rounds_are_slow=False):
+    """Name of a solver: Newton's if n_parameters <= 400 and n_rows * n_parameters**2 <= 1e7.
+
+    Where an evaluation takes longer than its work, the work for the rows does not count: Newton's
+    method needs fewer of them.
+    """
     size = n_parameters**2
-    return "newton" if size <= _LARGEST_MATRIX and n_rows * size <= _MOST_WORK else "lbfgs"
+    little = rounds_are_slow or n_rows * size <= _MOST_WORK
+    return "newton" if size <= _LARGEST_MATRIX and little else "lbfgs"
 
 
 def lbfgs(objective, start, *, tol, max_iter, monitor, scaling=None):

@@ -21,16 +21,11 @@ _ROWS_PER_PARAMETER, _FEWEST_ROWS = 10, 2000  # of the part
 def part_of(objective):
     """The objective of every k-th row, if those weigh like all of them, or the whole."""
     wanted = max(_ROWS_PER_PARAMETER * objective.n_parameters, _FEWEST_ROWS)
-    stride = objective.n_rows // wanted
-    if stride < 2:
-        return objective
-    weight = np.zeros(objective.n_rows)
-    chosen = weight[::stride] = objective.weight[::stride]
-    share = chosen.sum() * stride
+    stride = max(objective.n_rows // wanted, 1)
+    part, share = objective.every(stride)
     # Kish's number of rows of equal weight that tell as much.
-    if not (0.5 < share < 2 and chosen.sum() ** 2 >= wanted / 2 * (chosen @ chosen)):
-        return objective
-    return objective.replace(weight=weight / weight.sum())
+    alike = part.weight @ part.weight <= 2 / wanted
+    return part if 0.5 < share * stride < 2 and alike else objective.every(1)[0]
 
 
 def trimmed_start(objective, minimise):

@@ -9,8 +9,7 @@ independent: observations, rows that were drawn with a known weight, or lots (Li
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from scipy import sparse, stats
+from scipy import stats
 
 from .._engine import expected_information
 from .._linalg import unit_diagonal
@@ -102,16 +101,17 @@ def covariance_of(fit, cov=None, groups=None):
         If there is none, or not of this kind.
     """
     cov = _kind(fit, cov, groups)
-    lots = None if groups is None else _lots(fit, groups)
+    sums = None if groups is None else _sums_of_lots(fit, groups)
     bread = _inverse_information(fit, expected=cov == "expected")
     if cov in ("observed", "expected"):
         return Covariance(bread, f"{cov} information")
     sampling = fit.weights == SAMPLING
     by_weights = ", sampling weights" if sampling else ""
     if cov == "cluster":
-        n_lots, df = int(lots.max()) + 1, int(lots.max())
+        n_lots = len(sums)
+        df = n_lots - 1
         kind = f"cluster-robust, {n_lots} lots, t with {df} degrees of freedom{by_weights}"
-        meat = _meat(fit, lots) * n_lots / df
+        meat = sums.T @ sums * n_lots / df
         return Covariance(bread @ meat @ bread, kind, df)
     name, factor = "HC0", 1.0
     if cov == "HC1":
@@ -163,50 +163,34 @@ def _kind(fit, cov, groups):
     return cov
 
 
-def _lots(fit, groups):
-    """The lot of each row that counts, as a number."""
-    groups = np.asarray(groups)
-    counted = fit.objective.counted
-    if groups.shape != counted.shape:
-        raise ValueError(
-            f"groups must give the lot of each of the {len(counted)} rows, got an array of shape "
-            f"{groups.shape}."
-        )
-    lots, labels = pd.factorize(groups[counted])
-    if (lots < 0).any():
-        raise ValueError(
-            f"groups are missing for {int((lots < 0).sum())} rows: fill them in, each such row as "
-            "a lot of its own if it belongs to none."
-        )
-    if len(labels) < 2:
+def _sums_of_lots(fit, groups):
+    """Sum of the score vectors of each lot (n_lots, n_parameters), each row by its weight."""
+    sums = fit.objective.sums_of_lots(groups, fit.free)
+    if len(sums) < 2:
         raise ValueError("All rows are of one lot: there are no standard errors between lots.")
-    if len(labels) < _FEW_LOTS:
+    if len(sums) < _FEW_LOTS:
         warn_user(
-            f"With {len(labels)} lots the cluster-robust standard errors are themselves uncertain, "
+            f"With {len(sums)} lots the cluster-robust standard errors are themselves uncertain, "
             f"and mostly too small; {_FEW_LOTS} lots or more are needed to trust their intervals.",
             UserWarning,
         )
-    return lots
+    return sums * (fit.n / fit.objective.total)
 
 
-def _meat(fit, lots=None):
-    """Sum of the outer products of the score vectors of observations, rows or lots."""
-    n_parameters = fit.objective.n_parameters
-    meat, done = np.zeros((n_parameters, n_parameters)), 0
-    sums = None if lots is None else np.zeros((lots.max() + 1, n_parameters))
-    for vectors, share in fit.objective.score_vectors(fit.free):
-        weight = share * fit.n
-        if sums is not None:
-            lot = lots[done : done + len(vectors)]
-            each = np.arange(len(vectors))
-            sums += sparse.csr_array((weight, (lot, each)), (len(sums), len(each))) @ vectors
-            done += len(vectors)
-        elif fit.weights == SAMPLING:
-            vectors *= weight[:, None]
-            meat += vectors.T @ vectors
-        else:
-            meat += (vectors * weight[:, None]).T @ vectors
-    return meat if sums is None else sums.T @ sums
+def _meat(fit):
+    """Sum of the outer products of the score vectors of observations or rows."""
+    sampling = fit.weights == SAMPLING
+    total = fit.objective.sum_over_rows(_outer_products, fit.free, sampling)
+    return total * (fit.n / fit.objective.total) ** (2 if sampling else 1)
+
+
+def _outer_products(objective, free, squared):
+    """Of the score vectors of rows, by their weights or by the squares of these."""
+    total = np.zeros((objective.n_parameters, objective.n_parameters))
+    for vectors, share in objective.score_vectors(free):
+        weight = share * objective.total
+        total += (vectors * (weight**2 if squared else weight)[:, None]).T @ vectors
+    return total
 
 
 def _degrees_of_freedom(fit, meat):
@@ -217,13 +201,28 @@ def _degrees_of_freedom(fit, meat):
     number of parameters and n that of rows, the variance of the sum is about sum(q^2) - P / n; that
     of a Wishart matrix with f degrees of freedom is P (P + 1) / f.
     """
-    inverse = np.linalg.pinv(meat, hermitian=True)
+    unit = fit.n / fit.objective.total
+    inverse = np.linalg.pinv(meat, hermitian=True) * unit**2
     size = len(meat)
-    spread = -size / fit.n
-    for vectors, share in fit.objective.score_vectors(fit.free):
-        vectors *= (share * fit.n)[:, None]
-        spread += np.sum(np.einsum("ij,ij->i", vectors @ inverse, vectors) ** 2)
+    spread = fit.objective.sum_over_rows(_squared_lengths, fit.free, inverse) - size / fit.n
     return float(min(size * (size + 1) / max(spread, np.finfo(float).tiny), fit.n))
+
+
+def _squared_lengths(objective, free, inverse):
+    """Sum of the squares of the squared lengths of the weighted score vectors of rows."""
+    total = 0.0
+    for vectors, share in objective.score_vectors(free):
+        vectors *= (share * objective.total)[:, None]
+        total += np.sum(np.einsum("ij,ij->i", vectors @ inverse, vectors) ** 2)
+    return total
+
+
+def _expected(objective, free):
+    """The expected information of the free parameters."""
+    kernel = objective.loss.kernel
+    return objective.total * objective.assemble(
+        free, lambda scores, y: expected_information(kernel, scores)
+    )
 
 
 def _inverse_information(fit, expected):
@@ -239,10 +238,7 @@ def _inverse_information(fit, expected):
         if not proved:
             raise ValueError(_why_no_minimum(clf, objective))
     if expected:
-        kernel = objective.loss.kernel
-        information = objective.assemble(
-            free, lambda scores, y: expected_information(kernel, scores)
-        )
+        information = objective.sum_over_rows(_expected, free) / objective.total
     else:
         information = next(objective.curvatures(free))
     scaled, root = unit_diagonal(information * fit.n)
@@ -265,7 +261,13 @@ def _check_identified(clf, objective, smallest):
         )
     if smallest >= NEARLY:
         return
-    data = Standardised(clf, objective)
+    try:
+        data = Standardised(clf, objective)
+    except UnsettledError:
+        raise ValueError(
+            "The data do not determine all coefficients: some feature is a combination of others. "
+            "check_identifiability names it, given rows that fit into memory."
+        ) from None
     relations = data.relations()
     if relations:
         raise ValueError(" ".join(map(relation_in_words, relations)))

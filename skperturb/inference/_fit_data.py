@@ -13,7 +13,6 @@ FREQUENCY, SAMPLING = "frequency", "sampling"
 # Parameters that do not change what a fit minimises.
 _HOW = {"solver", "tol", "max_iter", "warm_start"}
 _SAME_DATA = 1e-5  # relative difference of loss and sum of weights, in single precision, too
-_SAME_WEIGHT = 1e-9  # relative difference of weights that is rounding
 _PENALISED = (
     "The fit is penalised (C={:g}): its coefficients are biased towards zero, and standard errors, "
     "AIC and likelihood ratios do not hold. For a fit as it is, bootstrap(X, y), or "
@@ -128,6 +127,11 @@ def fit_with_data(clf, X=None, y=None, sample_weight=None, *, weights=None):
                 "This model was saved or copied, and no longer knows the data of its fit: "
                 "pass X, y and sample_weight to this method."
             )
+    elif hasattr(X, "objective_again"):  # rows in blocks
+        if y is not None or sample_weight is not None:
+            raise ValueError("A source of blocks has its own y and sample_weight: give it alone.")
+        objective = X.objective_again(clf)
+        check_same_data(clf, objective)
     elif y is None:
         raise ValueError("X was given without y: give both, or none.")
     else:
@@ -196,7 +200,7 @@ def meaning(clf, objective, weights=None):
     if clf.class_weight is not None:
         if weights == FREQUENCY:
             raise ValueError(_CLASS_WEIGHT)
-        if weights is None and objective is not None and not _equal_within_classes(objective):
+        if weights is None and objective is not None and not objective.has_weights_of_classes():
             raise ValueError(_CHOOSE_WITH_CLASSES)
         return SAMPLING
     if weights is None:
@@ -208,13 +212,6 @@ def meaning(clf, objective, weights=None):
         if not whole:
             raise ValueError(CHOOSE)
     return weights or FREQUENCY
-
-
-def _equal_within_classes(objective):
-    if objective.soft:
-        return bool(np.ptp(objective.weight) <= _SAME_WEIGHT * objective.weight.max())
-    groups = (objective.weight[objective.y == k] for k in np.unique(objective.y))
-    return all(np.ptp(group) <= _SAME_WEIGHT * group.max() for group in groups)
 
 
 def check_same_data(clf, objective):
