@@ -188,9 +188,9 @@ class LinearObjective:
         ndarray of shape (n_parameters, n_parameters)
         """
         for curvature in self.loss.curvatures():
-            yield self.assemble(free, curvature) + np.kron(
-                np.eye(self.shape[0]), self.ridge_matrix()
-            )
+            matrix = self.assemble(free, curvature)
+            matrix.flat[:: len(matrix) + 1] += np.tile(np.diag(self.ridge_matrix()), self.shape[0])
+            yield matrix
 
     def assemble(self, free, curvature):
         """Sum over the rows of a matrix in the scores, weighted, as one in the free parameters.
@@ -344,7 +344,7 @@ class LinearObjective:
             Numbers that it holds for each row.
         """
         n_parts = max(1, min(self.n_rows * per_row // _PART_ELEMENTS, _MOST_PARTS))
-        bounds = np.linspace(0, self.n_rows, n_parts + 1).astype(int)
+        bounds = [self.n_rows * k // n_parts for k in range(n_parts + 1)]
 
         def of_part(rows):
             # The state of floating-point errors is each thread's own.
