@@ -85,6 +85,7 @@ class LinearObjective:
         self.n_features, self.dtype = self.rows.n_features, self.rows.dtype
         self.shape = constraint.n_free, self.rows.width
         self.n_rows, self.n_parameters = len(y), int(np.prod(self.shape))
+        self._latest = None  # point, value and gradient: a start is weighed, then descended from
 
     def replace(self, *, loss=None, weight=None):
         """The same with another loss, or other weights, given as shares of the present sum."""
@@ -160,6 +161,8 @@ class LinearObjective:
         ValueError
             If they overflow.
         """
+        if self._latest is not None and np.array_equal(self._latest[0], free):
+            return self._latest[1], self._latest[2].copy()
         with np.errstate(all="ignore"):
             value, gradient = self._sums(free)
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
@@ -167,6 +170,7 @@ class LinearObjective:
                 "The objective overflows: scale the features, for instance with StandardScaler, "
                 "and choose noise_scale, temperature and C nearer to 1."
             )
+        self._latest = free.copy(), value, gradient.copy()
         return value, gradient
 
     def _sums(self, free):
