@@ -38,7 +38,7 @@ from ._linear import (
     remarks,
 )
 from ._prediction_methods import PredictionMethods
-from ._sklearn import HasMethods, Interval, StrOptions, fit_context
+from ._sklearn import HasMethods, Interval, NamesOnce, StrOptions, fit_context
 from ._warnings import warn_user
 from .inference import InferenceMixin
 from .leave_out import LeaveOutMethods
@@ -55,6 +55,7 @@ class PerturbClassifier(
     LabelDoubtsMethods,
     PredictionMethods,
     ClassifierMixin,
+    NamesOnce,
     BaseEstimator,
     metaclass=ABCMeta,
 ):

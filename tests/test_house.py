@@ -28,7 +28,7 @@ LONGEST = 480  # lines of a module
 
 # What each module or package of skperturb may import, with all that these may import in turn.
 MAY_IMPORT = {
-    "noise": ["_cache"],
+    "noise": ["_cache", "_sklearn"],
     "_engine": ["noise", "_threads", "_warnings"],
     "_completeness": ["_engine", "_results"],
     "models": ["_completeness", "_warnings"],

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import special, stats
 
-from skperturb import PerturbArgmax, PerturbSoftmax
+from skperturb import PerturbArgmax, PerturbArgmaxClassifier, PerturbSoftmax
 from skperturb._engine import _kernels, _two_numpy
 from skperturb._engine._half_line import half_line
 from skperturb._engine._sums import COMPILED
@@ -120,6 +120,24 @@ def test_losses_of_margins(name):
     assert_allclose(total, weight @ (kernel.potential(scores) - y * d), rtol=1e-9)
     assert_allclose(slope, weight * (kernel.proba(scores)[:, 1] - y), rtol=1e-9, atol=IDENTITY)
     assert_allclose(curvature, weight * kernel.jacobian(scores)[:, 1, 1], rtol=1e-9, atol=1e-300)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_equal_scores_have_the_mean_of_both_curvatures(name):
+    """A fit starts there: one side's alone is 0 for exponential noise, a step without a length."""
+    one, sign = np.ones(2), np.array([1.0, -1.0])
+    kernel = MODELS[name]._kernel(2)
+    _, _, curvature, information = kernel.margin_log_loss(np.zeros(2), sign, one)
+    assert_allclose(curvature, information, rtol=IDENTITY)
+    _, _, around, _ = kernel.margin_log_loss(np.array([1e-9, -1e-9]), np.ones(2), one)
+    assert_allclose(curvature, around.mean(), rtol=1e-6)
+
+
+def test_a_fit_with_exponential_noise_takes_no_more_steps_than_another():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    y = X @ [2.0, -1.0, 0.5] + rng.logistic(size=300) > 0
+    assert PerturbArgmaxClassifier("exponential").fit(X, y).n_iter_[0] <= 7
 
 
 @pytest.mark.parametrize("far", [False, True])

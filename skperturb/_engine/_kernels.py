@@ -39,7 +39,7 @@ from functools import cached_property, partial
 from threading import Lock
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import log_softmax, logsumexp
 
 from .._cache import cache, remembered
 from .._threads import map_threads, row_slices
@@ -241,7 +241,10 @@ class SoftmaxKernel:
     by_margin = False
 
     def proba(self, scores):
-        return softmax(scores, axis=1)
+        # scipy's softmax checks more than it computes where there are few rows.
+        p = np.exp(scores - scores.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        return p
 
     def log_proba(self, scores):
         return log_softmax(scores, axis=1)

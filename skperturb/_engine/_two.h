@@ -138,7 +138,8 @@ INLINE void proba_rows(const HalfLine *t, const double *restrict d, double *rest
  * in d, its second derivative, and the expected information. sign is 1 for the second class, -1
  * for the first. With q = exp(T) the smaller probability and g = -T', h = g q / (1 - q):
  * a class on the losing side has log p = T, slope g, second derivative -g'; one on the winning side
- * log(1 - q), h, q (g' - g^2) / (1 - q) - h^2; the expected information is g h. */
+ * log(1 - q), h, q (g' - g^2) / (1 - q) - h^2; the expected information is g h. That is the mean of
+ * both sides' curvatures at d = 0, where a fit starts, and where noise with kinks has one jump. */
 INLINE double log_loss_rows(const HalfLine *t, const double *restrict d,
                             const double *restrict sign, const double *restrict weight,
                             double *restrict slope, double *restrict curvature,
@@ -159,11 +160,11 @@ INLINE double log_loss_rows(const HalfLine *t, const double *restrict d,
             double side = sign[first + i], w = weight[first + i];
             double q = exp_of_negative(T[i]), over = q / (1.0 - q), h = G[i] * over;
             double won = log_complement(q), bend = over * (D[i] - G[i] * G[i]) - h * h;
-            int winning = d[first + i] * side > 0;
+            int winning = d[first + i] * side > 0, tied = d[first + i] == 0.0;
             part -= w * (winning ? won : T[i]);
             slope[first + i] = -w * side * (winning ? h : G[i]);
-            curvature[first + i] = -w * (winning ? bend : -D[i]);
             information[first + i] = w * G[i] * h;
+            curvature[first + i] = tied ? w * G[i] * h : -w * (winning ? bend : -D[i]);
         }
         total += part;
     }

@@ -6,7 +6,8 @@ h = g q / (1 - q):
     losing side    log p = T,           d/ds = g,   d2/ds2 = -g'
     winning side   log p = log(1 - q),  d/ds = h,   d2/ds2 = q (g' - g^2) / (1 - q) - h^2
 
-in s, the score of the observed class less that of the other. The expected information is g h, and
+in s, the score of the observed class less that of the other. The expected information is g h, which
+at d = 0, where a fit starts and the curvature can jump, is the mean of both sides' curvatures, and
 the potential G(d) = max(d, 0) - integral of exp(T) from 0 to x, of which g q is the curvature.
 """
 
@@ -65,7 +66,8 @@ def log_loss(table, d, sign, weight, unit):
     log_p = np.where(winning, np.log1p(-q), log_q)
     slope = -weight * sign * np.where(winning, h, g)
     curvature = -weight * np.where(winning, over * (bend - g**2) - h**2, -bend)
-    return -weight @ log_p, slope, curvature, weight * g * h
+    information = weight * g * h
+    return -weight @ log_p, slope, np.where(d == 0, information, curvature), information
 
 
 def fenchel_young(table, d, sign, weight, unit):

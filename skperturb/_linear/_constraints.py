@@ -31,14 +31,17 @@ class SumToZero:
         self._normal[0] += 1
         self._normal /= np.linalg.norm(self._normal)
 
-    def _reflect(self, full):
-        return full - 2 * np.multiply.outer(self._normal, np.tensordot(self._normal, full, 1))
-
     def expand(self, free):
-        return self._reflect(np.concatenate([np.zeros_like(free[:1]), free]))
+        rows = free.reshape(self.n_free, -1)
+        full = np.outer(self._normal, -2 * (self._normal[1:] @ rows))
+        full[1:] += rows
+        return full.reshape(self.n_classes, *free.shape[1:])
 
     def restrict(self, full):
-        return self._reflect(full)[1:]
+        rows = full.reshape(self.n_classes, -1)
+        free = np.outer(self._normal[1:], -2 * (self._normal @ rows))
+        free += rows[1:]
+        return free.reshape(self.n_free, *full.shape[1:])
 
     contract = restrict
 

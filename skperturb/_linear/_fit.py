@@ -10,7 +10,7 @@ from ._firth import firth_objective
 from ._label_noise import FlipObjective
 from ._preconditioner import scaling_at, whitened
 from ._separation import curved_minimum, finite_minimum
-from ._solvers import choose_solver, minimize, newton
+from ._solvers import choose_solver, minimize, newton, newton_direction
 from ._start import part_of, trimmed_start
 
 # tol of the descents that only find a start: on a part of the rows, and when rows are left out.
@@ -121,8 +121,7 @@ def fit_flips(objective, params, previous=None, monitor=None):
 
         def descend(start, **changes):
             of_this = options | changes
-            if of_this["solver"] == "auto":
-                of_this["solver"] = choose_solver(joint.n_rows, joint.n_parameters)
+            of_this["solver"] = _solver(joint, of_this)
             scaling = partial(whitened, part)
             return minimize(joint, start, monitor=watch, scaling=scaling, **of_this)
 
@@ -162,12 +161,16 @@ def _fit_firth(objective, options, previous, monitor):
 def _descend(objective, part, options, start, monitor=None, **changes):
     """Minimise from a start, in coordinates that fit a part of the rows."""
     options = options | changes
-    if options["solver"] == "auto":
-        options["solver"] = choose_solver(
-            objective.n_rows, objective.n_parameters, objective.rounds_are_slow
-        )
+    options["solver"] = _solver(objective, options)
     scaling = partial(scaling_at, part, objective)
     return minimize(objective, start, monitor=monitor, scaling=scaling, **options)
+
+
+def _solver(objective, options):
+    """The solver asked for; of an objective's size if that is "auto"."""
+    if options["solver"] != "auto":
+        return options["solver"]
+    return choose_solver(objective.n_rows, objective.n_parameters, objective.rounds_are_slow)
 
 
 def _start(part, whole, options):
@@ -176,9 +179,15 @@ def _start(part, whole, options):
     def roughly(objective, start, tol=_TOL_OF_START):
         return _descend(objective, objective, options, start, tol=max(options["tol"], tol)).x
 
+    def one_step(objective, start):
+        direction, _ = newton_direction(objective.curvatures(start), objective(start)[1])
+        return start + direction
+
     start = np.zeros(whole.n_parameters)
     if not whole.loss.convex:
-        start = trimmed_start(part, partial(roughly, tol=_TOL_OF_TRIMMING))
+        to_trim = partial(roughly, tol=_TOL_OF_TRIMMING)
+        newtons = _solver(part, options) == "newton"
+        start = trimmed_start(part, to_trim, one_step if newtons else to_trim)
     return start if part is whole else roughly(part, start)
 
 

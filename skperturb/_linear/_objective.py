@@ -91,6 +91,7 @@ class LinearObjective:
         self.n_features, self.dtype = self.rows.n_features, self.rows.dtype
         self.shape = constraint.n_free, self.rows.width
         self.n_rows, self.n_parameters = len(y), int(np.prod(self.shape))
+        self._latest = None  # point, value and gradient: a start is weighed, then descended from
 
     def replace(self, *, loss=None, weight=None):
         """The same with another loss, or other weights, given as shares of the present sum."""
@@ -194,6 +195,8 @@ class LinearObjective:
         ValueError
             If they overflow.
         """
+        if self._latest is not None and np.array_equal(self._latest[0], free):
+            return self._latest[1], self._latest[2].copy()
         with np.errstate(all="ignore"):
             value, gradient = self._sums(free)
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
@@ -201,6 +204,7 @@ class LinearObjective:
                 "The objective overflows: scale the features, for instance with StandardScaler, "
                 "and choose noise_scale, temperature and C nearer to 1."
             )
+        self._latest = free.copy(), value, gradient.copy()
         return value, gradient
 
     def _sums(self, free):
@@ -222,9 +226,9 @@ class LinearObjective:
         ndarray of shape (n_parameters, n_parameters)
         """
         for curvature in self.loss.curvatures():
-            yield self.assemble(free, curvature) + np.kron(
-                np.eye(self.shape[0]), self.ridge_matrix()
-            )
+            matrix = self.assemble(free, curvature)
+            matrix.flat[:: len(matrix) + 1] += np.tile(np.diag(self.ridge_matrix()), self.shape[0])
+            yield matrix
 
     def assemble(self, free, curvature):
         """Sum over the rows of a matrix in the scores, weighted, as one in the free parameters.
@@ -412,7 +416,7 @@ class LinearObjective:
             Numbers that it holds for each row.
         """
         n_parts = max(1, min(self.n_rows * per_row // _PART_ELEMENTS, _MOST_PARTS))
-        bounds = np.linspace(0, self.n_rows, n_parts + 1).astype(int)
+        bounds = [self.n_rows * k // n_parts for k in range(n_parts + 1)]
 
         def of_part(rows):
             # The state of floating-point errors is each thread's own.

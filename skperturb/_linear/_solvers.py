@@ -164,7 +164,7 @@ def newton(objective, start, *, tol, max_iter, monitor):
             break
         step = None
         while step is None and damping <= _MOST_DAMPING:
-            direction, damping = _newton_direction(objective.curvatures(x), gradient, damping)
+            direction, damping = newton_direction(objective.curvatures(x), gradient, damping)
             step = _line_search(objective, x, value, gradient, direction)
             if step is None:
                 damping = max(_DAMP_MORE * damping, _DAMPED)
@@ -182,11 +182,11 @@ def newton(objective, start, *, tol, max_iter, monitor):
     return Solution(x, float(value), n_iter, problem)
 
 
-def _newton_direction(matrices, gradient, damping):
+def newton_direction(matrices, gradient, damping=0.0):
     """Descent direction, and the damping it needed, in units of each matrix's diagonal."""
     factor, root, damping = definite_factor(matrices, damping)
-    direction = -linalg.cho_solve((factor, True), gradient / root, check_finite=False) / root
-    return direction, damping
+    solved, _ = linalg.lapack.dpotrs(factor, gradient / root, lower=1)
+    return -solved / root, damping
 
 
 def _line_search(objective, x, value, gradient, direction):

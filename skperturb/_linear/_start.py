@@ -6,8 +6,8 @@ of what an iteration on all rows costs; from there all rows need a handful of ev
 A loss that is not convex can have several minima, and with heavy tails the bad ones are those that
 give in to wrong labels, as the solution with Gumbel noise does. There two starts are tried: that
 solution, and the one without the rows that fit worst, found in a few rounds like the
-concentration steps of least trimmed squares (Rousseeuw and Van Driessen 2006). The start of
-lower loss wins.
+concentration steps of least trimmed squares (Rousseeuw and Van Driessen 2006), with one step of
+Newton's method in each. The start of lower loss wins.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ def part_of(objective):
     return part if 0.5 < share * stride < 2 and alike else objective.every(1)[0]
 
 
-def trimmed_start(objective, minimise):
+def trimmed_start(objective, minimise, improve):
     """Where to start the descent of a loss that is not convex.
 
     Parameters
@@ -36,6 +36,9 @@ def trimmed_start(objective, minimise):
     objective : LinearObjective
     minimise : callable
         Maps an objective and a start to free parameters.
+    improve : callable
+        The same, once the rows that fit worst have been left out: they are chosen anew all the
+        same, so that it need not go all the way.
 
     Returns
     -------
@@ -44,7 +47,7 @@ def trimmed_start(objective, minimise):
     simple = objective.replace(loss=objective.loss.with_gumbel_noise())
     start = trimmed = minimise(simple, np.zeros(objective.n_parameters))
     for _ in range(_ROUNDS):
-        trimmed = minimise(_without_worst(simple, trimmed), trimmed)
+        trimmed = improve(_without_worst(simple, trimmed), trimmed)
     return min(start, trimmed, key=lambda free: objective(free)[0])
 
 

@@ -7,10 +7,11 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from .._sklearn import NamesOnce
 from ._law import Law
 
 
-class Noise(Law, BaseEstimator, metaclass=ABCMeta):
+class Noise(NamesOnce, Law, BaseEstimator, metaclass=ABCMeta):
     """Independent and identically distributed noise on the class scores.
 
     This is the base class of the families. It has scikit-learn's ``get_params`` and

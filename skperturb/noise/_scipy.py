@@ -254,7 +254,7 @@ def from_scipy(distribution: Any) -> ScipyNoise:
     Raises
     ------
     ValueError
-        If it is anything else.
+        If it is anything else, or its parameters are arrays.
 
     Examples
     --------
@@ -280,6 +280,12 @@ def from_scipy(distribution: Any) -> ScipyNoise:
         raise ValueError(
             "from_scipy needs a continuous distribution of scipy.stats, such as "
             f"scipy.stats.norm(scale=2) or scipy.stats.rv_histogram(...), got {distribution!r}."
+        )
+    if any(map(np.ndim, (*distribution.args, *distribution.kwds.values()))):
+        raise ValueError(
+            f"The parameters {(*distribution.args, *distribution.kwds.values())!r} of the "
+            f"distribution {distribution.dist.name} are arrays: give from_scipy one distribution, "
+            "whose parameters are numbers."
         )
     if distribution.dist.name == "vonmises":
         # On the circle, where a CDF has no end: on the line it is one turn.
