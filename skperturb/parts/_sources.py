@@ -56,7 +56,11 @@ def open_source(path: Any, encoding: str | None = None, sheet: str | int | None 
         If there is no such file or it holds no table; one sentence that says why.
     """
     name = "standard input" if str(path) == "-" else shown(path)
-    content = _content(path, name)
+    return source_of(_content(path, name), name, encoding, sheet)
+
+
+def source_of(content: bytes, name: str, encoding: str | None, sheet: str | int | None) -> Source:
+    """Return what the bytes of one file hold, as :func:`open_source` does."""
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)

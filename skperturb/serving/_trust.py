@@ -4,10 +4,13 @@ from .. import noise
 from ..saving import TRUSTED_TYPES
 
 # Kinds of nodes of a skops file that our models have; those that call functions are not here.
-_LOADERS = frozenset(
-    "DTypeNode DictNode FunctionNode JsonNode ListNode LossNode NdArrayNode ObjectNode "
-    "RandomGeneratorNode SetNode SliceNode TupleNode TypeNode CachedNode".split()
-)
+_LOADERS = {
+    f"{kind}Node"
+    for kind in (
+        *("DType", "Dict", "Function", "Json", "List", "Loss", "NdArray", "Object", "Set"),
+        *("RandomGenerator", "Slice", "Tuple", "Type", "Cached"),
+    )
+}
 _FOREIGN = {
     "builtins": "dict list tuple set slice str int float bool NoneType object",
     "numpy": "dtype ndarray number float64 float32 int64 int32 intp uint64 uint32 uint8 bool bool_ "
