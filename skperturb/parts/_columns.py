@@ -13,7 +13,7 @@ from ._notes import Note, at_lines, counted
 from ._table import MOST, NEARLY_ALL, Texts
 
 # Numbers beyond this overflow in squares and products.
-_LARGEST = 1e100
+LARGEST = 1e100
 # A text column of which this share of the filled cells occurs nowhere else names the parts.
 _ID_SHARE = 0.9
 # Fewer values than this say nothing of order or of being distinct.
@@ -231,10 +231,10 @@ class ColumnReader:
         return [self.note("unit", name, (), text)]
 
     def _numbers(self, name, values, notes, forced, how=None):
-        wrong = np.flatnonzero(~(np.abs(values) <= _LARGEST) & ~np.isnan(values))
+        wrong = np.flatnonzero(~(np.abs(values) <= LARGEST) & ~np.isnan(values))
         if len(wrong):
             raise ValueError(
-                f"Column {name!r} has infinite values or numbers beyond {_LARGEST:g} in "
+                f"Column {name!r} has infinite values or numbers beyond {LARGEST:g} in "
                 f"{self.where(wrong)}; leave them empty instead."
             )
         if not forced:

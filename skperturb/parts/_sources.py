@@ -8,7 +8,7 @@ import sys
 import zipfile
 import zlib
 from dataclasses import dataclass, field
-from io import BytesIO, StringIO
+from io import BufferedReader, BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +96,16 @@ def source_of(content: bytes, name: str, encoding: str | None, sheet: str | int 
 def _content(path, name):
     if str(path) == "-":
         return getattr(sys.stdin, "buffer", sys.stdin).read()
+    with read_bytes(path, name) as file:
+        return file.read()
+
+
+def read_bytes(path: Any, name: str) -> BufferedReader:
+    """Open a file to read its bytes; one sentence if that cannot be done."""
     try:
-        return Path(path).read_bytes()
+        file = Path(path).open("rb")
+        file.peek(1)
+        return file
     except FileNotFoundError:
         raise ValueError(f"There is no file {name}{_neighbour(path)}.") from None
     except OSError as error:
