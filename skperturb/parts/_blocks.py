@@ -52,7 +52,7 @@ class _Count:
 
 @dataclass
 class BlockReader:
-    """Reads a file of new parts in blocks of bounded size.
+    r"""Reads a file of new parts in blocks of bounded size.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class BlockReader:
     >>> from skperturb.parts import BlockReader, FeatureColumn
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "new.csv")
-    ...     _ = path.write_text("width;area\\n1,5;2\\n;3\\n")
+    ...     _ = path.write_text("width;area\n1,5;2\n;3\n")
     ...     blocks = list(BlockReader(path, [FeatureColumn("width", "number", ",")]).blocks())
     >>> blocks[0].features["width"].tolist()
     [1.5, nan]
@@ -157,9 +157,7 @@ class BlockReader:
             self._check_names(names)
         target = next(c.name for c in self.columns)
         layout = lay_out(piece.source, target, within=piece.within)
-        layout.names = [
-            name or f"column {place}" for place, name in enumerate(layout.names, 1)
-        ]
+        layout.names = [name or f"column {place}" for place, name in enumerate(layout.names, 1)]
         if first:
             self._said += piece.source.notes
             self._choose_marks(layout)
@@ -330,8 +328,8 @@ class BlockReader:
         what = {"truth": "true and false", "date": "dates"}.get(column.kind, "numbers")
         raise ValueError(
             f"Column {column.name!r} held {what} in training, and holds others, such as "
-            f"{str(cells.iloc[row])[:30]!r} in line {int(lines[row])} of {self._name}; leave a cell "
-            "empty if its value is missing."
+            f"{str(cells.iloc[row])[:30]!r} in line {int(lines[row])} of {self._name}; leave a "
+            "cell empty if its value is missing."
         )
 
     # --- What is to be said
@@ -363,7 +361,9 @@ class BlockReader:
                 "missing": f"column {name!r}: {cells} without a value, the first in {at}; in "
                 "training there was none",
                 "outside": f"column {name!r}: {cells} outside the range of training, {low:.6g} to "
-                f"{high:.6g}" if low is not None else "",
+                f"{high:.6g}"
+                if low is not None
+                else "",
                 "category": f"column {name!r}: {cells} with a category that training did not "
                 f"have, such as {found.example!r} in {at}",
                 "unit": f"column {name!r}: {cells} with a unit, such as {found.example!r}, where "

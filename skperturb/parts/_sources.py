@@ -103,9 +103,7 @@ def _content(path, name):
 def read_bytes(path: Any, name: str) -> BufferedReader:
     """Open a file to read its bytes; one sentence if that cannot be done."""
     try:
-        file = Path(path).open("rb")
-        file.peek(1)
-        return file
+        return Path(path).open("rb")
     except FileNotFoundError:
         raise ValueError(f"There is no file {name}{_neighbour(path)}.") from None
     except OSError as error:

@@ -162,9 +162,7 @@ def _blocks(source, texts, names):
             within = Within(separator, header_line, skipped)
             notes = source.notes if is_first else []
             is_first = False
-            yield Piece(
-                replace(source, text=f"{header}\n{block}", notes=notes, frame=None), within
-            )
+            yield Piece(replace(source, text=f"{header}\n{block}", notes=notes, frame=None), within)
         line += block.count("\n")
     if is_first:
         raise ValueError(f"{name} has a header line but no rows.")
