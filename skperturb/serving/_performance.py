@@ -1,5 +1,7 @@
 """How well a model does on parts that its fit did not see."""
 
+from contextlib import suppress
+
 import numpy as np
 import pandas as pd
 
@@ -18,16 +20,18 @@ def left_out_probabilities(pipeline, parts, labels, folds, seed):
     """(probabilities of each part by a fit without it, how): see :func:`train_model`.
 
     One of our linear classifiers leaves out parts, or lots, without refits; what stands before it
-    in the pipeline has then seen all parts. Others are fitted to folds.
+    in the pipeline has then seen all parts. Others are fitted to folds, and so are those that
+    cannot leave out parts, as where a class is seen in one part only.
     """
     classifier = pipeline[-1]
     weight = None if parts.weight is None else parts.weight.to_numpy()
     lots = None if parts.groups is None else parts.groups.to_numpy(dtype=object).astype(str)
     if hasattr(classifier, "leave_one_out"):
         design = pipeline[:-1].transform(parts.features)
-        left = classifier.leave_one_out(design, labels, weight, groups=lots)
-        how = "leave_one_out" if lots is None else "leave_lot_out"
-        return left.proba, {"method": how}
+        with suppress(ValueError):
+            left = classifier.leave_one_out(design, labels, weight, groups=lots)
+            how = "leave_one_out" if lots is None else "leave_lot_out"
+            return left.proba, {"method": how}
     out = cross_val_predictions(
         pipeline,
         parts.features,
