@@ -96,8 +96,10 @@ def _sentences(account, texts):
         )
         words = {"cost": value, "low": low, "high": high, "policy_cost": other}
         name = policy_name(f"({policy['name']}: {policy['decision']})", texts)
-        cheaper = cost["value"] < policy["value"]
-        key = "card_cost" if cheaper else "card_cost_dearer"
+        if math.isclose(cost["value"], policy["value"], rel_tol=1e-9, abs_tol=1e-9):
+            key = "card_cost_same"
+        else:
+            key = "card_cost" if cost["value"] < policy["value"] else "card_cost_dearer"
         out.append(texts[key].format(policy=name, **words))
     return out
 
