@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from importlib.util import find_spec
 
-from ..parts import BlockReader, FeatureColumn, check_outputs, counted, stream_text
+from ..parts import BlockReader, FeatureColumn, check_outputs, counted, frame_text, stream_text
 from ..serving import decide, load_model
 from ._progress import StillWorking
 from ._reading import say
@@ -117,7 +117,7 @@ def _write(file, model, reader):
         for place, name in enumerate(reader.copy):
             table.insert(place, name, block.copied[name], allow_duplicates=True)
         table.insert(0, "line", block.lines, allow_duplicates=True)
-        table.to_csv(file, index=False, header=first, lineterminator="\n")
+        file.write(frame_text(table, header=first))
     return counts
 
 

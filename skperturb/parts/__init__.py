@@ -13,6 +13,7 @@ from ._schema import FeatureColumn
 from ._small_tables import Costs, Shares, read_costs, read_shares
 from ._small_tables import check_classes as check_classes
 from ._writing import check_outputs as check_outputs
+from ._writing import frame_text as frame_text
 from ._writing import stream_text as stream_text
 from ._writing import table_text as table_text
 from ._writing import write_bytes as write_bytes

@@ -152,9 +152,8 @@ class BlockReader:
         return frame, table.lines + piece.start
 
     def _of_text(self, piece, first):
-        names = header_names(piece)
         if first:
-            self._check_names(names)
+            self._check_names(header_names(piece))
         target = next(c.name for c in self.columns)
         layout = lay_out(piece.source, target, within=piece.within)
         layout.names = [name or f"column {place}" for place, name in enumerate(layout.names, 1)]

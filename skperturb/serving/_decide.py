@@ -157,7 +157,9 @@ def decide(
         columns["distance"] = distance
         unlike |= distance > 1
     columns["unlike"] = np.where(unlike, "yes", "no").astype(object)
-    return pd.DataFrame(columns)
+    # As they are: pandas would look through all texts to find their type.
+    series = {name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()}
+    return pd.DataFrame(series).set_axis(features.index)
 
 
 def _ratio(model):
@@ -186,12 +188,22 @@ def _reasons(names, adds, features, units, count):
         kept = sizes[rows, place] > none[rows, 0]
         rows, ranks = rows[kept], ranks[kept]
         if len(rows):
-            values = _values(features, name, rows, units)
-            effects = adds[rows, place].tolist()
-            texts[rows, ranks] = [
-                f"{value}: {effect:+.3g}" for value, effect in zip(values, effects, strict=True)
-            ]
+            texts[rows, ranks] = _texts_of(features, name, rows, units, adds[rows, place])
     return {f"reason_{k + 1}": texts[:, k] for k in range(count)}
+
+
+def _texts_of(features, name, rows, units, effects):
+    """What a feature holds in some rows, and its effect there."""
+    if name in features.columns and features[name].dtype == float:
+        values = features[name].to_numpy()[rows]
+        if not np.isnan(values).any():
+            # Most cells are of this kind, and of a million of them each formatting counts.
+            unit = f" {units[name]}" if units.get(name) else ""
+            pattern = f"{name} = ".replace("%", "%%") + "%.6g" + unit.replace("%", "%%") + ": %+.3g"
+            pairs = zip(values.tolist(), effects.tolist(), strict=True)
+            return list(map(pattern.__mod__, pairs))
+    values = _values(features, name, rows, units)
+    return [f"{value}: {effect:+.3g}" for value, effect in zip(values, effects, strict=True)]
 
 
 def _values(features, name, rows, units):
