@@ -10,7 +10,7 @@ import numpy as np
 
 from ._cells import is_number_like
 from ._notes import Note, at_lines, counted, did_you_mean, listed
-from ._records import find_separator, first_records, records_of, usual_width
+from ._records import find_separator, first_records, plain_lines, records_of, usual_width
 
 # Parts by which the kinds of columns are judged, before all of them are read.
 FEW = 60
@@ -234,22 +234,16 @@ class _Reader:
 
     def _parts_by_lines(self):
         """The same, where only lines with a wrong count of cells or an empty one are looked at."""
-        split, mark, usual = self.text.split("\n"), self.separator, self.width - 1
-        double, after, before, edges = mark * 2, f"{mark} ", f" {mark}", (mark, " ", "")
-        header, lines, spaced = split[self.first_line - 1], [], " " in self.text
-        for line, text in enumerate(split, 1):
-            plain = (
-                text.count(mark) == usual
-                and double not in text
-                and text[:1] not in edges
-                and text[-1:] not in edges
-                and not (spaced and (after in text or before in text))
-                and text != header
-                and line > self.first_line
-            )
-            if plain or self._is_part(line, text.split(mark)):
-                lines.append(line)
-        return np.array(lines, dtype=np.int64)
+        split, plain = self.text.split("\n"), plain_lines(self.text, self.separator, self.width)
+        header = split[self.first_line - 1]
+        plain[: self.first_line] = False
+        for index in np.flatnonzero(~plain):
+            plain[index] = self._is_part(index + 1, split[index].split(self.separator))
+        if split.count(header) > 1 and self.tidy:
+            for index in range(self.first_line, len(split)):
+                if plain[index] and split[index] == header:
+                    plain[index] = self._is_part(index + 1, split[index].split(self.separator))
+        return np.flatnonzero(plain) + 1
 
     def _is_part(self, line, row):
         """Whether a record is a part; if not, it goes to the list of what it is."""

@@ -4,6 +4,8 @@ import csv
 from collections import Counter
 from io import StringIO
 
+import numpy as np
+
 # In this order where two explain the text equally well.
 _SEPARATORS = "\t;|,"
 # Records by which separator and header are found.
@@ -19,6 +21,24 @@ def records_of(text, separator, by_record=False):
     for number, row in enumerate(reader, 1):
         yield (number if by_record else line), row
         line = reader.line_num + 1
+
+
+def plain_lines(text, separator, width):
+    """Which lines have this many cells, none of them empty or with a space at an end (n_lines,).
+
+    For a separator that is ASCII: in UTF-8 its byte is part of no other character.
+    """
+    data = np.frombuffer(f"{text}\n".encode("utf-8", "surrogatepass"), dtype=np.uint8)
+    mark, end = data == ord(separator), data == ord("\n")
+    ends = np.flatnonzero(end)
+    # A separator or a space beside a separator or a line end: an empty cell, or one with spaces.
+    edge, stop = mark | (data == ord(" ")), mark | end
+    odd = edge.copy()
+    odd[1:-1] &= stop[:-2] | stop[2:]
+    counts = np.diff(np.cumsum(mark)[ends], prepend=0)
+    plain = (counts == width - 1) & (np.diff(ends, prepend=-1) > 1)
+    plain[np.searchsorted(ends, np.flatnonzero(odd))] = False
+    return plain
 
 
 def first_records(text, separator, by_record=False, most=_SAMPLE):

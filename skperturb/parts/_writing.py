@@ -160,8 +160,9 @@ def _cells_of(column):
         return [cell if cell != "nan" else "" for cell in cells] if column.isna().any() else cells
     if column.dtype.kind in "iu":
         return list(map(str, column.tolist()))
-    cells = ["" if cell is None or cell != cell else str(cell) for cell in column]
-    return _quoted(cells)
+    if pd.api.types.infer_dtype(column, skipna=False) == "string":
+        return _quoted(column.tolist())
+    return _quoted("" if cell is None or cell != cell else str(cell) for cell in column)
 
 
 def _quoted(cells):

@@ -37,7 +37,12 @@ def probabilities(model: SavedModel, features: pd.DataFrame) -> NDArray[np.float
     >>> probabilities(load_model("model.skops"), features)  # doctest: +SKIP
     array([[0.98, 0.02]])
     """
-    proba = np.asarray(model.pipeline.predict_proba(features), dtype=float)
+    return _on_line(model, model.pipeline.predict_proba(features))
+
+
+def _on_line(model, proba):
+    """Probabilities of the study, converted to the shares of the line if these are known."""
+    proba = np.asarray(proba, dtype=float)
     shares = model.account.get("prevalence")
     if shares is None:
         return proba
@@ -115,7 +120,13 @@ def decide(
     >>> decide(load_model("model.skops"), features)["decision"]  # doctest: +SKIP
     0    ok
     """
-    proba, classes = probabilities(model, features), np.array(model.classes, dtype=object)
+    part = linear_part(model.pipeline)
+    if part is None:
+        design, proba = None, probabilities(model, features)
+    else:
+        design = part.design(features)
+        proba = _on_line(model, part.classifier.predict_proba(design))
+    classes = np.array(model.classes, dtype=object)
     columns: dict[str, Any] = {}
     costs, n = cost_table(model), len(features)
     decided = most = proba.argmax(axis=1)
@@ -133,8 +144,6 @@ def decide(
     others = proba.copy()
     others[np.arange(n), decided] = -1.0
     runner_up = others.argmax(axis=1)
-    part = linear_part(model.pipeline)
-    design = None if part is None else part.design(features)
     if part is not None and "covariance" in model.arrays:
         ends = interval_of(
             part,
