@@ -17,6 +17,8 @@ from ._stream import header_names, pieces_of
 from ._table import MOST, Table, Texts, parse
 
 _OTHER = {".": ",", ",": "."}
+# Rows of a table without text by which decimal marks are judged.
+_SOME_ROWS = 300
 
 
 @dataclass
@@ -143,9 +145,11 @@ class BlockReader:
 
     def _of_frame(self, piece, first):
         table = Table(piece.source, None)
+        frame = table.frame
         if first:
             self._check_names(table.names)
-        frame = table.frame
+            words = frame.select_dtypes(object).head(_SOME_ROWS)
+            self._choose_marks(list(words), words.fillna("").astype(str).to_numpy().tolist())
         text = [c.name for c in self.columns if c.kind == "category"]
         text = list(dict.fromkeys([*text, *self.copy]))
         frame[text] = table.texts(text)
@@ -159,14 +163,16 @@ class BlockReader:
         layout.names = [name or f"column {place}" for place, name in enumerate(layout.names, 1)]
         if first:
             self._said += piece.source.notes
-            self._choose_marks(layout)
+            self._choose_marks(layout.names, layout.sample)
         for note in layout.notes:
             kept, rows = self._rows.get(note.kind, (note, 0))
             self._rows[note.kind] = (kept, rows + len(note.rows))
-        marks = list(self._marks.values())
-        usual = max(".,", key=marks.count)
         text = {c.name for c in self.columns if c.kind == "category"} | set(self.copy)
-        text |= {name for name, mark in self._marks.items() if mark != usual}
+        usual = "."
+        if not piece.source.sheet:  # whose numbers have a point, whatever its texts have
+            marks = list(self._marks.values())
+            usual = max(".,", key=marks.count)
+            text |= {name for name, mark in self._marks.items() if mark != usual}
         needed = list(dict.fromkeys([*(c.name for c in self.columns), *self.copy]))
         frame = parse(layout, needed, decimal=usual, dtype=dict.fromkeys(text, str))
         return frame, layout.lines
@@ -193,28 +199,32 @@ class BlockReader:
             text = f"{what} that the model does not know {verb} ignored: {listed(more, 6)}"
             self._said.append(Note("extra", None, (), text))
 
-    def _choose_marks(self, layout):
+    def _choose_marks(self, names, rows):
         """The decimal mark of each column: that of training, unless the file surely has another."""
         self._marks = {c.name: c.decimal for c in self.columns if c.kind == "number"}
-        places = [(layout.names.index(name), name) for name in self._marks]
-        sure = {name: set() for name in self._marks}
-        for row in layout.sample:
-            for place, name in places:
-                cell = row[place] if place < len(row) else ""
-                if "." in cell or "," in cell:
-                    parsed = number(normal(cell))
-                    sure[name].add("" if parsed is None else evidence(parsed))
-        marks = {mark for found in sure.values() for mark in found & {".", ","}}
-        for mark in ".,":
-            if marks == {_OTHER[mark]} and mark in self._marks.values():
-                # The whole file is written in the other way, as by another program.
-                self._marks = dict.fromkeys(self._marks, _OTHER[mark])
-                text = (
-                    f"numbers are written with decimals after {_OTHER[mark]!r}, and in training "
-                    f"with {mark!r}; they are read as they are written"
-                )
-                self._said.append(Note("decimal", None, (), text))
-                return
+        sure: dict = {}
+        for place, name in enumerate(names):
+            if name not in self._marks:
+                continue
+            cells = (row[place] for row in rows if place < len(row))
+            parsed = (number(normal(cell)) for cell in cells if "." in cell or "," in cell)
+            kinds = {evidence(one) for one in parsed if one is not None}
+            sure[name] = kinds & {".", ","}
+        marks = set().union(*sure.values())
+        other = []
+        for name, mark in self._marks.items():
+            # Where a column does not say it, the rest of the file may.
+            if (sure.get(name) or marks) == {_OTHER[mark]}:
+                self._marks[name] = _OTHER[mark]
+                if sure.get(name):
+                    other.append(name)
+        if other:
+            mark = self._marks[other[0]]
+            text = (
+                f"numbers are written with decimals after {mark!r}, and in training with "
+                f"{_OTHER[mark]!r}; they are read as they are written: {listed(other, 6)}"
+            )
+            self._said.append(Note("decimal", None, (), text))
 
     # --- A column by its description
 
@@ -231,6 +241,8 @@ class BlockReader:
         elif column.kind == "date" and column.epoch is None:
             values, wrong = self._dates(column, cells)
         elif plain:
+            if not column.forced:
+                self._check_units(column, {}, int(cells.notna().sum()))
             values, wrong = cells.to_numpy(float, copy=True), np.zeros(len(cells), dtype=bool)
         else:
             values, wrong = self._numbers(column, cells)

@@ -160,7 +160,7 @@ def _cells_of(column):
         return [cell if cell != "nan" else "" for cell in cells] if column.isna().any() else cells
     if column.dtype.kind in "iu":
         return list(map(str, column.tolist()))
-    if pd.api.types.infer_dtype(column, skipna=False) == "string":
+    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=False) == "string":
         return _quoted(column.tolist())
     return _quoted("" if cell is None or cell != cell else str(cell) for cell in column)
 
