@@ -1,7 +1,7 @@
 """New parts, read in blocks as the training file was: its description decides, not a new guess."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import PathLike
 
 import numpy as np
@@ -52,7 +52,6 @@ class _Count:
     line: int = 0
 
 
-@dataclass
 class BlockReader:
     r"""Reads a file of new parts in blocks of bounded size.
 
@@ -87,16 +86,23 @@ class BlockReader:
     [1.5, nan]
     """
 
-    path: str | PathLike
-    columns: Sequence[FeatureColumn]
-    copy: Sequence[str] = ()
-    known: Sequence[str] = ()
-    encoding: str | None = None
-    sheet: str | int | None = None
-    _marks: dict[str, str] = field(default_factory=dict, init=False, repr=False)
-    _counts: dict[tuple[str, str], _Count] = field(default_factory=dict, init=False, repr=False)
-    _said: list[Note] = field(default_factory=list, init=False, repr=False)
-    _rows: dict[str, tuple[Note, int]] = field(default_factory=dict, init=False, repr=False)
+    def __init__(
+        self,
+        path: str | PathLike,
+        columns: Sequence[FeatureColumn],
+        *,
+        copy: Sequence[str] = (),
+        known: Sequence[str] = (),
+        encoding: str | None = None,
+        sheet: str | int | None = None,
+    ) -> None:
+        self.path, self.columns = path, columns
+        self.copy, self.known = copy, known
+        self.encoding, self.sheet = encoding, sheet
+        self._marks: dict[str, str] = {}
+        self._counts: dict[tuple[str, str], _Count] = {}
+        self._said: list[Note] = []
+        self._rows: dict[str, tuple[Note, int]] = {}
 
     def blocks(self) -> Iterator[Block]:
         """Read the blocks, one after the other.

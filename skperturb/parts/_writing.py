@@ -7,7 +7,7 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
-from typing import TextIO
+from typing import Any, TextIO
 
 import pandas as pd
 
@@ -187,7 +187,7 @@ def stream_text(path: str, encoding: str = "utf-8") -> Iterator[TextIO]:
         If the file cannot be written; one sentence that says why.
     """
     real = os.path.realpath(path)
-    options = {"encoding": encoding, "errors": "backslashreplace", "newline": ""}
+    options: dict[str, Any] = {"encoding": encoding, "errors": "backslashreplace", "newline": ""}
     try:
         if _is_stream(real) or not os.access(os.path.dirname(real) or ".", os.W_OK):
             with open(path, "w", **options) as file:
