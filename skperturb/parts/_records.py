@@ -28,16 +28,22 @@ def plain_lines(text, separator, width):
 
     For a separator that is ASCII: in UTF-8 its byte is part of no other character.
     """
-    data = np.frombuffer(f"{text}\n".encode("utf-8", "surrogatepass"), dtype=np.uint8)
-    mark, end = data == ord(separator), data == ord("\n")
-    ends = np.flatnonzero(end)
-    # A separator or a space beside a separator or a line end: an empty cell, or one with spaces.
-    edge, stop = mark | (data == ord(" ")), mark | end
-    odd = edge.copy()
-    odd[1:-1] &= stop[:-2] | stop[2:]
-    counts = np.diff(np.cumsum(mark)[ends], prepend=0)
-    plain = (counts == width - 1) & (np.diff(ends, prepend=-1) > 1)
-    plain[np.searchsorted(ends, np.flatnonzero(odd))] = False
+    # Between line ends, so that each character has a neighbour on either side.
+    data = np.frombuffer(f"\n{text}\n".encode("utf-8", "surrogatepass"), dtype=np.uint8)
+    stop, space, end = ord(separator), ord(" "), ord("\n")
+    stops, ends = np.flatnonzero(data == stop), np.flatnonzero(data == end)
+    starts, ends = ends[:-1] + 1, ends[1:]
+    counts = np.diff(np.searchsorted(stops, ends), prepend=0)
+    plain = (counts == width - 1) & (ends > starts)
+    # A cell is empty, or has a space at an end, only at one of these places.
+    first, last = data[starts], data[ends - 1]
+    plain &= (first != stop) & (first != space) & (last != stop) & (last != space)
+    spaces = np.flatnonzero(data == space)
+    odd = [
+        stops[:-1][np.diff(stops) == 1],
+        spaces[(data[spaces - 1] == stop) | (data[spaces + 1] == stop)],
+    ]
+    plain[np.searchsorted(ends, np.concatenate(odd))] = False
     return plain
 
 

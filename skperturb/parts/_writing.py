@@ -142,10 +142,13 @@ def _mode(path):
         return 0o666 & ~mask
 
 
-def frame_text(frame: pd.DataFrame, header: bool = True) -> str:
-    """Return a frame without its index as CSV text, numbers with all their digits.
+_DECIMAL = "%.13g\n"
 
-    The same as :meth:`pandas.DataFrame.to_csv` writes, in a third of its time.
+
+def frame_text(frame: pd.DataFrame, header: bool = True) -> str:
+    """Return a frame without its index as CSV text, decimals with 13 significant digits.
+
+    In a quarter of the time that :meth:`pandas.DataFrame.to_csv` takes, which writes all digits.
     """
     columns = [_cells_of(frame.iloc[:, place]) for place in range(frame.shape[1])]
     lines = list(map(",".join, zip(*columns, strict=True)))
@@ -156,7 +159,9 @@ def frame_text(frame: pd.DataFrame, header: bool = True) -> str:
 
 def _cells_of(column):
     if column.dtype.kind == "f":
-        cells = list(map(repr, column.tolist()))
+        # One format of all is quicker than one for each, and repr takes three times as long.
+        values = tuple(column.tolist())
+        cells = (_DECIMAL * len(values) % values).split("\n")[:-1]
         return [cell if cell != "nan" else "" for cell in cells] if column.isna().any() else cells
     if column.dtype.kind in "iu":
         return list(map(str, column.tolist()))

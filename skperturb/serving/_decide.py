@@ -209,8 +209,8 @@ def _texts_of(features, name, rows, units, effects):
             # Most cells are of this kind, and of a million of them each formatting counts.
             unit = f" {units[name]}" if units.get(name) else ""
             pattern = f"{name} = ".replace("%", "%%") + "%.6g" + unit.replace("%", "%%") + ": %+.3g"
-            pairs = zip(values.tolist(), effects.tolist(), strict=True)
-            return list(map(pattern.__mod__, pairs))
+            pairs = tuple(np.column_stack([values, effects]).ravel().tolist())
+            return ((pattern + "\0") * len(values) % pairs).split("\0")[:-1]
     values = _values(features, name, rows, units)
     return [f"{value}: {effect:+.3g}" for value, effect in zip(values, effects, strict=True)]
 
