@@ -4,6 +4,8 @@ import csv
 from collections import Counter
 from io import StringIO
 
+import numpy as np
+
 # In this order where two explain the text equally well.
 _SEPARATORS = "\t;|,"
 # Records by which separator and header are found.
@@ -19,6 +21,30 @@ def records_of(text, separator, by_record=False):
     for number, row in enumerate(reader, 1):
         yield (number if by_record else line), row
         line = reader.line_num + 1
+
+
+def plain_lines(text, separator, width):
+    """Which lines have this many cells, none of them empty or with a space at an end (n_lines,).
+
+    For a separator that is ASCII: in UTF-8 its byte is part of no other character.
+    """
+    # Between line ends, so that each character has a neighbour on either side.
+    data = np.frombuffer(f"\n{text}\n".encode("utf-8", "surrogatepass"), dtype=np.uint8)
+    stop, space, end = ord(separator), ord(" "), ord("\n")
+    stops, ends = np.flatnonzero(data == stop), np.flatnonzero(data == end)
+    starts, ends = ends[:-1] + 1, ends[1:]
+    counts = np.diff(np.searchsorted(stops, ends), prepend=0)
+    plain = (counts == width - 1) & (ends > starts)
+    # A cell is empty, or has a space at an end, only at one of these places.
+    first, last = data[starts], data[ends - 1]
+    plain &= (first != stop) & (first != space) & (last != stop) & (last != space)
+    spaces = np.flatnonzero(data == space)
+    odd = [
+        stops[:-1][np.diff(stops) == 1],
+        spaces[(data[spaces - 1] == stop) | (data[spaces + 1] == stop)],
+    ]
+    plain[np.searchsorted(ends, np.concatenate(odd))] = False
+    return plain
 
 
 def first_records(text, separator, by_record=False, most=_SAMPLE):

@@ -5,8 +5,11 @@ import csv
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
+from typing import Any, TextIO
+
+import pandas as pd
 
 from ._sources import shown
 
@@ -72,7 +75,8 @@ def write_bytes(path: str, content: bytes) -> None:
             with open(path, "wb") as file:
                 file.write(content)
         else:
-            _replace(real, content)
+            with _replacing(real, "wb") as file:
+                file.write(content)
     except OSError as error:
         raise ValueError(f"{shown(path)} cannot be written: {error.strerror}.") from None
 
@@ -110,12 +114,15 @@ def _same_file(path, other):
         return False
 
 
-def _replace(path, content):
+@contextlib.contextmanager
+def _replacing(path, mode, **options):
+    """A new file that takes the place of another when all has been written."""
     unfinished = None
     try:
-        with tempfile.NamedTemporaryFile("wb", dir=os.path.dirname(path), delete=False) as file:
+        folder = os.path.dirname(path)
+        with tempfile.NamedTemporaryFile(mode, dir=folder, delete=False, **options) as file:
             unfinished = file.name
-            file.write(content)
+            yield file
         os.chmod(unfinished, _mode(path))
         os.replace(unfinished, path)
         unfinished = None
@@ -133,3 +140,65 @@ def _mode(path):
         mask = os.umask(0)
         os.umask(mask)
         return 0o666 & ~mask
+
+
+_DECIMAL = "%.13g\n"
+
+
+def frame_text(frame: pd.DataFrame, header: bool = True) -> str:
+    """Return a frame without its index as CSV text, decimals with 13 significant digits.
+
+    In a quarter of the time that :meth:`pandas.DataFrame.to_csv` takes, which writes all digits.
+    """
+    columns = [_cells_of(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    lines = list(map(",".join, zip(*columns, strict=True)))
+    if header:
+        lines.insert(0, ",".join(_quoted(map(str, frame.columns))))
+    return "\n".join([*lines, ""])
+
+
+def _cells_of(column):
+    if column.dtype.kind == "f":
+        # One format of all is quicker than one for each, and repr takes three times as long.
+        values = tuple(column.tolist())
+        cells = (_DECIMAL * len(values) % values).split("\n")[:-1]
+        return [cell if cell != "nan" else "" for cell in cells] if column.isna().any() else cells
+    if column.dtype.kind in "iu":
+        return list(map(str, column.tolist()))
+    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=False) == "string":
+        return _quoted(column.tolist())
+    return _quoted("" if cell is None or cell != cell else str(cell) for cell in column)
+
+
+def _quoted(cells):
+    """Cells in quotes where they hold a comma, a quote or a line end."""
+    cells = list(cells)
+    text = "\n".join(cells)
+    if not any(mark in text for mark in ',"\r') and text.count("\n") < max(len(cells), 1):
+        return cells
+    return [
+        '"' + cell.replace('"', '""') + '"' if any(m in cell for m in ',"\r\n') else cell
+        for cell in cells
+    ]
+
+
+@contextlib.contextmanager
+def stream_text(path: str, encoding: str = "utf-8") -> Iterator[TextIO]:
+    """Open a file to write text to it: all of it, or nothing, as :func:`write_text` does.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be written; one sentence that says why.
+    """
+    real = os.path.realpath(path)
+    options: dict[str, Any] = {"encoding": encoding, "errors": "backslashreplace", "newline": ""}
+    try:
+        if _is_stream(real) or not os.access(os.path.dirname(real) or ".", os.W_OK):
+            with open(path, "w", **options) as file:
+                yield file
+            return
+        with _replacing(real, "w", **options) as file:
+            yield file
+    except OSError as error:
+        raise ValueError(f"{shown(path)} cannot be written: {error.strerror}.") from None

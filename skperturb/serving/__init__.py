@@ -1,0 +1,15 @@
+"""A trained model with its account in a file that is safe to load, and its use on new parts."""
+
+from ._decide import cost_table, decide, probabilities
+from ._file import SavedModel, load_model, save_model
+from ._train import train_model
+
+__all__ = [
+    "SavedModel",
+    "cost_table",
+    "decide",
+    "load_model",
+    "probabilities",
+    "save_model",
+    "train_model",
+]
