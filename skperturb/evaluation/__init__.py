@@ -16,6 +16,7 @@ from ._costs import (
     trivial_policies,
 )
 from ._cross_validation import OutOfFold, cross_val_predictions
+from ._drift import DriftMonitor
 from ._intervals import CostInterval, cost_interval
 from ._needed import parts_needed, parts_needed_range
 from ._online import ABTestSummary, PairedABTest
@@ -44,6 +45,7 @@ __all__ = [
     "CorrectedTTest",
     "CostInterval",
     "CostSensitiveClassifier",
+    "DriftMonitor",
     "Interval",
     "MeanInterval",
     "OutOfFold",
