@@ -1,4 +1,4 @@
-"""Whether new parts are still like those of the training: a test that may be checked at any time."""
+"""Are new parts still like those of the training? A test that may be checked at any time."""
 
 import math
 from typing import Any, Self
@@ -8,6 +8,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from .._results import Table
+from ._drift_bets import Game
 from ._drift_column import FEWEST, Column
 from ._drift_state import read_state, written_state
 from ._input import check_confidence
@@ -131,6 +132,8 @@ class DriftMonitor:
         self._columns = [
             Column.of(table.iloc[:, j], random[:, j]) for j in range(len(self.columns))
         ]
+        self._game = Game([column.gaps for column in self._columns])
+        self._alarms: list[int | None] = [None] * len(self.columns)  # batch of the first one
         # Of each entry: batches, rows, counts (column, bin), missing (column), log e (column).
         self._history: list[dict[str, Any]] = []
 
@@ -187,20 +190,19 @@ class DriftMonitor:
         ]
         self.n_rows += n
         self.n_batches += 1
-        all_counts = []
-        for column, (bins, _) in zip(self._columns, found, strict=True):
-            counts = np.bincount(bins, minlength=len(column.gaps))
-            column.bet(counts, self.n_batches)
-            if column.alarm_at is None and column.log_e >= self._log_threshold:
-                column.alarm_at = self.n_batches
-            all_counts.append(counts)
+        n_bins = self._game.urns.shape[1]
+        counts = np.array([np.bincount(bins, minlength=n_bins) for bins, _ in found])
+        self._game.play(counts)
+        for j in np.flatnonzero(self._game.log_e >= self._log_threshold):
+            if self._alarms[j] is None:
+                self._alarms[j] = self.n_batches
         self._history.append(
             {
                 "batches": 1,
                 "rows": n,
-                "counts": np.array(all_counts),
+                "counts": counts,
                 "missing": np.array([missing.sum() for _, missing in found]),
-                "log_e": np.array([column.log_e for column in self._columns]),
+                "log_e": self._game.log_e,
             }
         )
         if len(self._history) > MOST_ENTRIES:
@@ -221,12 +223,12 @@ class DriftMonitor:
     @property
     def alarm(self) -> bool:
         """Whether there was ever an alarm."""
-        return any(column.alarm_at is not None for column in self._columns)
+        return any(batch is not None for batch in self._alarms)
 
     @property
     def e_values(self) -> pd.Series:
         """Evidence of each column against "no change" now: 1 means none."""
-        values = [math.exp(min(column.log_e, LOG_LARGEST)) for column in self._columns]
+        values = np.exp(np.minimum(self._game.log_e, LOG_LARGEST))
         return pd.Series(values, index=self.columns, name="e_value")
 
     def history(self) -> pd.DataFrame:
@@ -256,29 +258,34 @@ class DriftMonitor:
             range; "missing_before" and "missing_since", shares of missing values. All from "since"
             on are NaN or None without an alarm.
         """
-        rows = []
-        for j, (name, column) in enumerate(zip(self.columns, self._columns, strict=True)):
-            known = {
-                "column": name,
-                "e_value": math.exp(min(column.log_e, LOG_LARGEST)),
-                "largest_e": math.exp(min(column.max_log_e, LOG_LARGEST)),
-                "alarm_at": column.alarm_at,
-            }
-            rows.append((column.max_log_e, known | self._change(j, column)))
-        rows = [row for _, row in sorted(rows, key=lambda row: -row[0])]
-        table = Table(rows)
+        now, ever = np.exp(
+            np.minimum([self._game.log_e, self._game.max_log_e], LOG_LARGEST)
+        ).tolist()
+        table = Table(
+            [
+                {
+                    "column": self.columns[j],
+                    "e_value": now[j],
+                    "largest_e": ever[j],
+                    "alarm_at": self._alarms[j],
+                    **self._change(j),
+                }
+                for j in np.argsort(-self._game.max_log_e, kind="stable")
+            ]
+        )
         for name in ("alarm_at", "since"):
             table[name] = table[name].astype("Int64")
         for name in ("low", "high"):
             table[name] = table[name].astype(object)
         return table
 
-    def _change(self, j, column):
+    def _change(self, j):
         """Since when a column is another one, and what has changed."""
         names = ("since", "low", "high", "share_before", "share_since")
         nothing = dict.fromkeys((*names, "missing_before", "missing_since"))
-        if column.alarm_at is None:
+        if self._alarms[j] is None:
             return nothing
+        column = self._columns[j]
         counts = np.array([entry["counts"][j] for entry in self._history])
         missing = np.array([entry["missing"][j] for entry in self._history])
         rows = np.array([entry["rows"] for entry in self._history])
@@ -342,7 +349,7 @@ class DriftMonitor:
         return monitor
 
     def __repr__(self):
-        alarms = [c for c, known in zip(self.columns, self._columns) if known.alarm_at is not None]
+        alarms = [self.columns[j] for j, at in enumerate(self._alarms) if at is not None]
         said = f"alarm of {listed(alarms)}" if alarms else "no alarm"
         return f"DriftMonitor({said}, {len(self.columns)} columns, {self.n_batches} batches)"
 

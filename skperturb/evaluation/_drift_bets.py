@@ -28,58 +28,32 @@ def ranks_of_edges(n):
     return np.array(chosen[1:])
 
 
-def n_bets(n_bins):
-    """Number of bets on one column."""
-    return len(SHIFTS) + len(SPREADS) + n_bins * len(ODDS)
-
-
-def log_weights(n_bins):
-    """Log of the share of the capital for each bet, in the order of `log_gains`."""
-    kinds = (
-        (ON_SHIFTS, len(SHIFTS)),
-        (ON_SPREADS, len(SPREADS)),
-        (ON_BINS, n_bins * len(ODDS)),
-    )
-    return np.concatenate([np.full(count, math.log(share / count)) for share, count in kinds])
-
-
-def log_released(batch):
-    """Log of the share of the capital that is bet from this batch on, the first being 1."""
-    return math.log(1 / math.log2(batch + 1) - 1 / math.log2(batch + 2))
-
-
-def log_kept(batch):
-    """Log of the share of the capital that is not bet yet after so many batches."""
-    return -math.log(math.log2(batch + 2))
-
-
-def log_gains(urn, counts):
-    """Log of what each bet multiplies its capital by in one batch, of shape (n_bets,).
+def log_gains(urns, counts):
+    """Log of what each bet multiplies its capital by in one batch, of shape (n_columns, n_bets).
 
     Parameters
     ----------
-    urn : ndarray of shape (n_bins,)
+    urns : ndarray of shape (n_columns, n_bins)
         Gaps between the reference parts in each bin, plus the parts that fell there so far.
-    counts : ndarray of shape (n_bins,)
+    counts : ndarray of shape (n_columns, n_bins)
         Parts of the batch in each bin.
     """
-    total, n = urn.sum(), counts.sum()
-    edges = np.concatenate(([0.0], np.cumsum(urn) / total))
-    edges[-1] = 1.0
-    normal = ndtri(edges)
-    moved = np.concatenate([normal - SHIFTS[:, None], normal / SPREADS[:, None]])
-    shares = (1 - CAUTION) * np.diff(ndtr(moved), axis=1) + CAUTION * urn / total
-    whole = _rising(total * shares, counts).sum(axis=1) - _rising(urn, counts).sum()
+    # Axes: column, bet, bin.
+    urns, counts = urns[:, None], counts[:, None]
+    total = urns.sum(axis=2, keepdims=True)
+    rest, others = total - urns, counts.sum(axis=2, keepdims=True) - counts
+    edges = np.concatenate([np.zeros_like(total, dtype=float), np.cumsum(urns, axis=2) / total], 2)
+    normal = ndtri(np.minimum(edges, 1.0))
+    moved = np.concatenate([normal - SHIFTS[:, None], normal / SPREADS[:, None]], axis=1)
+    shares = (1 - CAUTION) * np.diff(ndtr(moved), axis=2) + CAUTION * urns / total
+    fair = _rising(urns, counts)
+    whole = (_rising(total * shares, counts) - fair).sum(axis=2)
     # One bin against all others, whose shares among themselves stay: two terms are enough.
     odds = ODDS[:, None]
-    inside = odds * urn / (total - urn + odds * urn)
-    single = (
-        _rising(total * inside, counts)
-        + _rising(total * (1 - inside), n - counts)
-        - _rising(urn, counts)
-        - _rising(total - urn, n - counts)
-    )
-    return np.concatenate([whole, single.ravel()])
+    inside = odds * urns / (rest + odds * urns)
+    single = _rising(total * inside, counts) + _rising(total * (1 - inside), others)
+    single = single - fair - _rising(rest, others)
+    return np.concatenate([whole, single.reshape(len(urns), -1)], axis=1)
 
 
 def log_marginal(urn, counts):
@@ -92,3 +66,39 @@ def log_marginal(urn, counts):
 def _rising(start, steps):
     """Log of start (start + 1) ... (start + steps - 1)."""
     return gammaln(start + steps) - gammaln(start)
+
+
+class Game:
+    """The capital of the bets on columns that are watched together.
+
+    Parameters
+    ----------
+    gaps : array-like of shape (n_columns, n_bins)
+        What the urns hold before the first batch.
+    """
+
+    def __init__(self, gaps):
+        self.urns = np.array(gaps, dtype=np.int64)
+        n_columns, n_bins = self.urns.shape
+        kinds = ((ON_SHIFTS, len(SHIFTS)), (ON_SPREADS, len(SPREADS)), (ON_BINS, 2 * n_bins))
+        # Logarithms: how the capital is divided, what each bet holds, e-values now and at most.
+        self._division = np.log(np.concatenate([np.full(n, share / n) for share, n in kinds]))
+        self.bets = np.full((n_columns, len(self._division)), -np.inf)
+        self.batches = 0
+        self.log_e, self.max_log_e = np.zeros((2, n_columns))
+
+    def play(self, counts):
+        """Bet on a batch, of which so many parts (n_columns, n_bins) fall into each bin."""
+        t = self.batches + 1
+        released = math.log(1 / math.log2(t + 1) - 1 / math.log2(t + 2))
+        self.bets = np.logaddexp(self.bets, released + self._division)
+        self.bets += log_gains(self.urns, counts)
+        self.urns = self.urns + counts
+        self.batches = t
+        self.log_e = self.evidence()
+        self.max_log_e = np.maximum(self.max_log_e, self.log_e)
+
+    def evidence(self):
+        """Log of the capital on each column: what the bets hold, and what is not bet yet."""
+        kept = -math.log(math.log2(self.batches + 2))
+        return np.logaddexp(np.logaddexp.reduce(self.bets, axis=1), kept)

@@ -1,28 +1,18 @@
-"""One watched column: its bins, the parts in them, and the capital of the bets on them."""
+"""One watched column: its bins, and what has changed when the parts in them are others."""
 
 import math
 
 import numpy as np
-import pandas as pd
 from pandas.api.types import is_numeric_dtype
-from scipy.special import logsumexp
 
-from ._drift_bets import (
-    log_gains,
-    log_kept,
-    log_marginal,
-    log_released,
-    log_weights,
-    n_bets,
-    ranks_of_edges,
-)
+from ._drift_bets import log_marginal, ranks_of_edges
 
 FEWEST = 20  # parts of a reference
 FLAT = 0.5  # of each bin, of a law of which nothing is known (Jeffreys)
 
 
 class Column:
-    """Bins between parts of the reference, and what is bet on the parts that fall into them.
+    """Bins between parts of the reference.
 
     Parts are sorted by value and, where values are equal, by a random number of each part.
     Missing values come last. Then no two parts are equal, and whatever the law of the values is,
@@ -46,10 +36,6 @@ class Column:
         self.is_number, self.missing = bool(is_number), int(missing)
         self.levels = np.array(levels, dtype=float if is_number else str)
         self.keys, self.gaps = np.array(keys, dtype=float), np.array(gaps, dtype=np.int64)
-        self.counts = np.zeros_like(self.gaps)
-        self.log_bets = np.full(n_bets(len(self.gaps)), -np.inf)
-        self.log_e = self.max_log_e = 0.0
-        self.alarm_at = None
 
     @classmethod
     def of(cls, values, random):
@@ -68,19 +54,6 @@ class Column:
         values, missing = plain(values, self.is_number)
         keys = _codes(self.levels, values, missing) + random
         return np.searchsorted(self.keys, keys), missing
-
-    def bet(self, counts, batch):
-        """Bet on a batch, of which so many parts fall into each bin."""
-        entering = log_released(batch) + log_weights(len(self.gaps))
-        bets = np.logaddexp(self.log_bets, entering)
-        self.log_bets = bets + log_gains(self.gaps + self.counts, counts)
-        self.counts = self.counts + counts
-        self.log_e = self.evidence(batch)
-        self.max_log_e = max(self.max_log_e, self.log_e)
-
-    def evidence(self, batch):
-        """Log of the capital after so many batches: what was bet, and what was kept."""
-        return float(np.logaddexp(logsumexp(self.log_bets), log_kept(batch)))
 
     def change(self, counts):
         """After how many of the batches, whose counts are given, the law most likely changed."""
@@ -101,12 +74,12 @@ class Column:
 
 
 def plain(values, is_number):
-    """Values as floats or texts, without missing ones; and which are missing."""
-    values = pd.Series(values)
-    missing = values.isna().to_numpy()
+    """A Series as floats or texts, with a filler where there is none; and where there is none."""
     if is_number:
         numbers = values.to_numpy(dtype=float, na_value=math.nan)
+        missing = np.isnan(numbers)
         return np.where(missing, 0.0, numbers), missing
+    missing = values.isna().to_numpy()
     texts = np.array(["" if gap else str(v) for v, gap in zip(values, missing, strict=True)], str)
     return texts, missing
 

@@ -1,10 +1,10 @@
 """The state of a drift monitor in JSON."""
 
 import json
-import math
 
 import numpy as np
 
+from ._drift_bets import Game
 from ._drift_column import Column
 
 # Numbers are written as bins and bets are: whoever changes these counts up the version.
@@ -30,14 +30,13 @@ def written_state(monitor):
                 "keys": column.keys.tolist(),
                 "gaps": column.gaps.tolist(),
                 "missing": column.missing,
-                # Nothing is bet before the first batch.
-                "log_bets": column.log_bets.tolist() if monitor.n_batches else None,
-                "log_e": column.log_e,
-                "max_log_e": column.max_log_e,
-                "alarm_at": column.alarm_at,
             }
             for name, column in zip(monitor.columns, monitor._columns, strict=True)
         ],
+        # Nothing is bet before the first batch.
+        "log_bets": monitor._game.bets.tolist() if monitor.n_batches else None,
+        "max_log_e": monitor._game.max_log_e.tolist(),
+        "alarms": monitor._alarms,
         "history": [
             {"batches": entry["batches"], "rows": entry["rows"]}
             | {key: entry[key].tolist() for key in _OF_HISTORY}
@@ -68,9 +67,17 @@ def read_state(cls, text):
             for entry in state["history"]
         ]
         monitor._columns = [
-            _column(known, [entry["counts"][j] for entry in monitor._history])
-            for j, known in enumerate(state["columns"])
+            Column(*(known[key] for key in ("is_number", "levels", "keys", "gaps", "missing")))
+            for known in state["columns"]
         ]
+        monitor._alarms = list(state["alarms"])
+        monitor._game = game = Game([column.gaps for column in monitor._columns])
+        for entry in monitor._history:
+            game.urns = game.urns + entry["counts"]
+        if monitor.n_batches:
+            game.bets, game.batches = np.array(state["log_bets"], dtype=float), monitor.n_batches
+            game.log_e = monitor._history[-1]["log_e"]
+        game.max_log_e = np.array(state["max_log_e"], dtype=float)
         consistent = _is_consistent(monitor)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"text is not the JSON of a DriftMonitor: {error!r}.") from error
@@ -79,41 +86,32 @@ def read_state(cls, text):
     return monitor
 
 
-def _column(known, counts):
-    column = Column(*(known[key] for key in ("is_number", "levels", "keys", "gaps", "missing")))
-    column.counts = column.counts + np.sum(counts, axis=0, dtype=np.int64)
-    if known["log_bets"] is not None:
-        column.log_bets = np.array(known["log_bets"], dtype=float)
-    column.log_e, column.max_log_e = float(known["log_e"]), float(known["max_log_e"])
-    column.alarm_at = known["alarm_at"]
-    return column
-
-
 def _is_consistent(monitor):
     """Whether shapes fit, counts add up and alarms are explained by the evidence."""
+    game, n_columns = monitor._game, len(monitor.columns)
+    gaps = np.array([column.gaps for column in monitor._columns])
     if not (
-        monitor.columns
-        and 0 < monitor.confidence < 1
+        0 < monitor.confidence < 1
         and monitor.n_batches == sum(entry["batches"] for entry in monitor._history)
         and monitor.n_rows == sum(entry["rows"] for entry in monitor._history)
+        and gaps.min() > 0
+        and (gaps.sum(axis=1) == monitor.n_reference + 1).all()
+        and game.urns.shape == gaps.shape
+        and (game.urns.sum(axis=1) == monitor.n_reference + 1 + monitor.n_rows).all()
+        and game.bets.shape == Game(gaps).bets.shape
+        and game.max_log_e.shape == game.log_e.shape == (n_columns,)
+        and np.isfinite(game.max_log_e).all()
+        and (game.log_e <= game.max_log_e).all()
+        and np.allclose(game.evidence(), game.log_e, STATE_ERROR, STATE_ERROR)
+        and len(monitor._alarms) == n_columns
     ):
         return False
-    for column in monitor._columns:
-        decided = column.alarm_at is not None
+    for column, at, largest in zip(monitor._columns, monitor._alarms, game.max_log_e, strict=True):
         if not (
-            len(column.gaps) == len(column.keys) + 1
+            len(column.keys) == len(column.gaps) - 1
             and (np.diff(column.keys) > 0).all()
-            and column.gaps.min() > 0
-            and column.gaps.sum() == monitor.n_reference + 1
-            and column.counts.shape == column.gaps.shape
-            and column.counts.sum() == monitor.n_rows
-            and column.log_bets.shape
-            == Column(True, [], column.keys, column.gaps, 0).log_bets.shape
-            and math.isfinite(column.max_log_e)
-            and column.log_e <= column.max_log_e
-            and abs(column.evidence(monitor.n_batches) - column.log_e) <= STATE_ERROR
-            and decided == (column.max_log_e >= monitor._log_threshold)
-            and (not decided or 1 <= column.alarm_at <= monitor.n_batches)
+            and (at is not None) == (largest >= monitor._log_threshold)
+            and (at is None or 1 <= at <= monitor.n_batches)
         ):
             return False
     return True
