@@ -20,6 +20,9 @@ from ._drift import DriftMonitor
 from ._intervals import CostInterval, cost_interval
 from ._needed import parts_needed, parts_needed_range
 from ._online import ABTestSummary, PairedABTest
+from ._shadow_page import shadow_html as shadow_html
+from ._shadow_page import shadow_path as shadow_path
+from ._shadow_page import shadow_sentences as shadow_sentences
 from ._stats import (
     CombinedFTest,
     CorrectedTTest,
