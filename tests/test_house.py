@@ -50,9 +50,10 @@ MAY_IMPORT = {
     "onnx": ["blocks"],
     "evaluation": ["_results", "_version"],
     "parts": ["_results", "_version"],
+    "serving": ["additive", "saving", "evaluation", "parts"],
     "_versions": ["_engine", "_version"],
     "skperturb": ["model_selection", "_versions", "_cache"],  # the names of the package itself
-    "cli": ["blocks", "evaluation", "parts", "skperturb"],
+    "cli": ["blocks", "serving", "skperturb"],
     "__main__": ["cli"],
     "_cache": [],
     "_data": ["_array_api"],

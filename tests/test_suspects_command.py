@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from skperturb.cli import _suspects, main
-from skperturb.cli._compare import _estimator
+from skperturb.cli._compare import estimator_named as _estimator
 from skperturb.cli._progress import StillWorking
 from skperturb.evaluation import _texts, compare_classifiers, suspects_html
 from skperturb.model_selection import PerturbArgmaxClassifierCV

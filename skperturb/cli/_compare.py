@@ -24,14 +24,11 @@ from ..evaluation import compare_classifiers
 from ..noise import as_noise
 from ..parts import (
     account,
-    check_classes,
     check_outputs,
     counted,
     did_you_mean,
     preprocessor,
     rare_class_notes,
-    read_costs,
-    read_shares,
     shipped_parts,
     write_text,
 )
@@ -42,6 +39,7 @@ from ._reading import (
     add_options,
     add_roles,
     read,
+    read_tables,
     refuse_few,
     refuse_unknown_class,
     refuse_without_file,
@@ -156,7 +154,7 @@ def add_to(commands):
 def run(options):
     """Read the files, compare, and write the results."""
     names, pairing = _pairing(options)
-    estimators = {name: _estimator(name) for name in names}
+    estimators = {name: estimator_named(name) for name in names}
     if len(estimators) < 2:
         raise ValueError("--estimators needs two different names, the baseline first.")
     check_outputs(
@@ -170,7 +168,7 @@ def run(options):
     repeats, folds = _cv(options)
     parts, tables, notes = _read(options)
     if any(name.startswith("perturb_argmax_cv") for name in names):
-        _refuse_rare(parts, folds)
+        refuse_rare(parts, folds)
     say(notes)
     progress = Progress(sys.stderr, len(estimators))
     result = compare_classifiers(
@@ -252,21 +250,11 @@ def _read(options):
     classes = set(parts.target)
     refuse_unknown_class("--good", options.good, classes)
     notes = [*parts.notes, *rare_class_notes(parts.target, _cv(options)[1])]
-    tables = {}
-    if options.cost is not None:
-        costs = read_costs(options.cost)
-        check_classes(costs.matrix.index, classes, costs.source, "--cost")
-        tables["cost_matrix"] = costs.matrix
-        notes += costs.notes
-    if options.prevalence is not None:
-        shares = read_shares(options.prevalence)
-        check_classes(shares.shares.index, classes, shares.source, "--prevalence")
-        tables["prevalence"] = shares.shares
-        notes += shares.notes
-    return parts, tables, notes
+    tables, about_tables = read_tables(options, classes)
+    return parts, tables, notes + about_tables
 
 
-def _refuse_rare(parts, folds):
+def refuse_rare(parts, folds):
     """Refuse classes that a fit may see in one part only: nothing is left to choose C by."""
     counts = parts.target.value_counts()
     fewest = counts - -(-counts // folds)
@@ -291,7 +279,7 @@ def _pairing(options):
     return [*baselines, candidate], {"candidate": candidate}
 
 
-def _estimator(name):
+def estimator_named(name):
     """A pipeline by its name; what cannot be fitted is refused here, before any fit."""
     kind, colon, noise = name.partition(":")
     if kind not in ESTIMATORS or (colon and not (noise and kind.startswith("perturb_"))):

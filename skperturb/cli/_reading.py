@@ -2,7 +2,15 @@
 
 import sys
 
-from ..parts import account, did_you_mean, listed, read_parts
+from ..parts import (
+    account,
+    check_classes,
+    did_you_mean,
+    listed,
+    read_costs,
+    read_parts,
+    read_shares,
+)
 
 FEWEST_PARTS = 40  # fewer could not tell two classifiers apart
 
@@ -76,6 +84,22 @@ def refuse_unknown_class(option, name, classes):
             f"{option} {name!r} is not a class; the classes are {listed(sorted(classes))}"
             f"{did_you_mean(name, classes) or '.'}"
         )
+
+
+def read_tables(options, classes):
+    """(the tables of costs and shares by the names of their parameters, notes)."""
+    tables, notes = {}, []
+    if options.cost is not None:
+        costs = read_costs(options.cost)
+        check_classes(costs.matrix.index, classes, costs.source, "--cost")
+        tables["cost_matrix"] = costs.matrix
+        notes += costs.notes
+    if options.prevalence is not None:
+        shares = read_shares(options.prevalence)
+        check_classes(shares.shares.index, classes, shares.source, "--prevalence")
+        tables["prevalence"] = shares.shares
+        notes += shares.notes
+    return tables, notes
 
 
 def say(notes):

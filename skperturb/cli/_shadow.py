@@ -65,7 +65,7 @@ def add_to(commands):
     )
     parser.add_argument(
         "--confidence",
-        type=_confidence,
+        type=confidence,
         default=0.95,
         metavar="X",
         help="of verdict and interval, for all looks together (0.95)",
@@ -81,7 +81,7 @@ def add_to(commands):
     )
 
 
-def _confidence(text):
+def confidence(text):
     """A number between 0 and 1."""
     try:
         value = float(text)

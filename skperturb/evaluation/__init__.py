@@ -2,6 +2,8 @@
 
 from . import calibration, costs, online, stats  # noqa: F401  # old addresses, which warn
 from ._calibration import calibration_error, class_counts, d2_brier, d2_log_loss, reliability
+from ._card_page import model_card_html as model_card_html
+from ._card_page import model_summary as model_summary
 from ._compare import compare, compare_classifiers
 from ._comparison import Comparison
 from ._cost_classifier import CostSensitiveClassifier
@@ -39,6 +41,8 @@ from ._suspects import flip_table, suspect_labels
 from ._suspects_page import summary_of_suspects as summary_of_suspects
 from ._suspects_page import suspects_html as suspects_html
 from ._verdict import Conclusion
+from ._watch_page import watch_html as watch_html
+from ._watch_page import watch_sentences as watch_sentences
 
 __all__ = [
     "ABTestSummary",

@@ -13,7 +13,7 @@ from ._notes import Note, at_lines, counted
 from ._table import MOST, NEARLY_ALL, Texts
 
 # Numbers beyond this overflow in squares and products.
-_LARGEST = 1e100
+LARGEST = 1e100
 # A text column of which this share of the filled cells occurs nowhere else names the parts.
 _ID_SHARE = 0.9
 # Fewer values than this say nothing of order or of being distinct.
@@ -41,6 +41,8 @@ class Column:
     kind: str
     data: pd.Series
     notes: list = field(default_factory=list)
+    # How its cells are written: unit, truth, epoch, day_first (see ``FeatureColumn``).
+    how: dict = field(default_factory=dict)
 
 
 class ColumnReader:
@@ -73,6 +75,11 @@ class ColumnReader:
 
     def note(self, kind, name, rows, text):
         return Note(kind, name, tuple(int(self.lines[row]) for row in rows), text)
+
+    def decimal(self, name):
+        """Return the decimal mark of a column."""
+        table = self.tables[0]
+        return table.own.get(name, table.decimal)
 
     def raw(self, name):
         """Return a column as it stands in the files."""
@@ -120,7 +127,7 @@ class ColumnReader:
         for piece in texts:
             truth = [float(c.lower() == "true") if c else np.nan for c in piece.cells]
             pieces.append(np.array([*truth, np.nan])[piece.codes])
-        return Column(name, "number", pd.Series(np.concatenate(pieces)))
+        return Column(name, "number", pd.Series(np.concatenate(pieces)), how={"truth": True})
 
     def _dates(self, name, texts):
         # A column of dates shows some among its first cells.
@@ -173,7 +180,7 @@ class ColumnReader:
                 f"--numeric {name!r}, which reads these cells as missing, or with "
                 f"--categories {name!r}."
             )
-        notes = []
+        notes, how = [], {"unit": next(iter(units), "") if len(units) == 1 else ""}
         if units and not as_numbers:
             notes += self._units(name, units, numbers)
         if len(words):
@@ -189,7 +196,7 @@ class ColumnReader:
                 f"({self._examples(texts, nothing)}), read as missing: {self.where(nothing)}"
             )
             notes.append(self.note("missing", name, nothing, text))
-        return self._numbers(name, np.concatenate(pieces), notes, as_numbers)
+        return self._numbers(name, np.concatenate(pieces), notes, as_numbers, how)
 
     def _examples(self, texts, rows):
         if not len(rows):
@@ -223,21 +230,21 @@ class ColumnReader:
             text += f"; {int(without)} of {int(numbers)} have none and are taken to be in the same"
         return [self.note("unit", name, (), text)]
 
-    def _numbers(self, name, values, notes, forced):
-        wrong = np.flatnonzero(~(np.abs(values) <= _LARGEST) & ~np.isnan(values))
+    def _numbers(self, name, values, notes, forced, how=None):
+        wrong = np.flatnonzero(~(np.abs(values) <= LARGEST) & ~np.isnan(values))
         if len(wrong):
             raise ValueError(
-                f"Column {name!r} has infinite values or numbers beyond {_LARGEST:g} in "
+                f"Column {name!r} has infinite values or numbers beyond {LARGEST:g} in "
                 f"{self.where(wrong)}; leave them empty instead."
             )
         if not forced:
             unit = self._epoch(name, values)
             if unit is not None:
-                return Column(name, "date", _from_epoch(values, unit), notes)
+                return Column(name, "date", from_epoch(values, unit), notes, {"epoch": unit})
         if np.isnan(values).all():
             notes = [*notes, self.note("empty", name, (), f"column {name!r} is empty")]
             return Column(name, "empty", pd.Series(values), notes)
-        return Column(name, "number", pd.Series(values), notes)
+        return Column(name, "number", pd.Series(values), notes, how or {})
 
     def _epoch(self, name, values):
         """The unit in which numbers count time, if they do."""
@@ -326,14 +333,14 @@ def _date_column(name, texts, moments):
     order, note = _day_first(texts, moments)
     pieces = []
     for piece, found in zip(texts, moments, strict=True):
-        seconds = np.array([_seconds(moment, order) for moment in found] + [np.nan])
+        seconds = np.array([seconds_of(moment, order) for moment in found] + [np.nan])
         pieces.append(seconds[piece.codes])
     values = pd.Series(np.concatenate(pieces))
     notes = []
     if note:
         text = f"column {name!r}: {note}"
         notes.append(Note("dates", name, (), text))
-    return Column(name, "date", values, notes)
+    return Column(name, "date", values, notes, {"day_first": bool(order)})
 
 
 def _day_first(texts, moments):
@@ -352,7 +359,7 @@ def _day_first(texts, moments):
     for order in (True, False):
         seconds = np.concatenate(
             [
-                np.array([_seconds(m, order) for m in found] + [np.nan])[piece.codes]
+                np.array([seconds_of(m, order) for m in found] + [np.nan])[piece.codes]
                 for piece, found in zip(texts, moments, strict=True)
             ]
         )
@@ -365,7 +372,8 @@ def _day_first(texts, moments):
     )
 
 
-def _seconds(moment, day_first):
+def seconds_of(moment, day_first):
+    """Seconds since 1970 of a moment, or since midnight without a date; NaN if there is none."""
     if moment is None:
         return np.nan
     day, month = (moment.a, moment.b) if moment.ordered or day_first else (moment.b, moment.a)
@@ -378,11 +386,12 @@ def _seconds(moment, day_first):
     return float(date.astype(int)) * 86400.0 + moment.seconds
 
 
-def _from_epoch(values, unit):
+def from_epoch(values, unit):
+    """Seconds since 1970 from numbers that count time in this unit."""
     if unit == "compact":
         different, codes = np.unique(values, return_inverse=True)
         seconds = [
-            np.nan if np.isnan(number) else _seconds(when(str(int(number))), True)
+            np.nan if np.isnan(number) else seconds_of(when(str(int(number))), True)
             for number in different
         ]
         return pd.Series(np.array(seconds)[codes])

@@ -22,6 +22,24 @@ _MOST_LINES_OF_A_CELL = 50
 
 
 @dataclass
+class Within:
+    """Where a block of a longer text lies: below the same header, as if nothing were between.
+
+    Attributes
+    ----------
+    separator : str
+    header_line : int
+        Of the whole text.
+    skipped : int
+        Lines of the whole text that are left out between header and block, and before the header.
+    """
+
+    separator: str
+    header_line: int
+    skipped: int
+
+
+@dataclass
 class Layout:
     """Where in a text the table is.
 
@@ -49,7 +67,7 @@ class Layout:
     notes: list
 
 
-def lay_out(source, target=None, tidy=True):
+def lay_out(source, target=None, tidy=True, within=None):
     """Find the table in a text.
 
     Parameters
@@ -61,12 +79,20 @@ def lay_out(source, target=None, tidy=True):
     tidy : bool, default=True
         Whether units, repeated headers and rows without a target may be left out. If not, all
         rows below the header belong to the table.
+    within : Within, default=None
+        Of a block of a longer text: how the whole is laid out. `target` then names a column of
+        the header, and rows without a value in it belong to the table.
 
     Raises
     ------
     ValueError
         If there is no table, or rows do not fit it; one sentence that names the line.
     """
+    if within is not None:
+        try:
+            return _Reader(source, source.text, 0, within.separator, target, tidy, within).layout()
+        except csv.Error as error:
+            raise ValueError(f"{source.name} is not a CSV file: {error!s}.") from None
     text, skipped = source.text, 0
     separator = "," if source.sheet else None
     first, _, rest = text.partition("\n")
@@ -85,10 +111,12 @@ def lay_out(source, target=None, tidy=True):
 class _Reader:
     """One pass over the records of a text."""
 
-    def __init__(self, source, text, skipped, separator, target, tidy):
+    def __init__(self, source, text, skipped, separator, target, tidy, within=None):
         self.source, self.name, self.text = source, source.name, text
         self.skipped, self.separator, self.target, self.tidy = skipped, separator, target, tidy
-        self.notes = []
+        self.notes, self.within = [], within
+        if within is not None:
+            self.skipped = within.skipped
 
     def note(self, kind, lines, text):
         self.notes.append(Note(kind, None, tuple(lines), text))
@@ -105,6 +133,8 @@ class _Reader:
         self.header, self.header_index = self._header(head)
         self.first_line = entries[self.header_index][0]
         self.header_line = self.first_line + self.skipped
+        if self.within is not None:
+            self.header_line = self.within.header_line
         self._check_header(head)
         if self.tidy and self.target is not None and self.target not in self.header:
             raise ValueError(
@@ -112,7 +142,7 @@ class _Reader:
                 f"{listed(self.header)}{did_you_mean(self.target, self.header) or '.'}"
             )
         place = self.header.index(self.target) if self.target in self.header else None
-        self.place = place if self.tidy else None
+        self.place = place if self.tidy and self.within is None else None
         sample = [row for row in head[self.header_index + 1 :] if len(row) == self.width]
         self.numeric = _numeric_columns(sample[:FEW], self.width) if self.tidy else []
         self.titles, self.repeated, self.unlabelled, self.odd = [], [], [], []

@@ -13,6 +13,7 @@ from ._columns import Column, ColumnReader
 from ._labels import check_target, label_notes
 from ._leaks import leaks
 from ._notes import Note, account, counted, did_you_mean, listed
+from ._schema import FeatureColumn, described
 from ._sources import open_source
 from ._table import Table
 
@@ -49,6 +50,8 @@ class Parts:
     places : tuple of str
         Where each part is: the number of the line in its file, the first line being 1, such as
         "17"; with several files "17 of b.csv".
+    columns : tuple of FeatureColumn
+        What each feature column is, so that new files are read in the same way.
 
     Examples
     --------
@@ -66,6 +69,7 @@ class Parts:
     notes: tuple[Note, ...] = field(default=())
     source: str = ""
     places: tuple[str, ...] = field(default=(), repr=False)
+    columns: tuple[FeatureColumn, ...] = field(default=(), repr=False)
 
     def account(self) -> list[str]:
         """Return how the file was read, as a few lines of text.
@@ -197,7 +201,8 @@ def read_parts(
     notes += _leak_notes([column for column in columns if column.name not in keep], labels, target)
     features = pd.DataFrame({column.name: column.data for column in columns})
     roles_of_parts = (labels, lots, moments, weights, decided)
-    return Parts(features, *roles_of_parts, tuple(notes), source, reader.places())
+    kinds = tuple(described(column, reader.decimal(column.name)) for column in columns)
+    return Parts(features, *roles_of_parts, tuple(notes), source, reader.places(), kinds)
 
 
 def shipped_parts() -> Parts:
@@ -352,7 +357,9 @@ def _features(reader, names, *, numeric, categories, keep, has_lots, has_time):
                     )
                     notes.append(Note("time order", name, (), text))
                 continue
-            column = Column(name, "number", column.data - column.data.min(), column.notes)
+            earliest = float(column.data.min())
+            how = {"dated": True, "earliest": earliest} | column.how
+            column = Column(name, "number", column.data - earliest, column.notes, how)
             text = f"column {name!r} is used as seconds since its earliest time"
             notes.append(Note("date as number", name, (), text))
         notes += column.notes
@@ -362,6 +369,7 @@ def _features(reader, names, *, numeric, categories, keep, has_lots, has_time):
                 f"it is used as a feature, --drop {name!r} leaves it out"
             )
             notes.append(Note("distinct", name, (), text))
+        column.how["forced"] = name in numeric
         columns.append(column)
     if lot_like:
         text = (

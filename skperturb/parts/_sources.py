@@ -8,7 +8,7 @@ import sys
 import zipfile
 import zlib
 from dataclasses import dataclass, field
-from io import BytesIO, StringIO
+from io import BufferedReader, BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,11 @@ def open_source(path: Any, encoding: str | None = None, sheet: str | int | None 
         If there is no such file or it holds no table; one sentence that says why.
     """
     name = "standard input" if str(path) == "-" else shown(path)
-    content = _content(path, name)
+    return source_of(_content(path, name), name, encoding, sheet)
+
+
+def source_of(content: bytes, name: str, encoding: str | None, sheet: str | int | None) -> Source:
+    """Return what the bytes of one file hold, as :func:`open_source` does."""
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)
@@ -92,8 +96,14 @@ def open_source(path: Any, encoding: str | None = None, sheet: str | int | None 
 def _content(path, name):
     if str(path) == "-":
         return getattr(sys.stdin, "buffer", sys.stdin).read()
+    with read_bytes(path, name) as file:
+        return file.read()
+
+
+def read_bytes(path: Any, name: str) -> BufferedReader:
+    """Open a file to read its bytes; one sentence if that cannot be done."""
     try:
-        return Path(path).read_bytes()
+        return Path(path).open("rb")
     except FileNotFoundError:
         raise ValueError(f"There is no file {name}{_neighbour(path)}.") from None
     except OSError as error:

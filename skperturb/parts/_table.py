@@ -103,7 +103,7 @@ class Table:
         if all(name in self._as_text for name in names):
             return self.frame[names]
         if self._layout is not None:
-            found = self._parse(self._layout, names, dtype=str)
+            found = parse(self._layout, names, dtype=str)
         else:
             found = pd.DataFrame({name: _as_text(self._columns[name]) for name in names})
         return found if self._kept is None else found[self._kept].reset_index(drop=True)
@@ -132,7 +132,7 @@ class Table:
         self._name_the_unnamed()
         guess = "." if source.sheet else _guess(layout.sample[:FEW])
         types = dict.fromkeys(as_text & set(layout.names), str)
-        frame = self._parse(layout, layout.names, decimal=guess, dtype=types)
+        frame = parse(layout, layout.names, decimal=guess, dtype=types)
         empty = [name for name in self.unnamed if not frame[name].notna().any()]
         if empty:
             what = "column that has" if len(empty) == 1 else "columns that have"
@@ -187,36 +187,6 @@ class Table:
             if name in seen:
                 raise ValueError(f"{self.name} has several columns called {name!r}; rename them.")
             seen.add(name)
-
-    def _parse(self, layout, names, **options):
-        """Columns as pandas reads them; only an empty cell is missing."""
-        try:
-            frame = pd.read_csv(
-                BytesIO(layout.body),
-                sep=layout.separator,
-                header=None,
-                names=layout.names,
-                usecols=names,
-                index_col=False,
-                na_values=[""],
-                keep_default_na=False,
-                low_memory=False,
-                **_EXACT,
-                **options,
-            )
-            if len(frame) == len(layout.lines):
-                text = [name for name in names if not is_numeric_dtype(frame[name])]
-                return frame[names].astype(dict.fromkeys(text, object))
-        except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError, OverflowError):
-            pass
-        # Where pandas splits the text in another way than the layout, the layout is right.
-        rows = [
-            row
-            for row in csv.reader(StringIO(layout.body.decode()), delimiter=layout.separator)
-            if any(cell.strip() for cell in row)
-        ]
-        frame = pd.DataFrame(rows, columns=layout.names, dtype=object)
-        return frame[names].where(frame[names] != "", np.nan)
 
     def _decide_marks(self, guess, as_text):
         """Which mark separates decimals, consistently for the file; what deviates is noted."""
@@ -303,6 +273,37 @@ class Table:
         if mixed:
             return True
         return not certain and not (self.decimal == "." and self.separator == ",")
+
+
+def parse(layout, names, **options):
+    """Columns as pandas reads them; only an empty cell is missing."""
+    try:
+        frame = pd.read_csv(
+            BytesIO(layout.body),
+            sep=layout.separator,
+            header=None,
+            names=layout.names,
+            usecols=names,
+            index_col=False,
+            na_values=[""],
+            keep_default_na=False,
+            low_memory=False,
+            **_EXACT,
+            **options,
+        )
+        if len(frame) == len(layout.lines):
+            text = [name for name in names if not is_numeric_dtype(frame[name])]
+            return frame[names].astype(dict.fromkeys(text, object))
+    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError, OverflowError):
+        pass
+    # Where pandas splits the text in another way than the layout, the layout is right.
+    rows = [
+        row
+        for row in csv.reader(StringIO(layout.body.decode()), delimiter=layout.separator)
+        if any(cell.strip() for cell in row)
+    ]
+    frame = pd.DataFrame(rows, columns=layout.names, dtype=object)
+    return frame[names].where(frame[names] != "", np.nan)
 
 
 def _guess(sample):

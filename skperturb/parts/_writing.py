@@ -5,8 +5,9 @@ import csv
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
+from typing import TextIO
 
 from ._sources import shown
 
@@ -72,7 +73,8 @@ def write_bytes(path: str, content: bytes) -> None:
             with open(path, "wb") as file:
                 file.write(content)
         else:
-            _replace(real, content)
+            with _replacing(real, "wb") as file:
+                file.write(content)
     except OSError as error:
         raise ValueError(f"{shown(path)} cannot be written: {error.strerror}.") from None
 
@@ -110,12 +112,15 @@ def _same_file(path, other):
         return False
 
 
-def _replace(path, content):
+@contextlib.contextmanager
+def _replacing(path, mode, **options):
+    """A new file that takes the place of another when all has been written."""
     unfinished = None
     try:
-        with tempfile.NamedTemporaryFile("wb", dir=os.path.dirname(path), delete=False) as file:
+        folder = os.path.dirname(path)
+        with tempfile.NamedTemporaryFile(mode, dir=folder, delete=False, **options) as file:
             unfinished = file.name
-            file.write(content)
+            yield file
         os.chmod(unfinished, _mode(path))
         os.replace(unfinished, path)
         unfinished = None
@@ -133,3 +138,25 @@ def _mode(path):
         mask = os.umask(0)
         os.umask(mask)
         return 0o666 & ~mask
+
+
+@contextlib.contextmanager
+def stream_text(path: str, encoding: str = "utf-8") -> Iterator[TextIO]:
+    """Open a file to write text to it: all of it, or nothing, as :func:`write_text` does.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be written; one sentence that says why.
+    """
+    real = os.path.realpath(path)
+    options = {"encoding": encoding, "errors": "backslashreplace", "newline": ""}
+    try:
+        if _is_stream(real) or not os.access(os.path.dirname(real) or ".", os.W_OK):
+            with open(path, "w", **options) as file:
+                yield file
+            return
+        with _replacing(real, "w", **options) as file:
+            yield file
+    except OSError as error:
+        raise ValueError(f"{shown(path)} cannot be written: {error.strerror}.") from None

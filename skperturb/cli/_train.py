@@ -1,0 +1,181 @@
+"""``skperturb train``: a classifier fitted to all parts of a file, and saved with its account."""
+
+import argparse
+import datetime
+import hashlib
+import math
+import os
+import sys
+import warnings
+from importlib.util import find_spec
+
+from sklearn.preprocessing import OneHotEncoder
+
+from ..evaluation import model_card_html, model_summary
+from ..parts import account, check_outputs, write_text
+from ..serving import save_model, train_model
+from ._arguments import seed
+from ._compare import ESTIMATORS, LANGUAGES, estimator_named, refuse_rare
+from ._progress import StillWorking
+from ._reading import (
+    add_options,
+    add_roles,
+    read,
+    read_tables,
+    refuse_few,
+    refuse_unknown_class,
+    say,
+)
+
+KIND = ".skops"  # the ending of model files
+_FOLDS = 10
+_WITH_C = ("logistic_regression", "perturb_argmax", "perturb_softmax")
+
+
+def add_to(commands):
+    """Add the command and its options to a parser."""
+    parser = commands.add_parser(
+        "train",
+        help="fit a classifier to all parts of a file and save it",
+        description="Fit a classifier to all parts of a file, as 'compare' does, and save it with "
+        "an account of where it comes from and how well it does on parts that it has not seen. A "
+        "page about it is written, too.",
+    )
+    parser.set_defaults(run=run)
+    add_options(parser, several=False)
+    add_roles(
+        parser,
+        groups="the lot of each part: performance is measured with whole lots left out",
+        weight="the weight of each part in the fit and in the performance",
+        time="when each part was made; it is no feature",
+        today="the decision that was made on each part; it is no feature",
+    )
+    parser.add_argument(
+        "--estimator",
+        default="perturb_argmax",
+        metavar="NAME",
+        help=f"of {', '.join(ESTIMATORS)} (perturb_argmax), also as perturb_argmax:logistic",
+    )
+    parser.add_argument(
+        "--C",
+        type=_strength,
+        metavar="X",
+        help="of a linear model: a larger number is a weaker penalty (1); inf for none, by which "
+        "probabilities have intervals",
+    )
+    parser.add_argument("--good", metavar="CLASS", help="the class of parts without a defect")
+    parser.add_argument(
+        "--cost",
+        metavar="costs.csv",
+        help="what each decision costs for each class: decisions are those of least expected cost",
+    )
+    parser.add_argument(
+        "--prevalence",
+        metavar="prev.csv",
+        help="class and share on the line, where the file holds other shares",
+    )
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the folds (0)")
+    parser.add_argument("--out", required=True, metavar="model.skops", help="write the model there")
+    parser.add_argument(
+        "--card", metavar="model.html", help="write the page there (beside the model)"
+    )
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="of the page (en)")
+
+
+def _strength(text):
+    """A positive number, or infinity."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number, nor inf")
+    return value
+
+
+def run(options):
+    """Read the parts, fit, and write the model and its page."""
+    card = _check_outputs(options)
+    pipeline = _pipeline(options)
+    roles = ("groups", "weight", "time", "today")
+    parts = read(options, **{role: getattr(options, role) for role in roles})
+    refuse_few(parts)
+    classes = set(parts.target)
+    refuse_unknown_class("--good", options.good, classes)
+    tables, about_tables = read_tables(options, classes)
+    notes = [*parts.notes, *about_tables]
+    folds = _FOLDS if parts.groups is None else max(2, min(_FOLDS, parts.groups.nunique()))
+    if options.estimator.startswith("perturb_argmax_cv"):
+        refuse_rare(parts, folds)
+    say(notes)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with StillWorking(
+            sys.stderr, f"fitting {options.estimator} to {len(parts.target):,} parts"
+        ):
+            model = train_model(
+                pipeline,
+                parts,
+                **tables,
+                good=options.good,
+                folds=folds,
+                random_state=options.seed,
+            )
+    messages = list(dict.fromkeys(str(warning.message) for warning in caught))
+    for message in messages:
+        print(f"note: {message}", file=sys.stderr)
+    model.account.update(
+        target=options.target,
+        estimator=options.estimator,
+        roles={role: getattr(options, role) for role in roles if getattr(options, role)},
+        source=", ".join(map(os.path.basename, parts.source.split(", "))),
+        sha256={os.path.basename(path): _hash(path) for path in options.parts if path != "-"},
+        notes=account(notes) + messages,
+        command=options.command,
+        date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
+    )
+    save_model(options.out, model)
+    write_text(card, model_card_html(model.account, lang=options.lang))
+    print(*model_summary(model.account), sep="\n")
+    print(f"\nThe model is in {options.out}, and a page about it in {card}.", flush=True)
+
+
+def _check_outputs(options):
+    """The name of the page; what cannot be written, or not without a package, is refused."""
+    base, kind = os.path.splitext(options.out)
+    if kind.lower() != KIND:
+        raise ValueError(f"--out {options.out!r} must end with {KIND}.")
+    card = options.card or f"{base}.html"
+    inputs = [*options.parts, options.cost, options.prevalence]
+    check_outputs({"--out": options.out, "--card": card}, inputs)
+    missing = [name for name in ("skops", "jinja2") if not find_spec(name)]
+    if missing:
+        raise ValueError(f"train needs {' and '.join(missing)}: pip install 'skperturb[serve]'.")
+    return card
+
+
+def _pipeline(options):
+    pipeline = estimator_named(options.estimator)
+    if options.C is None:
+        return pipeline
+    kind = options.estimator.partition(":")[0]
+    if kind not in _WITH_C:
+        raise ValueError(
+            f"--C is for {', '.join(_WITH_C)}; {options.estimator!r} chooses its own penalty or "
+            "has none."
+        )
+    pipeline[-1].set_params(C=options.C)
+    if math.isinf(options.C):
+        # Without a penalty a category needs one without a column, with which others compare.
+        names = [
+            name.removesuffix("__drop") for name in pipeline.get_params() if name.endswith("__drop")
+        ]
+        for name in names:
+            if isinstance(pipeline.get_params()[name], OneHotEncoder):
+                pipeline.set_params(**{f"{name}__drop": "first"})
+    return pipeline
+
+
+def _hash(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
