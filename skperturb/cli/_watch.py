@@ -113,6 +113,12 @@ def run(options):
     held = f", {len(rows) - stop} of the last lot waiting" if stop < len(rows) else ""
     used = counted(stop - start, "new part")
     print(f"{used} of {counted(len(rows), 'part')} used{held}", file=sys.stderr)
+    if not options.state:
+        print(
+            "note: without --state each call begins anew, and its probability of a false alarm is "
+            "that of this call alone",
+            file=sys.stderr,
+        )
 
     features = features[start:stop].reset_index(drop=True)
     copied = copied[start:stop].reset_index(drop=True)

@@ -290,7 +290,9 @@ class DriftMonitor:
         missing = np.array([entry["missing"][j] for entry in self._history])
         rows = np.array([entry["rows"] for entry in self._history])
         batches = np.array([entry["batches"] for entry in self._history])
-        at = column.change(counts)
+        # Not after the alarm; later parts still say where before it the change was.
+        last = int(np.searchsorted(np.cumsum(batches), self._alarms[j]))
+        at = column.change(counts, last)
         before = column.gaps + counts[:at].sum(axis=0)
         since = counts[at:].sum(axis=0)
         before, since = before / before.sum(), since / since.sum()

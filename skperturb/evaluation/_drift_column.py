@@ -55,12 +55,12 @@ class Column:
         keys = _codes(self.levels, values, missing) + random
         return np.searchsorted(self.keys, keys), missing
 
-    def change(self, counts):
-        """After how many of the batches, whose counts are given, the law most likely changed."""
+    def change(self, counts, last):
+        """After how many of the batches, `last` at most, the law most likely changed."""
         before = np.concatenate([np.zeros((1, len(self.gaps))), np.cumsum(counts, axis=0)])
         after = before[-1] - before
         fits = log_marginal(self.gaps, before) + log_marginal(np.full(len(self.gaps), FLAT), after)
-        return int(np.argmax(fits[:-1]))
+        return int(np.argmax(fits[: last + 1]))
 
     def ends(self, first, last):
         """Values between which the bins from the first to the last lie; None for no end."""

@@ -43,9 +43,9 @@ def watch_sentences(monitors, costs, confidence, lang="en"):
     said = [texts["watch_count"].format(**known)]
     for row in _rows(monitors):
         if row["alarm_at"] is not None:
-            kind = texts[f"watch_{row['kind']}"]
-            fields = {"kind": kind, "column": _name(row), "alarm": f"{row['alarm_at']:,}"}
-            said.append(texts["watch_changed"].format(**fields, since=f"{row['since']:,}").strip())
+            what = " ".join([texts[f"watch_{row['kind']}"], _name(row)]).strip()
+            fields = {"alarm": f"{row['alarm_at']:,}", "since": f"{row['since']:,}"}
+            said.append(texts["watch_changed"].format(what=what, **fields))
     if costs["parts"]:
         said.append(
             texts["watch_costs_said"].format(
