@@ -154,10 +154,15 @@ def _say(options, watch, notes):
         "expected_before": watch.before["expected"],
     }
     about = (watch.monitors, costs, options.confidence)
-    head, sentences = watch_sentences(*about, options.lang)
+    head, sentences = watch_sentences(*about, options.lang, by_lot=watch.by_lot)
     print(head, *sentences, sep="\n", flush=True)
     if options.out:
-        page = watch_html(*about, lang=options.lang, reading=reading_of(options, notes))
+        page = watch_html(
+            *about,
+            lang=options.lang,
+            by_lot=watch.by_lot,
+            reading=reading_of(options, notes),
+        )
         write_text(options.out, page)
 
 
@@ -301,7 +306,8 @@ def _enter_labels(options, watch, model, waiting, lines):
     if strange:
         print(
             f"note: {counted(strange, 'label')} of {options.labels} not used: the part is not in "
-            "the files that were watched, or its label was used before",
+            "the files that were watched, it waits with its lot (give the label again later), or "
+            "its label was used before",
             file=sys.stderr,
         )
     # In the order of the parts, in which batches and lots follow each other.

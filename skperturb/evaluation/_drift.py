@@ -109,7 +109,8 @@ class DriftMonitor:
     False
     >>> monitor.update(parts(200, mean=1.0)).alarm
     True
-    >>> monitor.summary()[["column", "alarm_at", "since"]]
+    >>> print(*monitor.summary().loc[0, ["column", "alarm_at", "since"]])
+    width 11 11
     """
 
     def __init__(

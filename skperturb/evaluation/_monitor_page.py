@@ -9,12 +9,15 @@ def summary_section(heading, head, sentences, kind):
     return {"id": "summary", "heading": heading, "verdicts": [verdict]}
 
 
-def figure_section(name, heading, figure, label, texts):
-    """A section with one figure."""
+def figure_section(name, heading, figures, texts):
+    """A section of (figure, label) pairs."""
     from markupsafe import Markup  # a part of jinja2, which every page needs
 
-    svg = Markup(draw(figure, label, name, texts["lang"]))
-    return {"id": name, "heading": heading, "figures": [{"label": label, "svg": svg}]}
+    drawn = [
+        {"label": label, "svg": Markup(draw(figure, label, f"{name}{place}", texts["lang"]))}
+        for place, (figure, label) in enumerate(figures)
+    ]
+    return {"id": name, "heading": heading, "figures": drawn}
 
 
 def reading_section(reading, texts):

@@ -8,6 +8,7 @@ from ._plots import BLACK, BLUE, COLORS, GREY, WIDTH, style
 from ._text import printable
 
 HEIGHT = 2.8  # inches
+MOST_ABOVE = 6  # powers of ten above the limit that are drawn
 MOST_LINES = 5  # columns of a figure that have a colour
 
 
@@ -67,7 +68,9 @@ def plot_evidence(history, threshold, texts):
         )  # fmt: skip
         axes.set_xlabel(texts["watch_axis_batch"])
         axes.set_ylabel(texts["watch_axis_e"])
-        axes.set_ylim(min(history.to_numpy().min(), 0) - 0.5, max(largest.max(), limit) + 1)
+        # Far above the limit nothing more is to be seen, and the other columns shall be.
+        top = min(max(largest.max(), limit) + 1, limit + MOST_ABOVE)
+        axes.set_ylim(min(history.to_numpy().min(), 0) - 0.5, top)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.yaxis.set_major_formatter(lambda value, place: _power(value))
         axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, 0.9))

@@ -109,7 +109,7 @@ def shadow_html(test, names, *, path=(), lang="en", title=None, reading=None, **
 
         label = texts["shadow_path_label"].format(a=a, b=b)
         heading, figure = texts["section_shadow_path"], plot_difference(path, texts)
-        sections.append(figure_section("path", heading, figure, label, texts))
+        sections.append(figure_section("path", heading, [(figure, label)], texts))
     sections.append(
         {
             "id": "numbers",

@@ -13,7 +13,7 @@ _MEANS = ("came", "expected", "came_before", "expected_before")
 _MOST = 40  # rows of the table
 
 
-def watch_sentences(monitors, costs, confidence, lang="en"):
+def watch_sentences(monitors, costs, confidence, lang="en", *, by_lot=False):
     """What has been found, in a few words and in sentences.
 
     Parameters
@@ -26,6 +26,8 @@ def watch_sentences(monitors, costs, confidence, lang="en"):
     confidence : float
         Of all monitors together.
     lang : {"en", "ja"}, default="en"
+    by_lot : bool, default=False
+        Whether a row of the monitors is a lot.
     """
     texts = load(lang)
     alarms = {name for name, monitor in monitors.items() if monitor.alarm}
@@ -40,7 +42,7 @@ def watch_sentences(monitors, costs, confidence, lang="en"):
         head = texts["watch_alarm_costs"]
     else:
         head = texts["watch_alarm" if alarms else "watch_quiet"]
-    said = [texts["watch_count"].format(**known)]
+    said = [texts["watch_count_lots" if by_lot else "watch_count"].format(**known)]
     for row in _rows(monitors):
         if row["alarm_at"] is not None:
             what = " ".join([texts[f"watch_{row['kind']}"], _name(row)]).strip()
@@ -65,32 +67,35 @@ def watch_sentences(monitors, costs, confidence, lang="en"):
     return head, [sentence.replace("\u00a0%", texts["percent"]) for sentence in said]
 
 
-def watch_html(monitors, costs, confidence, *, lang="en", title=None, reading=None):
+def watch_html(monitors, costs, confidence, *, lang="en", by_lot=False, title=None, reading=None):
     """The page of a watch.
 
     Parameters
     ----------
-    monitors, costs, confidence, lang
+    monitors, costs, confidence, lang, by_lot
         As for `watch_sentences`.
     title : str, default=None
     reading : dict, default=None
         As for ``Comparison.to_html``.
     """
     texts = load(lang)
-    head, sentences = watch_sentences(monitors, costs, confidence, lang)
+    head, sentences = watch_sentences(monitors, costs, confidence, lang, by_lot=by_lot)
     kind = "neither" if any(monitor.alarm for monitor in monitors.values()) else "keep"
     sections = [summary_section(texts["section_watch"], head, sentences, kind)]
     histories = {name: monitor.history() for name, monitor in monitors.items() if monitor.n_batches}
     if histories:
         from ._monitor_plots import plot_evidence
 
+        figures = []
         for name, history in histories.items():
-            heading = f"{texts['section_watch_path']}: {texts[f'watch_{name}']}"
             if name == "costs":
                 history = history.set_axis([texts["watch_costs"]], axis=1)
             figure, chosen = plot_evidence(history, monitors[name].threshold, texts)
-            label = texts["watch_path_label"].format(shown=", ".join(chosen))
-            sections.append(figure_section(f"path-{name}", heading, figure, label, texts))
+            label = texts["watch_path_label"].format(
+                kind=texts[f"watch_{name}"], shown=", ".join(chosen)
+            )
+            figures.append((figure, label))
+        sections.append(figure_section("path", texts["section_watch_path"], figures, texts))
     sections.append(
         {
             "id": "columns",
@@ -126,7 +131,7 @@ def _name(row):
 def _table(rows, texts):
     table = []
     for row in rows:
-        cells = [word(_name(row) or texts["watch_costs"], head=True)]
+        cells = [word(_name(row) or _NONE, head=True)]
         cells.append(word(texts[f"watch_{row['kind']}"]))
         for key in ("e_value", "largest_e", "threshold"):
             cells.append(shown(_evidence(row[key]), row[key]))
