@@ -18,9 +18,13 @@ from ._costs import (
     trivial_policies,
 )
 from ._cross_validation import OutOfFold, cross_val_predictions
+from ._drift import DriftMonitor
 from ._intervals import CostInterval, cost_interval
 from ._needed import parts_needed, parts_needed_range
 from ._online import ABTestSummary, PairedABTest
+from ._shadow_page import shadow_html as shadow_html
+from ._shadow_page import shadow_path as shadow_path
+from ._shadow_page import shadow_sentences as shadow_sentences
 from ._stats import (
     CombinedFTest,
     CorrectedTTest,
@@ -37,6 +41,8 @@ from ._suspects import flip_table, suspect_labels
 from ._suspects_page import summary_of_suspects as summary_of_suspects
 from ._suspects_page import suspects_html as suspects_html
 from ._verdict import Conclusion
+from ._watch_page import watch_html as watch_html
+from ._watch_page import watch_sentences as watch_sentences
 
 __all__ = [
     "ABTestSummary",
@@ -46,6 +52,7 @@ __all__ = [
     "CorrectedTTest",
     "CostInterval",
     "CostSensitiveClassifier",
+    "DriftMonitor",
     "Interval",
     "MeanInterval",
     "OutOfFold",

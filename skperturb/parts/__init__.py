@@ -3,6 +3,7 @@
 from ._blocks import Block as Block
 from ._blocks import BlockReader
 from ._labels import rare_class_notes as rare_class_notes
+from ._log import read_log as read_log
 from ._notes import Note, account
 from ._notes import counted as counted
 from ._notes import did_you_mean as did_you_mean

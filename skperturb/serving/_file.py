@@ -33,14 +33,15 @@ class SavedModel:
         Fitted. Its ``predict_proba`` takes a DataFrame with the columns that the account names, in
         that order; the probabilities are those of the study, not yet converted to ``prevalence``.
     account : dict
-        Text, numbers, lists and dictionaries alone, as in JSON. ``"classes"``: list of str, in the
-        order of the probabilities. ``"target"``, ``"estimator"``, ``"model"``: str. ``"columns"``:
-        one dict for each feature, which :meth:`skperturb.parts.FeatureColumn.from_dict` takes.
-        ``"costs"``: None, or a dict of ``"decisions"`` (list of str) and ``"matrix"`` (a row for
-        each class). ``"prevalence"``: None, or a dict of ``"line"`` and ``"study"``: a share for
-        each class. ``"good"``: str or None. ``"performance"``: figures of parts that the fit did
-        not see. ``"parts"``, ``"source"``, ``"sha256"``, ``"notes"``, ``"command"``, ``"date"``,
-        ``"versions"``: where it comes from.
+        Text, numbers, lists and dictionaries alone, as in JSON. ``"classes"``: list of str, in
+        the order of the probabilities. ``"target"``, ``"estimator"``, ``"model"``: str.
+        ``"columns"``: one dict for each feature, which
+        :meth:`skperturb.parts.FeatureColumn.from_dict` takes. ``"costs"``: None, or a dict of
+        ``"decisions"`` (list of str) and ``"matrix"`` (a row for each class). ``"prevalence"``:
+        None, or a dict of ``"line"`` and ``"study"``: a share for each class. ``"good"``: str or
+        None. ``"watch"``: what :class:`Watch` begins with, or None. ``"performance"``: figures of
+        parts that the fit did not see. ``"parts"``, ``"source"``, ``"sha256"``, ``"notes"``,
+        ``"command"``, ``"date"``, ``"versions"``: where it comes from.
     arrays : dict of str to ndarray
         What prediction and monitoring need besides, such as the covariance of the coefficients.
         ``"left_out_proba"`` (n, n_classes) and ``"left_out_truth"`` (n,), codes of classes, are

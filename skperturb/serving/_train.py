@@ -19,6 +19,7 @@ from ._familiar import familiar
 from ._file import SavedModel
 from ._linear_part import linear_part
 from ._performance import left_out_probabilities, performance
+from ._watch import references
 
 _CHOOSING = (AdditiveClassifier, PerturbArgmaxClassifierCV, PerturbSoftmaxClassifierCV)
 _MOST_KEPT = 5000  # predictions of left-out parts
@@ -117,6 +118,15 @@ def train_model(
         }
     account["performance"] = how | performance(
         left_out, labels, classes, parts, cost_matrix, prevalence, good
+    )
+    account["watch"] = references(
+        SavedModel(chosen, account),
+        parts.features,
+        parts.groups,
+        weight,
+        left_out,
+        codes,
+        random_state,
     )
     kept = np.arange(len(codes))
     if len(kept) > _MOST_KEPT:
