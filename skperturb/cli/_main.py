@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from . import _compare, _costs_template, _suspects
+from . import _compare, _costs_template, _sample, _suspects
 
-COMMANDS = (_compare, _costs_template, _suspects)
+COMMANDS = (_sample, _costs_template, _compare, _suspects)
 UNUSABLE, INTERRUPTED = 2, 130  # exit codes, as is usual in shells
 
 
