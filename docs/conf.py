@@ -32,7 +32,7 @@ templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = "skperturb"
 html_theme_options = {"secondary_sidebar_items": ["page-toc"], "show_prev_next": False}
-html_sidebars = {page: [] for page in ("install", "user_guide", "saving_and_serving", "changes")}
+html_sidebars = {page: [] for page in ("install", "changes")}
 html_show_sourcelink = False
 
 sphinx_gallery_conf = {

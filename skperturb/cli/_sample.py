@@ -51,9 +51,8 @@ def run(options):
         check_outputs({"FOLDER": path}, [])
         write_bytes(path, content)
         print(path)
-    print(
-        "", "Next, a comparison with a report:", f"{_program()} {COMPARE.format(folder)}", sep="\n"
-    )
+    command = f"{_program()} {COMPARE.format(shlex.quote(folder))}"
+    print("", "Next, a comparison with a report:", command, sep="\n")
 
 
 def _content(path):
@@ -69,5 +68,5 @@ def _program():
     path = sys.argv[0]
     if path.endswith(os.path.join("skperturb", "__main__.py")):
         return "python -m skperturb"
-    on_path = shutil.which("skperturb") in (path, None)
-    return "skperturb" if on_path or "skperturb" not in os.path.basename(path) else path
+    own = "skperturb" in os.path.basename(path) and shutil.which("skperturb") != path
+    return path if own else "skperturb"
