@@ -35,6 +35,7 @@ SENSORS = (
     ("moisture_pct", 0.080, 0.012, 0.004, 3),
     ("hall_humidity_pct", 44.0, 5.0, 1.0, 1),
 )
+DRIFT = 2.5  # of the mould in later.csv, in degrees
 MACHINES = ("M1", "M2", "M3")
 HOT, LITTLE = 1.0, -1.0  # the limits, in spreads from the mean
 NOISE = 0.35  # scale of the Gumbel noise on the scores
@@ -47,13 +48,14 @@ WRONG = (  # true class, class that the inspector wrote, number of parts
 )
 
 
-def make_parts(random, first_lot, n_lots, start, drift=0.0):
+def make_parts(random, first, first_lot, n_lots, start, of_lot=PARTS_OF_LOT, drift=0.0):
     """Parts of lots in order of time: the columns of the files and, in ``defect``, the truth.
 
-    The drift is that of the mould's temperature from the middle of the lots on, in spreads.
+    The drift is that of the mould's temperature from the middle of the lots on. The scores are
+    returned, too: all, and the share of them that the sensors see.
     """
-    n = n_lots * PARTS_OF_LOT
-    lot = np.repeat(np.arange(n_lots), PARTS_OF_LOT)
+    n = n_lots * of_lot
+    lot = np.repeat(np.arange(n_lots), of_lot)
     machine = random.randint(len(MACHINES), size=n_lots)[lot]
     scaled = {}  # each sensor in spreads from its mean
     columns = {}
@@ -61,19 +63,19 @@ def make_parts(random, first_lot, n_lots, start, drift=0.0):
         spread = np.hypot(between, within)
         value = between * random.standard_normal(n_lots)[lot] + within * random.standard_normal(n)
         if name == "mould_temp_C":
-            value += drift * spread * (lot >= n_lots // 2)
+            value += drift * (lot >= n_lots // 2)
         if name == "clamping_force_kN":
             value -= 5.0 * (machine == 2)  # the oldest machine
         columns[name] = np.round(mean + value, decimals)
         scaled[name] = (columns[name] - mean) / spread
-    scores = _scores(scaled)
-    scores += 0.3 * random.standard_normal((n_lots, len(CLASSES)))[lot]  # what no sensor sees
+    seen = _scores(scaled)
+    scores = seen + 0.3 * random.standard_normal((n_lots, len(CLASSES)))[lot]  # what no sensor sees
     noisy = scores + NOISE * random.gumbel(size=scores.shape)
     minutes = np.cumsum(random.choice([1, 1, 1, 2], size=n)) + 240 * lot
     made = pd.Timestamp(start) + pd.to_timedelta(minutes, unit="min")
     table = pd.DataFrame(
         {
-            "part": [f"P{(first_lot - 1) * PARTS_OF_LOT + i + 1:05d}" for i in range(n)],
+            "part": [f"P{first + i:05d}" for i in range(n)],
             "lot": [f"L{first_lot + k:03d}" for k in lot],
             "made_at": made.strftime("%Y-%m-%d %H:%M"),
             "machine": np.array(MACHINES)[machine],
@@ -82,7 +84,7 @@ def make_parts(random, first_lot, n_lots, start, drift=0.0):
             "defect": np.array(CLASSES)[noisy.argmax(1)],
         }
     )
-    return table, scores
+    return table, scores, seen
 
 
 def _scores(z):
@@ -140,8 +142,9 @@ def with_gaps(random, table):
 
 def make_log(random):
     """The log of a shadow test: both decide on every part, and the truth comes later."""
-    table, scores = make_parts(random, 61, 40, "2026-05-11 06:00")
-    proba = np.exp((scores - scores.max(1, keepdims=True)) / NOISE)
+    table, _, seen = make_parts(random, 1501, 61, 150, "2026-05-11 06:00", of_lot=8)
+    # A model that is less sure than it could be.
+    proba = np.exp((seen - seen.max(1, keepdims=True)) / (2 * NOISE))
     proba /= proba.sum(1, keepdims=True)
     candidate = np.array(DECISIONS)[(proba @ COSTS.to_numpy()).argmin(1)]
     return pd.DataFrame(
@@ -165,9 +168,9 @@ factory's numbers are in it. The step is the injection moulding of a small housi
 |---|---|
 | `parts.csv` | {parts} parts in {lots} lots of {of_lot}, the class in `defect` |
 | `costs.csv` | what each decision costs for a part of each class |
-| `later.csv` | {later} later parts; from the middle on the mould is hotter by one spread |
+| `later.csv` | {later} later parts; in the second half the mould is {drift} degrees hotter |
 | `labels.csv` | the classes of these parts, known some days later |
-| `shadow.csv` | the log of a shadow test: {shadow} parts with the truth and the decisions of both |
+| `shadow.csv` | the log of a shadow test: truth and both decisions, 8 parts of each of 150 lots |
 
 ## Columns
 
@@ -196,10 +199,10 @@ def main(folder):
     """Write the files."""
     folder = Path(folder)
     random = np.random.RandomState(SEED)
-    parts, scores = make_parts(random, 1, 40, "2026-03-02 06:00")
+    parts, scores, _ = make_parts(random, 1, 1, 40, "2026-03-02 06:00")
     parts, wrong = with_wrong_labels(random, parts, scores)
     parts = with_gaps(random, parts)
-    later, _ = make_parts(random, 41, 20, "2026-04-06 06:00", drift=1.0)
+    later, *_ = make_parts(random, 1001, 41, 20, "2026-04-06 06:00", drift=DRIFT)
     log = make_log(random)
     files = {
         "parts.csv": parts,
@@ -218,7 +221,7 @@ def main(folder):
         lots=parts["lot"].nunique(),
         of_lot=PARTS_OF_LOT,
         later=len(later),
-        shadow=len(log),
+        drift=DRIFT,
         cushion=_limit("cushion_mm", LITTLE),
         mould=_limit("mould_temp_C", HOT),
         counts=", ".join(f"{name} ({counts[name]})" for name in CLASSES),
