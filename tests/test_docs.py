@@ -107,7 +107,7 @@ def test_the_tutorial_prints_what_it_shows(tmp_path, monkeypatch, capsys):
             printed = ""
             for arguments in commands(code):
                 assert main(arguments) == 0, arguments
-                printed += capsys.readouterr().out
+                printed += capsys.readouterr().out.replace("\N{NO-BREAK SPACE}", " ")
         else:
             known = {seconds.sub("", line).rstrip() for line in printed.splitlines()}
             for line in code.splitlines():
