@@ -18,22 +18,27 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 2
 autosummary_generate = True
 numpydoc_show_class_members = False
 # scikit-learn's own methods are documented there.
 autodoc_default_options = {
     "members": True,
     "inherited-members": True,
-    "exclude-members": "score, get_params, set_params, get_metadata_routing, set_fit_request, "
-    "set_score_request",
+    "exclude-members": "score, get_params, set_params, set_output, get_metadata_routing, "
+    "set_fit_request, set_score_request",
 }
 templates_path = ["_templates"]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skperturb"
 html_theme_options = {"secondary_sidebar_items": ["page-toc"], "show_prev_next": False}
-html_sidebars = {page: [] for page in ("install", "user_guide", "saving_and_serving", "watching", "changes")}
+pages_alone = ("install", "tutorial", "statisticians", "ja", "changes")
+html_sidebars = {page: [] for page in pages_alone}
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

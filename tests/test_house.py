@@ -319,7 +319,7 @@ def test_every_list_of_noises_has_this_name(name):
         assert quoted in text or "skperturb.noise.as_noise" in text, documented.__name__
     assert f"skperturb.noise.{FAMILIES[name].__name__}" in documented_names()
     assert quoted in (ROOT / "README.md").read_text()
-    assert quoted in (ROOT / "docs" / "user_guide.rst").read_text()
+    assert quoted in (ROOT / "docs" / "guide" / "model.rst").read_text()
     with pytest.raises(ValueError, match=f"'{name}'"):
         as_noise("no such noise")
     for tests in ("test_noise.py", "test_kernel.py"):

@@ -7,9 +7,18 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from . import _compare, _costs_template, _predict, _shadow, _suspects, _train, _watch
+from . import (
+    _compare,
+    _costs_template,
+    _predict,
+    _sample,
+    _shadow,
+    _suspects,
+    _train,
+    _watch,
+)
 
-COMMANDS = (_compare, _costs_template, _train, _predict, _suspects, _watch, _shadow)
+COMMANDS = (_sample, _costs_template, _compare, _suspects, _train, _predict, _watch, _shadow)
 UNUSABLE, INTERRUPTED = 2, 130  # exit codes, as is usual in shells
 
 
