@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -15,12 +16,14 @@ from sklearn.model_selection import RepeatedStratifiedKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skperturb.additive import AdditiveClassifier
 from skperturb.cli import main
 from skperturb.cli._compare import ESTIMATORS, LANGUAGES, USUAL
-from skperturb.evaluation import _texts, compare_classifiers
+from skperturb.evaluation import _texts, compare_classifiers, cross_val_predictions
+from skperturb.evaluation._cross_validation import groups_parameter
 
 from ._data import parts_of_lots, parts_table
-from .conftest import OPTIMUM, data_file
+from .conftest import IDENTITY, OPTIMUM, data_file
 
 QUICK = ["--estimators", "logistic_regression", "class_frequencies"]
 
@@ -413,6 +416,44 @@ def test_files_are_written_though_the_terminal_cannot_show_the_names(tmp_path):
 
 
 @pytest.mark.usefixtures("without_fits")
+class Lots(DummyClassifier):
+    """It notes how many lots each fit was told of."""
+
+    told = []
+
+    def fit(self, X, y, sample_weight=None, groups=None):
+        self.told.append(
+            None if groups is None else (len(np.unique(groups)), len(groups) == len(y))
+        )
+        return super().fit(X, y, sample_weight)
+
+
+def test_searches_leave_out_lots(tmp_path, monkeypatch):
+    """The inner search of each fit is told of its lots, that of the curves as well."""
+    monkeypatch.setattr(Lots, "told", [])
+    for name in ("additive", "perturb_argmax_cv"):
+        model = ESTIMATORS[name]()
+        (parameter,) = groups_parameter(make_pipeline(model))
+        assert parameter == f"{type(model).__name__.lower()}__groups"
+        monkeypatch.setitem(ESTIMATORS, name, Lots)
+    study = ["compare", str(lots_csv(tmp_path)), "--target", "defect", "--groups", "lot"]
+    study += ["--cv", "1x5", "--estimators", "additive", "perturb_argmax_cv"]
+    assert main(study) == 0
+    assert Lots.told == [(8, True)] * 10
+
+
+def test_curves_of_a_comparison_choose_by_lots(tmp_path):
+    """They are those of a fit that is given the lots by hand."""
+    frame = parts_of_lots()
+    X, y, lots = frame[["thickness", "count"]], frame["defect"].to_numpy(), frame["lot"].to_numpy()
+    model = AdditiveClassifier(n_knots=3, Cs=[0.1, 10.0], jumps=False)
+    options = {"n_splits": 2, "n_repeats": 1}
+    out = cross_val_predictions(make_pipeline(model), X, y, groups=lots, **options)
+    train, test = out.fold[0] != 0, out.fold[0] == 0
+    by_hand = clone(model).fit(X[train], y[train], groups=lots[train])
+    assert_allclose(out.proba[0, test], by_hand.predict_proba(X[test]), rtol=IDENTITY)
+
+
 def test_fewer_lots_than_folds(tmp_path, capsys):
     arguments = [str(lots_csv(tmp_path)), "--target", "defect", "--groups", "lot", *QUICK]
     assert "10 groups for 20 folds" in refused([*arguments, "--cv", "1x20"], capsys)

@@ -172,28 +172,28 @@ def run(options):
     if any(name.startswith("perturb_argmax_cv") for name in names):
         _refuse_rare(parts, folds)
     say(notes)
-    progress = Progress(sys.stderr, len(estimators))
-    result = compare_classifiers(
-        estimators,
-        parts.features,
-        parts.target.to_numpy(dtype=object).astype(str),
-        **pairing,
-        **tables,
-        good=options.good,
-        sample_weight=parts.weight,
-        groups=parts.groups,
-        time=parts.time,
-        today=parts.today,
-        metric=options.metric,
-        rope=options.rope,
-        difference=options.difference,
-        test=options.test.replace("-", "_"),
-        n_splits=folds,
-        n_repeats=repeats,
-        random_state=options.seed,
-        n_jobs=options.jobs,
-        progress=progress,
-    )
+    with Progress(sys.stderr, list(estimators)) as progress:
+        result = compare_classifiers(
+            estimators,
+            parts.features,
+            parts.target.to_numpy(dtype=object).astype(str),
+            **pairing,
+            **tables,
+            good=options.good,
+            sample_weight=parts.weight,
+            groups=parts.groups,
+            time=parts.time,
+            today=parts.today,
+            metric=options.metric,
+            rope=options.rope,
+            difference=options.difference,
+            test=options.test.replace("-", "_"),
+            n_splits=folds,
+            n_repeats=repeats,
+            random_state=options.seed,
+            n_jobs=options.jobs,
+            progress=progress,
+        )
     for name, out in result.predictions.items():
         for message, count in Counter(out.messages).items():
             fits = out.fit_seconds.size

@@ -3,6 +3,7 @@
 import sys
 
 from ..parts import account, did_you_mean, listed, read_parts
+from ._console import is_verbose
 
 FEWEST_PARTS = 40  # fewer could not tell two classifiers apart
 
@@ -80,6 +81,6 @@ def refuse_unknown_class(option, name, classes):
 
 def say(notes):
     """Print how files were read: a few lines on standard error."""
-    for line in account(notes):
+    for line in [note.text for note in notes] if is_verbose() else account(notes):
         text = line.removeprefix("WARNING: ")
         print(f"{'note' if text == line else 'warning'}: {text}", file=sys.stderr)
