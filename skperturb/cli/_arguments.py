@@ -60,3 +60,10 @@ def jobs(text):
     if not re.fullmatch(r"-1|[1-9]\d*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more, nor -1 for all cores")
     return int(text)
+
+
+def currency(text):
+    """A currency, by its code or its sign."""
+    if not re.fullmatch(r"[^\W\d_]{1,5}|[^\w\s]", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a currency such as EUR, JPY or \u20ac")
+    return text

@@ -79,8 +79,8 @@ def refuse_unknown_class(option, name, classes):
         )
 
 
-def say(notes):
+def say(notes, lang="en"):
     """Print how files were read: a few lines on standard error."""
-    for line in [note.text for note in notes] if is_verbose() else account(notes):
+    for line in account(notes, lang, each=is_verbose()):
         text = line.removeprefix("WARNING: ")
         print(f"{'note' if text == line else 'warning'}: {text}", file=sys.stderr)

@@ -1,17 +1,17 @@
 """The comparison as one page that needs nothing but a browser."""
 
-import numpy as np
+import pandas as pd
 
 from . import _plots as plots
 from ._calibration import calibration_error, class_counts
-from ._page import NEEDS, cell, exact, render, shown, word
+from ._drivers_page import drivers_section
+from ._first_page import first_page
+from ._page import NEEDS, cell, column, exact, render, shown, word
 from ._suspects_page import suspect_section
-from ._svg import draw
+from ._svg import drawn
 from ._texts import given, load, percent
 from ._words import (
     cautions,
-    conclusion_sentences,
-    conclusion_word,
     level,
     pair_sentences,
     policy_name,
@@ -21,93 +21,97 @@ MAX_ESTIMATORS = 4  # with pictures of their own: more make a page that nobody r
 SMALLEST_P = 1e-4  # smaller p-values are shown as less than this
 
 
-def report_html(comparison, *, lang="en", title=None, reading=None):
+def report_html(comparison, *, lang="en", title=None, reading=None, currency=None):
     """What :meth:`~skperturb.evaluation.Comparison.to_html` returns."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError(NEEDS) from error
-    texts = load(lang)
+    texts = load(lang, currency)
     title = texts["title"] if title is None else title
-    return render(title, _sections(comparison, texts, reading), texts)
+    return render(title, _sections(comparison, texts, reading or {}), texts)
 
 
-def _sections(comparison, texts, reading=None):
+def _sections(comparison, texts, reading):
     """What the page shows, in order: dicts of headings, paragraphs, tables and figures."""
-    table = comparison.table
     names = list(dict.fromkeys(name for pair in comparison.pairs for name in pair))
     few = len(comparison.classes) <= plots.MAX_CLASSES
     n_drawn = MAX_ESTIMATORS if few else MAX_ESTIMATORS // 2
-    drawn = names[:n_drawn]
-    confidence = level(comparison.confidence)
+    drawn, others = names[:n_drawn], names[n_drawn:]
+    first = [section | {"kind": ""} for section in first_page(comparison, texts)]
+    first[-1]["kind"] = "first"
     sections = [
-        _conclusion(comparison, texts),
-        _verdicts(comparison, table, texts),
-        {
-            "id": "kpis",
-            "heading": texts["section_kpis"],
-            "tables": [_kpi_table(comparison, texts), *_policy_tables(comparison, texts)],
-            "notes": [texts["note_kpis"].format(confidence=confidence)],
-        },
-        {
-            "id": "differences",
-            "heading": texts["section_differences"],
-            "notes": [texts["note_differences"].format(confidence=confidence)],
-            "figures": [
-                _figure(
-                    plots.plot_differences(comparison, texts),
-                    texts["figure_differences"].format(confidence=confidence),
-                    "differences",
-                    texts,
-                )
-            ],
-            "tables": [_difference_table(table, texts)],
-        },
-        {
-            "id": "confusion",
-            "heading": texts["section_confusion"],
-            "notes": [texts["note_confusion"], *_left_out(names[n_drawn:], texts)],
-            "figures": [
-                _figure(
-                    plots.plot_confusion(comparison, name, texts),
-                    texts["figure_confusion"].format(name=name),
-                    f"confusion{place}",
-                    texts,
-                )
-                for place, name in enumerate(drawn)
-            ],
-        },
-        {
-            "id": "reliability",
-            "heading": texts["section_reliability"],
-            "notes": [
-                texts["note_reliability"],
-                *_left_out(names[n_drawn:] + plots.shown_classes(comparison)[1], texts),
-                texts["note_ece"],
-            ],
-            "figures": [
-                _figure(
-                    plots.plot_reliability(comparison, drawn, texts),
-                    texts["figure_reliability"],
-                    "reliability",
-                    texts,
-                )
-            ],
-            "tables": _calibration_tables(comparison, drawn, texts),
-        },
+        *first,
+        suspect_section(comparison, texts, reading.get("lines")),
+        _confusion(comparison, drawn, others, texts),
+        _reliability(comparison, drawn, others, texts),
         _sensitivity(comparison, texts),
+        _verdicts(comparison, texts),
+        _kpis(comparison, texts),
+        _differences(comparison, texts),
         {
             "id": "costs",
             "heading": texts["section_costs"],
             "notes": [texts["note_costs"]],
             "tables": [_cost_table(comparison, texts)],
         },
-        suspect_section(comparison, texts, (reading or {}).get("lines")),
-        _method(comparison, table, texts),
+        *([_reading(reading, texts)] if reading else []),
+        _method(comparison, comparison.table, texts),
     ]
-    if reading is not None:
-        sections.append(_reading(reading, texts))
+    if reading.get("drivers"):
+        sections.insert(len(first), drivers_section(comparison, reading["drivers"], texts))
     return sections
+
+
+def _kpis(comparison, texts):
+    return {
+        "id": "kpis",
+        "heading": texts["section_kpis"],
+        "tables": [_kpi_table(comparison, texts), *_policy_tables(comparison, texts)],
+        "notes": [texts["note_kpis"].format(confidence=level(comparison.confidence))],
+    }
+
+
+def _differences(comparison, texts):
+    confidence = level(comparison.confidence)
+    label = texts["figure_differences"].format(confidence=confidence)
+    drawn = plots.plot_differences(comparison, texts)
+    return {
+        "id": "differences",
+        "heading": texts["section_differences"],
+        "notes": [texts["note_differences"].format(confidence=confidence)],
+        "figures": [_figure(drawn, label, "differences", texts)],
+        "tables": [_difference_table(comparison.table, texts)],
+    }
+
+
+def _confusion(comparison, drawn, others, texts):
+    return {
+        "id": "confusion",
+        "heading": texts["section_confusion"],
+        "notes": [texts["note_confusion"], *_left_out(others, texts)],
+        "figures": [
+            _figure(
+                plots.plot_confusion(comparison, name, texts),
+                texts["figure_confusion"].format(name=name),
+                f"confusion{place}",
+                texts,
+            )
+            for place, name in enumerate(drawn)
+        ],
+    }
+
+
+def _reliability(comparison, drawn, others, texts):
+    figure = plots.plot_reliability(comparison, drawn, texts)
+    left_out = [*others, *plots.shown_classes(comparison)[1]]
+    return {
+        "id": "reliability",
+        "heading": texts["section_reliability"],
+        "notes": [texts["note_reliability"], *_left_out(left_out, texts), texts["note_ece"]],
+        "figures": [_figure(figure, texts["figure_reliability"], "reliability", texts)],
+        "tables": _calibration_tables(comparison, drawn, texts),
+    }
 
 
 def _reading(reading, texts):
@@ -125,27 +129,9 @@ def _left_out(names, texts):
     return [texts["left_out"].format(names=", ".join(map(str, names)))] if names else []
 
 
-# --- Conclusion and verdicts
-
-
-def _conclusion(comparison, texts):
-    found = comparison.conclusion
-    return {
-        "id": "conclusion",
-        "heading": texts["section_conclusion"],
-        "verdicts": [
-            {
-                "kind": f"decision {found.decision}",
-                "word": conclusion_word(comparison, texts),
-                "sentences": conclusion_sentences(comparison, found, texts),
-                "value": None,
-            }
-        ],
-        "notes": cautions(comparison, texts),
-    }
-
-
-def _verdicts(comparison, table, texts):
+def _verdicts(comparison, texts):
+    """Each pair in full sentences."""
+    table = comparison.table
     rows = table[table["metric"] == comparison.metric]
     verdicts = [
         {
@@ -156,17 +142,11 @@ def _verdicts(comparison, table, texts):
         }
         for row in rows.itertuples()
     ]
-    costs = comparison.cost_matrix
-    wrong = costs.index.to_numpy()[:, None] != costs.columns.to_numpy()
-    plain = costs.shape[0] == costs.shape[1] and np.array_equal(costs.to_numpy(), wrong)
-    notes = [texts["note_wrong_calls" if plain else "note_unit"]]
-    if comparison.prevalence is not None:
-        notes.append(texts["note_prevalence"])
     return {
         "id": "verdict",
         "heading": texts["section_verdict"],
         "verdicts": verdicts,
-        "notes": notes,
+        "notes": [],
     }
 
 
@@ -176,15 +156,16 @@ def _verdicts(comparison, table, texts):
 def _kpi_table(comparison, texts):
     kpis = comparison.kpis
     metrics = ["cost", "accuracy", "log_loss", "brier"]
-    rows = []
-    for place, (name, row) in enumerate(kpis.iterrows()):
-        policy = place >= len(comparison.predictions)
-        cells = [word(policy_name(name, texts) if policy else name, head=True)]
-        for metric in metrics:
-            cells.append(cell(row[metric], 4, row[f"{metric}_low"], row[f"{metric}_high"]))
-        rows.append([*cells, cell(row["dear_mistakes"]), cell(row["fit_seconds"])])
-    columns = ("estimator", *metrics, "dear_mistakes", "fit_seconds")
-    head = [texts[column] for column in columns]
+    names = [
+        name if name in comparison.predictions else policy_name(name, texts) for name in kpis.index
+    ]
+    columns = [[word(name, head=True) for name in names]]
+    for metric in metrics:
+        limits = kpis[f"{metric}_low"], kpis[f"{metric}_high"]
+        columns.append(column(kpis[metric], 4, *limits))
+    columns += [column(kpis["dear_mistakes"], 3), column(kpis["fit_seconds"], 3)]
+    head = [texts[name] for name in ("estimator", *metrics, "dear_mistakes", "fit_seconds")]
+    rows = [list(row) for row in zip(*columns, strict=True)]
     return {"id": "table-kpis", "caption": None, "head": head, "rows": rows}
 
 
@@ -193,15 +174,16 @@ def _policy_tables(comparison, texts):
     policies = comparison.policies
     if policies is None:
         return []
+    differences = column(policies["difference"], 3, policies["ci_low"], policies["ci_high"])
     rows = [
         [
             word(row.candidate, head=True),
             word(policy_name(row.baseline, texts)),
-            cell(row.difference, 3, row.ci_low, row.ci_high),
+            difference,
             _probability(row.prob_better, row.prob_needed),
             word(texts[f"policy_{row.verdict}"], kind="word whole"),
         ]
-        for row in policies.itertuples()
+        for row, difference in zip(policies.itertuples(), differences, strict=True)
     ]
     columns = ("estimator", "policy", "policy_difference", "prob_cheaper", "verdict")
     return [
@@ -215,16 +197,14 @@ def _policy_tables(comparison, texts):
 
 
 def _difference_table(table, texts):
-    rows = []
-    for row in table.itertuples():
+    rows, cells = [], _cells_by_metric(table)
+    for place, row in enumerate(table.itertuples()):
         rows.append(
             [
                 word(texts[row.metric], head=True),
                 word(row.candidate),
                 word(row.baseline),
-                cell(row.candidate_mean, 4),
-                cell(row.baseline_mean, 4),
-                cell(row.difference, 3, row.ci_low, row.ci_high),
+                *cells[place],
                 _probability(row.prob_better, row.prob_needed),
                 _probability(row.prob_equivalent),
                 word(_verdict(row, texts), kind="word whole"),
@@ -233,6 +213,17 @@ def _difference_table(table, texts):
     columns = ("metric", "candidate", "baseline", "candidate_mean", "baseline_mean", "difference")
     head = [texts[c] for c in (*columns, "prob_better", "prob_equivalent", "verdict")]
     return {"id": "table-differences", "caption": None, "head": head, "rows": rows}
+
+
+def _cells_by_metric(table):
+    """Means and differences by row; those of a metric have the same decimals."""
+    cells = {}
+    for _, part in table.reset_index(drop=True).groupby("metric"):
+        columns = [column(part[name], 4) for name in ("candidate_mean", "baseline_mean")]
+        limits = part["ci_low"].tolist(), part["ci_high"].tolist()
+        columns.append(column(part["difference"], 3, *limits))
+        cells |= dict(zip(part.index, zip(*columns, strict=True), strict=True))
+    return cells
 
 
 def _verdict(row, texts):
@@ -244,7 +235,8 @@ def _probability(share, limit=None):
 
 
 def _calibration_tables(comparison, names, texts):
-    errors, counts = [], []
+    first = [texts["estimator"], texts["class"]]
+    errors, counts, heads = [], [], []
     for name in names:
         # As in the study, where the counts are known, not as converted to the line.
         proba = comparison.predictions[name].proba[0]
@@ -252,14 +244,19 @@ def _calibration_tables(comparison, names, texts):
             comparison.y, proba, comparison.classes, random_state=comparison.random_state
         )
         labels = [*comparison.classes.tolist(), texts["top_label"]]
-        for label, row in zip(labels, table.itertuples(), strict=True):
-            cells = (row.ece, row.expected_if_perfect, row.q95_if_perfect)
-            errors.append([word(name, head=True), word(label), *map(cell, cells)])
-        for row in class_counts(comparison.y, proba, comparison.classes).itertuples():
-            observed = shown(f"{row.observed:,}", row.observed)
-            cells = [observed, cell(row.expected, 4), cell(row.std_err)]
-            counts.append([word(name, head=True), word(row[1]), *cells])
-    first = [texts["estimator"], texts["class"]]
+        heads += [[word(name, head=True), word(label)] for label in labels]
+        errors.append(table[["ece", "expected_if_perfect", "q95_if_perfect"]])
+        counts.append(class_counts(comparison.y, proba, comparison.classes))
+    of_class = [head for head in heads if head[1]["text"] != texts["top_label"]]
+    errors, counts = pd.concat(errors), pd.concat(counts)
+    columns = [
+        [shown(f"{int(value):,}", value) for value in counts["observed"]],
+        column(counts["expected"], 4),
+        column(counts["std_err"], 3),
+    ]
+    counts = [[*head, *cells] for head, *cells in zip(of_class, *columns, strict=True)]
+    columns = [column(errors[name], 3) for name in errors]
+    errors = [[*head, *cells] for head, *cells in zip(heads, *columns, strict=True)]
     return [
         {
             "id": "table-ece",
@@ -281,16 +278,17 @@ def _sensitivity(comparison, texts):
     if comparison.good is None:
         return section | {"notes": [texts["no_good"]]}
     table = comparison.sensitivity()
+    differences = column(table["difference"], 3, table["ci_low"], table["ci_high"])
     rows = [
         [
             cell(row.factor) | {"text": given(row.factor)},
             word(row.candidate),
             word(row.baseline),
-            cell(row.difference, 3, row.ci_low, row.ci_high),
+            difference,
             _probability(row.prob_better, row.prob_needed),
             word(_verdict(row, texts), kind="word whole"),
         ]
-        for row in table.itertuples()
+        for row, difference in zip(table.itertuples(), differences, strict=True)
     ]
     columns = ("factor", "candidate", "baseline", "cost_difference", "prob_better", "verdict")
     figure = plots.plot_sensitivity(comparison, texts, table=table)
@@ -353,6 +351,7 @@ def _method(comparison, table, texts):
     }
     entries = {key: text.format(**words) for key, text in entries.items()}
     entries |= {
+        "method_cautions": " ".join(cautions(comparison, texts)) or texts["none"],
         "method_rope": _listed(ropes) or texts["method_no_rope"],
         "method_prevalence": _listed(shares) or texts["method_no_prevalence"],
         "method_messages": _listed(messages) or texts["none"],
@@ -394,6 +393,4 @@ def _p_value(p):
 
 
 def _figure(figure, label, prefix, texts):
-    from markupsafe import Markup
-
-    return {"label": label, "svg": Markup(draw(figure, label, prefix, texts["lang"]))}
+    return drawn(figure, label, prefix, texts["lang"])
