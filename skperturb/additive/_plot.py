@@ -49,7 +49,7 @@ def draw_curves(table, names, rugs, columns):
 
 
 def _draw(axis, table, rug):
-    levels = table["value"].dtype == object
+    levels = not len(rug)
     for k, (label, part) in enumerate(table.groupby("class", sort=False)):
         style = {
             "color": _COLORS[k % len(_COLORS)],
@@ -63,7 +63,7 @@ def _draw(axis, table, rug):
             error = part["ci_high"] - part["score"]
             axis.errorbar(place, part["score"], error, marker="o", **style | {"linestyle": ""})
             continue
-        known = part[part["value"].notna()]
+        known = part[part["value"].notna()].astype({"value": float})
         axis.plot(known["value"], known["score"], **style)
         axis.fill_between(
             known["value"], known["ci_low"], known["ci_high"], color=style["color"], alpha=_BAND
@@ -71,4 +71,5 @@ def _draw(axis, table, rug):
     axis.axhline(0, color="#595959", linewidth=0.6)
     if len(rug):
         foot = axis.get_xaxis_transform()
-        axis.vlines(rug, 0, 0.04, transform=foot, color="#595959", linewidth=0.5)
+        marks = np.tile([0, 0.04, np.nan], len(rug))  # one line with gaps is short as SVG
+        axis.plot(np.repeat(rug, 3), marks, transform=foot, color="#595959", linewidth=0.5)

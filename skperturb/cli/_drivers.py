@@ -52,7 +52,7 @@ def drivers(parts, comparison, make, lang="en"):
             notes.append(texts["drivers_failed"].format(name=name, reason=error))
     effects = pd.concat(tables, ignore_index=True) if tables else None
     if effects is not None:
-        notes.insert(0, texts["drivers_penalised"])
+        notes.insert(0, texts["drivers_unpenalised"])
     return {"effects": effects, "curves": curves, "notes": notes}
 
 
@@ -70,10 +70,12 @@ def _effects(parts, comparison, name, make, texts):
     """Average marginal effects of a linear model, and what is to be said of it."""
     columns = preprocessor(sparse=False)
     Z = columns.fit_transform(parts.features)
-    names, features = _columns_of(columns, parts.features)
-    Z = pd.DataFrame(Z, columns=names)
+    Z = pd.DataFrame(Z, columns=[n.partition("__")[2] for n in columns.get_feature_names_out()])
+    features = _changes(Z, parts.features)
+    # The first value of a category is what the others are compared with.
+    Z = Z[[name for change in features.values() for name in np.atleast_1d(change)]]
     y, weight = _labels(parts), None if parts.weight is None else parts.weight.to_numpy()
-    n_parameters = (len(comparison.classes) - 1) * (len(names) + 1)
+    n_parameters = (len(comparison.classes) - 1) * (Z.shape[1] + 1)
     if n_parameters > _MOST_PARAMETERS:
         raise ValueError(texts["drivers_many"].format(parameters=f"{n_parameters:,}"))
     notes, lots = [], None if parts.groups is None else parts.groups.to_numpy()
@@ -83,38 +85,44 @@ def _effects(parts, comparison, name, make, texts):
     else:
         model = clone(make(name)[-1])
     if name.startswith("perturb_argmax_cv"):
-        model = model.fit(Z, y, sample_weight=weight, groups=lots).best_estimator_
-        noise = type(model.noise_).__name__ if hasattr(model, "noise_") else model.noise
-        notes.append(texts["drivers_chosen"].format(name=name, noise=noise, C=f"{model.C:.3g}"))
-    else:
-        model.fit(Z, y, sample_weight=weight)
-    found = model.marginal_effects(
-        Z,
-        y,
-        weight,
-        features=features,
-        **({} if lots is None else {"cov": "cluster", "groups": lots}),
-        weights=None if weight is None else "sampling",
-        confidence=comparison.confidence,
-    )
-    return _by_outcome(pd.DataFrame(found), comparison, texts), notes
+        found = model.fit(Z, y, sample_weight=weight, groups=lots)
+        model = clone(found.best_estimator_)
+        noise = getattr(found.noise_, "name", found.noise_)
+        notes.append(texts["drivers_chosen"].format(name=name, noise=noise, C=f"{found.C_:.3g}"))
+    options = {"cov": "cluster", "groups": lots} if lots is not None else {}
+    options |= {"weights": None if weight is None else "sampling", "features": features}
+    table = None
+    for firth in (False, True):
+        model.set_params(C=np.inf, bias_reduction=firth)
+        try:
+            model.fit(Z, y, sample_weight=weight)
+            table = model.marginal_effects(
+                Z, y, weight, confidence=comparison.confidence, **options
+            )
+            break
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+            failed = error
+    if table is None:
+        raise ValueError(f"{str(failed).partition('. ')[0].removesuffix('.')}.")
+    if firth:
+        notes.append(texts["drivers_firth"].format(name=name))
+    return _by_outcome(pd.DataFrame(table), comparison, texts), notes
 
 
-def _columns_of(columns, features):
-    """Names of the columns, and what is changed: a number, or a value of a category."""
-    names = [name.partition("__")[2] for name in columns.get_feature_names_out()]
-    changed, rest = {}, list(names)
+def _changes(Z, features):
+    """What is changed for each feature: a number, or all values of a category but the first."""
+    changed, rest = {}, list(Z)
     for feature in features:
         if pd.api.types.is_numeric_dtype(features[feature]):
-            changed[feature] = feature
+            if Z[feature].std() > 0:
+                changed[feature] = feature
             rest.remove(feature)
-    for feature in features:
-        if feature not in changed:
-            own = [name for name in rest if name.startswith(f"{feature}_")]
-            rest = [name for name in rest if name not in own]
-            if own:
-                changed[feature] = own
-    return names, changed
+    for feature in sorted((f for f in features if f not in changed), key=len, reverse=True):
+        own = [name for name in rest if name.startswith(f"{feature}_")]
+        rest = [name for name in rest if name not in own]
+        if own[1:]:
+            changed[feature] = own[1:]
+    return changed
 
 
 def _by_outcome(table, comparison, texts):

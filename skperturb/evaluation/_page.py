@@ -61,7 +61,15 @@ def exact(value):
 
 def shown(text, value):
     """A text that stands for a number."""
-    return {"text": text, "value": exact(value), "ci": [], "kind": None, "head": False}
+    return {
+        "text": text,
+        "value": exact(value),
+        "ci": [],
+        "before": "",  # of what stands in brackets
+        "after": "",
+        "kind": None,
+        "head": False,
+    }
 
 
 def cell(value, digits=3, low=None, high=None):

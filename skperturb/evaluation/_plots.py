@@ -84,10 +84,10 @@ def _styled(plot):
 
 
 @_styled
-def plot_differences(comparison, texts):
+def plot_differences(comparison, texts, *, metrics=None):
     """Forest plot: each metric's differences with their intervals, the cost first."""
     table = comparison.table
-    metrics = list(dict.fromkeys(table["metric"]))
+    metrics = list(dict.fromkeys(table["metric"])) if metrics is None else metrics
     names = [
         short(candidate, 22, 2) + " \N{MINUS SIGN}" + "\n" + short(baseline, 22, 2)
         for candidate, baseline in comparison.pairs

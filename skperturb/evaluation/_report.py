@@ -1,7 +1,5 @@
 """The comparison as one page that needs nothing but a browser."""
 
-import pandas as pd
-
 from . import _plots as plots
 from ._calibration import calibration_error, class_counts
 from ._drivers_page import drivers_section
@@ -9,7 +7,7 @@ from ._first_page import first_page
 from ._page import NEEDS, cell, column, exact, render, shown, word
 from ._suspects_page import suspect_section
 from ._svg import drawn
-from ._texts import given, load, percent
+from ._texts import given, load, number, percent
 from ._words import (
     cautions,
     level,
@@ -75,7 +73,7 @@ def _kpis(comparison, texts):
 def _differences(comparison, texts):
     confidence = level(comparison.confidence)
     label = texts["figure_differences"].format(confidence=confidence)
-    drawn = plots.plot_differences(comparison, texts)
+    drawn = plots.plot_differences(comparison, texts, metrics=[comparison.metric])
     return {
         "id": "differences",
         "heading": texts["section_differences"],
@@ -197,33 +195,22 @@ def _policy_tables(comparison, texts):
 
 
 def _difference_table(table, texts):
-    rows, cells = [], _cells_by_metric(table)
-    for place, row in enumerate(table.itertuples()):
-        rows.append(
-            [
-                word(texts[row.metric], head=True),
-                word(row.candidate),
-                word(row.baseline),
-                *cells[place],
-                _probability(row.prob_better, row.prob_needed),
-                _probability(row.prob_equivalent),
-                word(_verdict(row, texts), kind="word whole"),
-            ]
-        )
-    columns = ("metric", "candidate", "baseline", "candidate_mean", "baseline_mean", "difference")
-    head = [texts[c] for c in (*columns, "prob_better", "prob_equivalent", "verdict")]
+    """A row for each pair: the differences of all figures, and how sure the one that decides is."""
+    pairs = list(dict.fromkeys(zip(table["candidate"], table["baseline"], strict=True)))
+    rows = [[word(new, head=True), word(old)] for new, old in pairs]
+    metrics = list(dict.fromkeys(table["metric"]))
+    for metric in metrics:
+        part = table[table["metric"] == metric]
+        cells = column(part["difference"], 3, part["ci_low"], part["ci_high"])
+        rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
+    deciding = table[table["verdict"] != ""]
+    for row, of in zip(rows, deciding.itertuples(), strict=True):
+        row.append(_probability(of.prob_better, of.prob_needed))
+        row.append(_probability(of.prob_equivalent))
+        row.append(word(_verdict(of, texts), kind="word whole"))
+    columns = ("candidate", "baseline", *metrics, "prob_better", "prob_equivalent", "verdict")
+    head = [texts[name] for name in columns]
     return {"id": "table-differences", "caption": None, "head": head, "rows": rows}
-
-
-def _cells_by_metric(table):
-    """Means and differences by row; those of a metric have the same decimals."""
-    cells = {}
-    for _, part in table.reset_index(drop=True).groupby("metric"):
-        columns = [column(part[name], 4) for name in ("candidate_mean", "baseline_mean")]
-        limits = part["ci_low"].tolist(), part["ci_high"].tolist()
-        columns.append(column(part["difference"], 3, *limits))
-        cells |= dict(zip(part.index, zip(*columns, strict=True), strict=True))
-    return cells
 
 
 def _verdict(row, texts):
@@ -235,40 +222,37 @@ def _probability(share, limit=None):
 
 
 def _calibration_tables(comparison, names, texts):
-    first = [texts["estimator"], texts["class"]]
-    errors, counts, heads = [], [], []
+    """Rows are classes, columns are models."""
+    labels = [*comparison.classes.tolist(), texts["top_label"]]
+    counted = class_counts(
+        comparison.y, comparison.predictions[names[0]].proba[0], comparison.classes
+    )
+    errors = [[word(label, head=True) for label in labels]]
+    counts = [errors[0][:-1], [shown(f"{n:,}", n) for n in counted["observed"]]]
     for name in names:
         # As in the study, where the counts are known, not as converted to the line.
         proba = comparison.predictions[name].proba[0]
-        table = calibration_error(
+        ece = calibration_error(
             comparison.y, proba, comparison.classes, random_state=comparison.random_state
         )
-        labels = [*comparison.classes.tolist(), texts["top_label"]]
-        heads += [[word(name, head=True), word(label)] for label in labels]
-        errors.append(table[["ece", "expected_if_perfect", "q95_if_perfect"]])
-        counts.append(class_counts(comparison.y, proba, comparison.classes))
-    of_class = [head for head in heads if head[1]["text"] != texts["top_label"]]
-    errors, counts = pd.concat(errors), pd.concat(counts)
-    columns = [
-        [shown(f"{int(value):,}", value) for value in counts["observed"]],
-        column(counts["expected"], 4),
-        column(counts["std_err"], 3),
-    ]
-    counts = [[*head, *cells] for head, *cells in zip(of_class, *columns, strict=True)]
-    columns = [column(errors[name], 3) for name in errors]
-    errors = [[*head, *cells] for head, *cells in zip(heads, *columns, strict=True)]
+        errors.append(column(ece["ece"], 3, ece["expected_if_perfect"], ece["q95_if_perfect"]))
+        found = class_counts(comparison.y, proba, comparison.classes)
+        of_class = column(found["expected"], 4)
+        for one, error in zip(of_class, found["std_err"], strict=True):
+            one["ci"], one["before"] = [(number(error, 2), exact(error))], "\u00b1"
+        counts.append(of_class)
     return [
         {
             "id": "table-ece",
             "caption": texts["caption_ece"],
-            "head": first + [texts[c] for c in ("ece", "expected_if_perfect", "q95_if_perfect")],
-            "rows": errors,
+            "head": [texts["class"], *names],
+            "rows": [list(row) for row in zip(*errors, strict=True)],
         },
         {
             "id": "table-counts",
             "caption": texts["caption_counts"],
-            "head": first + [texts[c] for c in ("observed", "expected", "std_err")],
-            "rows": counts,
+            "head": [texts["class"], texts["observed"], *names],
+            "rows": [list(row) for row in zip(*counts, strict=True)],
         },
     ]
 
@@ -278,19 +262,16 @@ def _sensitivity(comparison, texts):
     if comparison.good is None:
         return section | {"notes": [texts["no_good"]]}
     table = comparison.sensitivity()
-    differences = column(table["difference"], 3, table["ci_low"], table["ci_high"])
+    cells = column(table["difference"], 3, table["ci_low"], table["ci_high"])
+    for one, row in zip(cells, table.itertuples(), strict=True):
+        one["after"] = _verdict(row, texts)
+    pairs, n = comparison.pairs, len(comparison.pairs)
+    factors = table["factor"].tolist()[::n]
     rows = [
-        [
-            cell(row.factor) | {"text": given(row.factor)},
-            word(row.candidate),
-            word(row.baseline),
-            difference,
-            _probability(row.prob_better, row.prob_needed),
-            word(_verdict(row, texts), kind="word whole"),
-        ]
-        for row, difference in zip(table.itertuples(), differences, strict=True)
+        [shown(given(factor), factor) | {"head": True}, *cells[k * n : (k + 1) * n]]
+        for k, factor in enumerate(factors)
     ]
-    columns = ("factor", "candidate", "baseline", "cost_difference", "prob_better", "verdict")
+    versus = [texts["versus"].format(candidate=new, baseline=old) for new, old in pairs]
     figure = plots.plot_sensitivity(comparison, texts, table=table)
     return section | {
         "notes": [texts["note_sensitivity"].format(good=comparison.good)],
@@ -299,7 +280,7 @@ def _sensitivity(comparison, texts):
             {
                 "id": "table-sensitivity",
                 "caption": None,
-                "head": [texts[column] for column in columns],
+                "head": [texts["factor"], *versus],
                 "rows": rows,
             }
         ],
@@ -367,7 +348,7 @@ def _method(comparison, table, texts):
             _p_value(row.p_value),
             _p_value(row.p_holm),
         ]
-        for row in table.itertuples()
+        for row in deciding.itertuples()
     ]
     columns = ("metric", "candidate", "baseline", "se", "df", "p_value", "p_holm")
     tests = {
