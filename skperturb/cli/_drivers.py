@@ -12,6 +12,7 @@ from ..parts import preprocessor
 
 _LINEAR = ("logistic_regression", "perturb_argmax", "perturb_softmax", "perturb_argmax_cv")
 _CURVES, _COLUMNS = 6, 2  # charts of an additive model, and how many side by side
+_FLAT = 0.75  # of the usual height of a chart: a printed page has more than curves
 _MOST_PARAMETERS = 2000  # whose covariance is quickly known
 _MOST_CLASSES = 3  # with a panel of their own
 
@@ -62,6 +63,7 @@ def _curves(parts, pipeline, texts):
         options["additiveclassifier__groups"] = parts.groups.to_numpy()
     pipeline.fit(parts.features, _labels(parts), **options)
     figure = pipeline[-1].plot_curves(features=_CURVES, columns=_COLUMNS)
+    figure.set_figheight(_FLAT * figure.get_figheight())
     figure.supylabel(texts["curve_effect"], fontsize=9)
     return figure
 

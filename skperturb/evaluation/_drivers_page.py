@@ -44,7 +44,7 @@ def plot_effects(effects, names, texts):
     models = list(dict.fromkeys(effects["model"]))
     outcomes = list(dict.fromkeys(effects["outcome"]))
     labels = [short(name, 20, 2) for name in names]
-    high = len(names) * max(0.3, 0.13 * len(models) + 0.12)
+    high = len(names) * max(0.28, 0.11 * len(models) + 0.1)
     figure = new_figure(high + 0.9 + 0.2 * len(models), labels)
     panels = figure.subplots(1, len(outcomes), sharex=True, sharey=True, squeeze=False)[0]
     handles = []

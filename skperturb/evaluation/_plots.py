@@ -125,14 +125,14 @@ def plot_confusion(comparison, name, texts):
     rows = [short(label, 14, 2) for label in counts.index]
     columns = [short(label, 12, 2) for label in counts.columns]
     high = len(rows) * (0.42 if len(rows) < 10 else 0.25)
-    figure = new_figure(2 * (high + 1.0), rows)
+    figure = new_figure(2 * (high + 0.7), rows)
     upper, lower = figure.subplots(2)
     money = counts.to_numpy() * comparison.cost_matrix.to_numpy()
     _heat_map(upper, counts.to_numpy(), "Blues", most)
     _heat_map(lower, money, "Oranges", dearest)
     for axes, title in ((upper, "confusion_parts"), (lower, "confusion_cost")):
         axes.set_title(f"{short(name, 40, 1)}: {texts[title]}", loc="left")
-        axes.set_xlabel(texts["decision"])
+        axes.set_xlabel(texts["decision"], labelpad=1)
         axes.set_ylabel(texts["truth"])
         upright = len(columns) > 5
         axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90 if upright else 0)
@@ -164,7 +164,7 @@ def plot_reliability(comparison, names, texts):
     n_columns = min(3, len(shown))
     n_rows = -(-len(shown) // n_columns)
     cell = 1.75 if n_columns == 3 else 2.2
-    figure = new_figure(n_rows * (cell + 0.15) + 0.6 + 0.2 * len(names), [])
+    figure = new_figure(n_rows * (cell + 0.15) + 0.6 + 0.1 * len(names), [])
     grid = figure.subplots(n_rows, n_columns, squeeze=False)
     tables = {
         name: reliability(comparison.y, comparison.predictions[name].proba[0], comparison.classes)
@@ -204,8 +204,8 @@ def plot_reliability(comparison, names, texts):
             axes.set_ylabel(texts["observed_share"])
         if k + n_columns >= len(shown):
             axes.set_xlabel(texts["predicted"])
-    labels = [short(name, 50, 1) for name in names]
-    figure.legend(handles, labels, loc="outside upper center", frameon=False)
+    labels = [short(name, 28, 1) for name in names]
+    figure.legend(handles, labels, loc="outside upper center", frameon=False, ncols=2)
     if left_out:
         named = texts["left_out"].format(names=", ".join(map(str, left_out)))
         figure.supxlabel(short(named, 70, 3), fontsize=8)

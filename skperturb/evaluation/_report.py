@@ -176,18 +176,18 @@ def _policy_tables(comparison, texts):
     rows = [
         [
             word(row.candidate, head=True),
-            word(policy_name(row.baseline, texts)),
             difference,
             _probability(row.prob_better, row.prob_needed),
             word(texts[f"policy_{row.verdict}"], kind="word whole"),
         ]
         for row, difference in zip(policies.itertuples(), differences, strict=True)
     ]
-    columns = ("estimator", "policy", "policy_difference", "prob_cheaper", "verdict")
+    policy = policy_name(policies["baseline"].iloc[0], texts)
+    columns = ("estimator", "policy_difference", "prob_cheaper", "verdict")
     return [
         {
             "id": "table-policies",
-            "caption": texts["caption_policies"],
+            "caption": texts["caption_policies"].format(policy=policy),
             "head": [texts[column] for column in columns],
             "rows": rows,
         }

@@ -5,7 +5,7 @@ import unicodedata
 from textwrap import fill
 
 from ._texts import decimals_for, load, numbers
-from ._words import cautions, conclusion_sentences, needed_sentences
+from ._words import cautions, conclusion_sentences, needed_sentences, policy_name
 
 LEVEL_ROUNDING = 1e-9  # confidence levels that differ by less are the same
 WIDTH, WIDE = 79, 91  # columns of a line of a sentence, and of the note
@@ -57,7 +57,11 @@ def _figures(comparison, texts):
     """Rows of the key figures, the numbers of a column with the same decimals."""
     kpis = comparison.kpis
     names = ("estimator", "cost", "accuracy", "log_loss", "brier", "dear", "seconds")
-    columns = [kpis.index.tolist()]
+    names_of = kpis.index.tolist()
+    if texts["lang"] != "en":
+        known = comparison.predictions
+        names_of = [name if name in known else policy_name(name, texts) for name in names_of]
+    columns = [names_of]
     for column, digits in (
         *(("cost", 4), ("accuracy", 4), ("log_loss", 4), ("brier", 4)),
         *(("dear_mistakes", 3), ("fit_seconds", 3)),
