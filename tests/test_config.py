@@ -214,7 +214,7 @@ def test_there_are_signs_of_life_when_piped(monkeypatch, capsys):
     with Progress(sys.stderr, ["slow", "b"]) as progress:
         time.sleep(0.05)
         progress("slow", 1, 2)
-    assert "fitting slow for the first time, 0.0 s so far" in capsys.readouterr().err
+    assert "fitting slow for the first time, 0 s so far" in capsys.readouterr().err
 
 
 def test_times_in_words():

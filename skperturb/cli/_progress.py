@@ -32,7 +32,7 @@ class StillWorking:
         while not self._done.wait(wait):
             passed = time.monotonic() - start
             text = self._text() if callable(self._text) else self._text
-            print(f"{text}, {spoken(passed)} so far", file=self._stream, flush=True)
+            print(f"{text}, {passed:.0f} s so far", file=self._stream, flush=True)
             wait = min(passed, self.longest)
 
     def __enter__(self):
