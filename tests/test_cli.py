@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -15,12 +16,14 @@ from sklearn.model_selection import RepeatedStratifiedKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skperturb.additive import AdditiveClassifier
 from skperturb.cli import main
 from skperturb.cli._compare import ESTIMATORS, LANGUAGES, USUAL
-from skperturb.evaluation import _texts, compare_classifiers
+from skperturb.evaluation import _texts, compare_classifiers, cross_val_predictions
+from skperturb.evaluation._cross_validation import groups_parameter
 
 from ._data import parts_of_lots, parts_table
-from .conftest import OPTIMUM, data_file
+from .conftest import IDENTITY, OPTIMUM, data_file
 
 QUICK = ["--estimators", "logistic_regression", "class_frequencies"]
 
@@ -59,7 +62,7 @@ def test_without_a_file_it_compares_on_data_that_ship_with_scikit_learn(capsys):
     assert lines[0].startswith("wine (ships with scikit-learn): 178 parts, 13 features, 3 classes")
     assert [line.split()[0] for line in lines[3 : 3 + len(USUAL)]] == USUAL
     assert lines[0].endswith("1 x 2-fold cross-validation, seed 0")
-    assert "perturb_argmax - logistic_regression" in out
+    assert "perturb_argmax:gaussian - logistic_regression" in out
     assert "fits done" in err
 
 
@@ -165,18 +168,20 @@ def test_json_holds_what_the_table_shows(csv, tmp_path, capsys):
     assert main([*arguments, "--estimators", *names]) == 0
     out = capsys.readouterr().out
     result = json.loads(path.read_text())
-    assert [row["estimator"] for row in result["estimators"][:3]] == names
+    named = [names[0], "perturb_softmax:gaussian", names[2]]
+    assert [row["estimator"] for row in result["estimators"][:3]] == named
     assert result["settings"]["parts"] == 60
     assert len(result["differences"]) == 8
     for row, line in zip(result["estimators"][:3], table_of(out)[1:4], strict=True):
-        assert line.split()[:5] == [
-            row["estimator"],
-            f"{row['cost']:.4g}",
-            *(f"{row[metric]:.4f}" for metric in ("accuracy", "log_loss", "brier")),
-        ]
+        name, *shown = line.split()[:5]
+        assert name == row["estimator"]
+        told = [row[metric] for metric in ("cost", "accuracy", "log_loss", "brier")]
+        assert_allclose([float(text.replace(",", "")) for text in shown], told, rtol=5e-3)
     assert result["estimators"][3]["accuracy"] is None
-    for row in result["differences"]:
-        assert f"[{row['ci_low']:+.4g}, {row['ci_high']:+.4g}]" in out
+    told = re.findall(r"\[([-+][0-9.,]+), ([-+][0-9.,]+)\]", out)
+    shown = [[float(end.replace(",", "")) for end in pair] for pair in told]
+    ends = [[row["ci_low"], row["ci_high"]] for row in result["differences"]]
+    assert_allclose(shown, ends, atol=0.5, rtol=0.02)
 
 
 def test_the_seed_decides_the_folds(csv, capsys):
@@ -413,6 +418,44 @@ def test_files_are_written_though_the_terminal_cannot_show_the_names(tmp_path):
 
 
 @pytest.mark.usefixtures("without_fits")
+class Lots(DummyClassifier):
+    """It notes how many lots each fit was told of."""
+
+    told = []
+
+    def fit(self, X, y, sample_weight=None, groups=None):
+        self.told.append(
+            None if groups is None else (len(np.unique(groups)), len(groups) == len(y))
+        )
+        return super().fit(X, y, sample_weight)
+
+
+def test_searches_leave_out_lots(tmp_path, monkeypatch):
+    """The inner search of each fit is told of its lots, that of the curves as well."""
+    monkeypatch.setattr(Lots, "told", [])
+    for name in ("additive", "perturb_argmax_cv"):
+        model = ESTIMATORS[name]()
+        (parameter,) = groups_parameter(make_pipeline(model))
+        assert parameter == f"{type(model).__name__.lower()}__groups"
+        monkeypatch.setitem(ESTIMATORS, name, Lots)
+    study = ["compare", str(lots_csv(tmp_path)), "--target", "defect", "--groups", "lot"]
+    study += ["--cv", "1x5", "--estimators", "additive", "perturb_argmax_cv"]
+    assert main(study) == 0
+    assert Lots.told == [(8, True)] * 10
+
+
+def test_curves_of_a_comparison_choose_by_lots(tmp_path):
+    """They are those of a fit that is given the lots by hand."""
+    frame = parts_of_lots()
+    X, y, lots = frame[["thickness", "count"]], frame["defect"].to_numpy(), frame["lot"].to_numpy()
+    model = AdditiveClassifier(n_knots=3, Cs=[0.1, 10.0], jumps=False)
+    options = {"n_splits": 2, "n_repeats": 1}
+    out = cross_val_predictions(make_pipeline(model), X, y, groups=lots, **options)
+    train, test = out.fold[0] != 0, out.fold[0] == 0
+    by_hand = clone(model).fit(X[train], y[train], groups=lots[train])
+    assert_allclose(out.proba[0, test], by_hand.predict_proba(X[test]), rtol=IDENTITY)
+
+
 def test_fewer_lots_than_folds(tmp_path, capsys):
     arguments = [str(lots_csv(tmp_path)), "--target", "defect", "--groups", "lot", *QUICK]
     assert "10 groups for 20 folds" in refused([*arguments, "--cv", "1x20"], capsys)

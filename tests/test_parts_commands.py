@@ -118,7 +118,6 @@ def test_standard_input(monkeypatch, capsys):
     [
         (["--jobs", "0"], "--jobs: '0' is not 1 or more, nor -1"),
         (["--good", "ok"], "--good 'ok' is not a class; the classes are 'NG', 'OK'; did you mean"),
-        (["--lang", "ja"], "--lang is the language of the report; name its file with --out"),
         (["--cv", "10"], "--cv: '10' is not REPEATSxFOLDS such as 5x2"),
         (["--estimators", "logistic_regresion", "perturb_argmax"], "did you mean 'logistic_regr"),
         (["--estimators", "perturb_argmax:uniform", "perturb_argmax"], "use 'perturb_softmax:unif"),

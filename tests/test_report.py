@@ -1,3 +1,4 @@
+import re
 import shutil
 import string
 import subprocess
@@ -8,12 +9,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 from skperturb.evaluation import calibration_error, class_counts, compare_classifiers
+from skperturb.evaluation._page import breakable, column
+from skperturb.evaluation._plots import short
 from skperturb.evaluation._svg import draw
 from skperturb.evaluation._texts import LANGUAGES, load, number, numbers, percent
 from skperturb.evaluation._words import pair_sentences
@@ -89,7 +92,10 @@ class Page(HTMLParser):
             self.table = None
 
     def handle_data(self, data):
-        if self.tags[-1:] != ["style"]:
+        if self.tags[-1:] == ["wbr"]:  # A long name may be broken there.
+            self.tags.pop()
+            self.texts[-1] += data
+        elif self.tags[-1:] != ["style"]:
             self.texts.append(data)
 
 
@@ -103,8 +109,8 @@ def test_page_is_self_contained_and_escaped(pages, key):
     assert not {"script", "img", "image", "link", "iframe", "object", "b"} & set(page.tags)
     assert not [name for name in page.attributes if name.startswith(("on", "xmlns"))]
     assert len(page.ids) == len(set(page.ids))
-    order = ["conclusion", "verdict", "kpis", "differences", "confusion", "reliability"]
-    order += ["sensitivity", "costs", "method"]
+    order = ["conclusion", "money", "sure", "next", "suspects", "confusion", "reliability"]
+    order += ["sensitivity", "verdict", "kpis", "differences", "costs", "method"]
     assert [i for i in page.ids if i in order] == order
     assert page.tags.count("title") == 1
     words = " ".join(page.texts).replace(load(key[1])["title"], "").lower().split()
@@ -139,27 +145,38 @@ def test_numbers_are_those_of_the_tables(pages, request, name):
         values["table-kpis"], flat(comparison.kpis, [*columns, "dear_mistakes", "fit_seconds"])
     )
     table = comparison.table
-    shown = ["candidate_mean", "baseline_mean", "difference", "ci_low", "ci_high"]
-    assert_array_equal(
-        values["table-differences"], flat(table, [*shown, "prob_better", "prob_equivalent"])
-    )
-    assert_array_equal(values["table-tests"], flat(table, ["se", "df", "p_value", "p_holm"]))
+    shown = ["difference", "ci_low", "ci_high"]
+    deciding = table[table["metric"] == "cost"]
+    expected = []
+    for pair in comparison.pairs:
+        rows = table[(table["candidate"] == pair[0]) & (table["baseline"] == pair[1])]
+        expected += [*flat(rows, shown), *flat(rows[:1], ["prob_better", "prob_equivalent"])]
+    assert_array_equal(values["table-differences"], expected)
+    assert_array_equal(values["table-sure"], flat(deciding, [*shown, "prob_better"]))
+    assert_array_equal(values["table-tests"], flat(deciding, ["se", "df", "p_value", "p_holm"]))
+    costs = comparison.kpis.loc[comparison.models].sort_values("cost")
+    limits = flat(costs, ["cost", "cost_low", "cost_high"])
+    assert_array_equal(values["table-money"][: len(limits)], limits)
     policies = comparison.policies
     assert_array_equal(
         values["table-policies"], flat(policies, ["difference", "ci_low", "ci_high", "prob_better"])
     )
     assert_array_equal(values["table-costs"], comparison.cost_matrix.to_numpy().ravel())
     if comparison.good is not None:
-        shown = ["factor", "difference", "ci_low", "ci_high", "prob_better"]
-        assert_array_equal(values["table-sensitivity"], flat(comparison.sensitivity(), shown))
-    first = comparison.pairs[0][0]
-    data = comparison.y, comparison.predictions[first].proba[0], comparison.classes
-    errors = flat(
-        calibration_error(*data, random_state=0), ["ece", "expected_if_perfect", "q95_if_perfect"]
+        table = comparison.sensitivity()
+        assert_array_equal(values["table-sensitivity"], flat(table, shown))
+    names = list(dict.fromkeys(name for pair in comparison.pairs for name in pair))
+    errors, counts = [], []
+    for name in names:
+        data = comparison.y, comparison.predictions[name].proba[0], comparison.classes
+        errors.append(calibration_error(*data, random_state=0))
+        counts.append(class_counts(*data))
+    columns = ["ece", "expected_if_perfect", "q95_if_perfect"]
+    assert_array_equal(
+        values["table-ece"], np.hstack([one[columns].to_numpy(float) for one in errors]).ravel()
     )
-    assert_array_equal(values["table-ece"][: len(errors)], errors)
-    counts = flat(class_counts(*data), ["observed", "expected", "std_err"])
-    assert_array_equal(values["table-counts"][: len(counts)], counts)
+    expected = [counts[0][["observed"]], *(one[["expected", "std_err"]] for one in counts)]
+    assert_array_equal(values["table-counts"], np.hstack(expected).ravel())
 
 
 def test_p_values_are_in_the_method_box_alone(pages):
@@ -213,6 +230,7 @@ def test_texts_have_the_same_keys_and_fields():
 
     english, japanese = load("en"), load("ja")
     assert set(english) == set(japanese)
+    del english["currencies"], japanese["currencies"]
     for key, text in english.items():
         assert fields(text) == fields(japanese[key]), key
         assert "<" not in text + japanese[key]
@@ -254,8 +272,9 @@ def test_figures_have_labels(hostile, lang):
     upper, lower = figures[1].axes
     counts = hostile.confusion("C_$x$")
     money = counts.to_numpy() * hostile.cost_matrix.to_numpy()
-    assert [text.get_text() for text in upper.texts] == [number(v) for v in counts.to_numpy().flat]
-    assert [text.get_text() for text in lower.texts] == [number(v) for v in money.flat]
+    for axes, own in ((upper, counts.to_numpy()), (lower, money)):
+        told = [text.get_text().replace(",", "") for text in axes.texts]
+        assert_allclose(np.array(told, dtype=float), own.ravel(), atol=0.5)
     assert [t.get_text() for t in upper.get_xticklabels()] == ["pass", "rework", "scrap"]
 
 
@@ -288,6 +307,97 @@ def test_number_formats():
     assert numbers([-1e-9, 5]) == ["0.00", "5.00"]
     assert percent(0.99999) == ">\u00a099.9\u00a0%"
     assert percent(0.5) == "50\u00a0%"
+
+
+def test_colours_are_the_same_for_all_models(hostile):
+    scales = []
+    for name in hostile.predictions:
+        figure = hostile.plot_confusion(name)
+        scales.append(
+            [(axes.collections[0].norm.vmin, axes.collections[0].norm.vmax) for axes in figure.axes]
+        )
+    assert scales[0] == scales[1]
+    tables = [hostile.confusion(name).to_numpy() for name in hostile.predictions]
+    assert scales[0][0] == (0, max(table.max() for table in tables))
+
+
+def test_currency_and_the_same_decimals(hostile):
+    page = " ".join(Page(hostile.to_html(currency="EUR")).texts)
+    assert "Cost per 1000 parts, EUR" in page
+    assert "\u00a0EUR per 1000 parts" in page
+    page = " ".join(Page(hostile.to_html(lang="ja", currency="JPY")).texts)
+    assert "1000個あたりのコスト\uff08円\uff09" in page
+    assert re.search(r"\d円", page)
+    assert "許容差" not in page
+    cells = column([5895.4, 19.13, np.nan], 4, [5000, 10, 1], [6000.25, 30, 2])
+    assert [cell["text"] for cell in cells] == ["5,895", "19", "\u2013"]
+    assert [text for text, _ in cells[0]["ci"]] == ["5,000", "6,000"]
+
+
+def test_long_names_break_after_their_marks():
+    assert breakable("perturb_argmax:gaussian <b>") == (
+        "perturb_<wbr>argmax:<wbr>gaussian &lt;b&gt;"
+    )
+    assert breakable("12:30 and 1/2 _x") == "12:<wbr>30 and 1/<wbr>2 _x"
+    assert short("perturb_softmax:student_t", 16, 2) == "perturb_softmax:\nstudent_t"
+
+
+def test_the_summary_in_japanese(hostile):
+    text = hostile.to_text(lang="ja", currency="JPY")
+    assert "円" in text
+    assert "判定" in text
+    assert "verdict" not in text
+    assert text.count("\n\n") == str(hostile).count("\n\n")
+
+
+def drivers():
+    rows = [
+        {
+            "model": model,
+            "outcome": "x",
+            "feature": f"f_{k}",
+            "effect": k,
+            "ci_low": k - 1,
+            "ci_high": k + 1,
+        }
+        for model in ("a", "b")
+        for k in range(12)
+    ]
+    return {"effects": pd.DataFrame(rows), "curves": [], "notes": ["said"]}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_drivers_are_on_the_page(plain, lang):
+    html = plain.to_html(lang=lang, reading={"drivers": drivers(), "notes": []})
+    page = Page(html)
+    assert page.ids.index("next") < page.ids.index("drivers") < page.ids.index("suspects")
+    assert "said" in page.texts
+    labels = {text.strip() for text in page.texts}
+    assert {f"f_{k}" for k in range(2, 12)} <= labels
+    assert "f_1" not in labels
+
+
+def luminance(color):
+    """Relative luminance of WCAG 2.1."""
+    parts = [int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return float(np.dot([0.2126, 0.7152, 0.0722], parts))
+
+
+def test_contrast_of_the_texts(pages):
+    """Every text colour of the style has 4.5:1 on every background, as WCAG AA asks."""
+    style = pages["plain", "en"].partition("<style>")[2].partition("</style>")[0]
+    full = {
+        c: c if len(c) == 7 else "#" + "".join(2 * x for x in c[1:])
+        for c in re.findall("#[0-9a-f]{6}|#[0-9a-f]{3}", style)
+    }
+    colors = {full[c] for c in re.findall(r"[;{ ]color: (#[0-9a-f]+)", style)}
+    grounds = {full[c] for c in re.findall(r"background: (#[0-9a-f]+)", style)}
+    assert len(colors) > 5
+    for ground in grounds:
+        for color in colors:
+            pair = sorted([luminance(ground), luminance(color)])
+            assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4.5, (color, ground)
 
 
 def test_browser_makes_no_element_of_the_data(pages, tmp_path):

@@ -260,7 +260,9 @@ class CurveMethods:
         table = pd.DataFrame(columns, index=getattr(X, "index", None))
         return table.rename_axis(columns=["class", "part"])
 
-    def plot_curves(self, *, features: int | None = 12, confidence: float = 0.95) -> Any:
+    def plot_curves(
+        self, *, features: int | None = 12, confidence: float = 0.95, columns: int = 3
+    ) -> Any:
         """Draw one small chart for each feature, the most important first.
 
         Parameters
@@ -269,6 +271,8 @@ class CurveMethods:
             How many features are drawn; None for all.
         confidence : float, default=0.95
             Of the pointwise bands.
+        columns : int, default=3
+            Charts side by side.
 
         Returns
         -------
@@ -286,7 +290,7 @@ class CurveMethods:
         order = np.argsort(-self.importances_[: len(names)], kind="stable")
         rugs = {names[j]: self._shapes[j].rug for j in range(len(names))}
         chosen = [names[j] for j in order if (table["feature"] == names[j]).any()]
-        return draw_curves(table, chosen[:features], rugs)
+        return draw_curves(table, chosen[:features], rugs, columns)
 
 
 def _all_scores(scores):

@@ -6,11 +6,11 @@ import pandas as pd
 # Okabe and Ito's colours, which the colour-blind can tell apart, and lines for more classes.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _LINES = ("-", "--", ":", "-.")
-_COLUMNS, _WIDTH, _HEIGHT = 3, 3.2, 2.4  # charts side by side; inches of each
+_WIDTH, _HEIGHT = 3.2, 2.4  # inches of each chart
 _BAND = 0.2  # opacity
 
 
-def draw_curves(table, names, rugs):
+def draw_curves(table, names, rugs, columns):
     """Draw the curves of some features.
 
     Parameters
@@ -21,6 +21,8 @@ def draw_curves(table, names, rugs):
         Features, in their order.
     rugs : dict of str to ndarray
         Quantiles of the data.
+    columns : int
+        Charts side by side.
 
     Returns
     -------
@@ -30,8 +32,8 @@ def draw_curves(table, names, rugs):
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError("Figures need matplotlib: pip install 'skperturb[report]'.") from error
-    rows = max(1, -(-len(names) // _COLUMNS))
-    width = min(_COLUMNS, max(1, len(names)))
+    rows = max(1, -(-len(names) // columns))
+    width = min(columns, max(1, len(names)))
     figure = Figure(figsize=(_WIDTH * width, _HEIGHT * rows), layout="constrained")
     axes = figure.subplots(rows, width, squeeze=False, sharey=True).ravel()
     for axis in axes[len(names) :]:
@@ -47,7 +49,7 @@ def draw_curves(table, names, rugs):
 
 
 def _draw(axis, table, rug):
-    levels = table["value"].dtype == object
+    levels = not len(rug)
     for k, (label, part) in enumerate(table.groupby("class", sort=False)):
         style = {
             "color": _COLORS[k % len(_COLORS)],
@@ -61,7 +63,7 @@ def _draw(axis, table, rug):
             error = part["ci_high"] - part["score"]
             axis.errorbar(place, part["score"], error, marker="o", **style | {"linestyle": ""})
             continue
-        known = part[part["value"].notna()]
+        known = part[part["value"].notna()].astype({"value": float})
         axis.plot(known["value"], known["score"], **style)
         axis.fill_between(
             known["value"], known["ci_low"], known["ci_high"], color=style["color"], alpha=_BAND
@@ -69,4 +71,5 @@ def _draw(axis, table, rug):
     axis.axhline(0, color="#595959", linewidth=0.6)
     if len(rug):
         foot = axis.get_xaxis_transform()
-        axis.vlines(rug, 0, 0.04, transform=foot, color="#595959", linewidth=0.5)
+        marks = np.tile([0, 0.04, np.nan], len(rug))  # one line with gaps is short as SVG
+        axis.plot(np.repeat(rug, 3), marks, transform=foot, color="#595959", linewidth=0.5)

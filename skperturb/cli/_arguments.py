@@ -1,8 +1,12 @@
-"""Types of arguments: what a string on the command line stands for."""
+"""Types of arguments: what a string on the command line stands for.
+
+``str`` of each value is a string that stands for it, so that options can be written to a file.
+"""
 
 import argparse
 import math
 import re
+from typing import NamedTuple
 
 LARGEST_SEED = 2**32 - 1  # of NumPy's RandomState
 
@@ -26,12 +30,22 @@ def positive(text):
     return width
 
 
+class Folds(NamedTuple):
+    """The numbers of repeats and of folds; as text, what the option takes."""
+
+    repeats: int
+    folds: int
+
+    def __str__(self):
+        return f"{self.repeats}x{self.folds}"
+
+
 def repeats_and_folds(text):
     """The numbers of repeats and of folds, such as 10x10."""
     match = re.fullmatch(r"(\d+)x(\d+)", text)
     if not match or int(match[1]) < 1 or int(match[2]) < 2:
         raise argparse.ArgumentTypeError(f"{text!r} is not REPEATSxFOLDS such as 5x2 or 10x10")
-    return int(match[1]), int(match[2])
+    return Folds(int(match[1]), int(match[2]))
 
 
 def seed(text):
@@ -46,3 +60,10 @@ def jobs(text):
     if not re.fullmatch(r"-1|[1-9]\d*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more, nor -1 for all cores")
     return int(text)
+
+
+def currency(text):
+    """A currency, by its code or its sign."""
+    if not re.fullmatch(r"[^\W\d_]{1,5}|[^\w\s]", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a currency such as EUR, JPY or \u20ac")
+    return text

@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from .. import (
     __version__,
 )
 from ..additive import AdditiveClassifier
-from ..evaluation import compare_classifiers
+from ..evaluation import compare_classifiers, summary_sentence
 from ..noise import as_noise
 from ..parts import (
     account,
@@ -32,7 +33,8 @@ from ..parts import (
     shipped_parts,
     write_text,
 )
-from ._arguments import jobs, positive, repeats_and_folds, rope, seed
+from ._arguments import currency, jobs, positive, repeats_and_folds, rope, seed
+from ._drivers import drivers
 from ._output import comparison_json
 from ._progress import Progress
 from ._reading import (
@@ -66,7 +68,26 @@ ESTIMATORS: dict[str, Callable[..., Any]] = {
         noise or ("gumbel", "student_t"), max_iter=MAX_ITER
     ),
 }
-USUAL = [name for name in ESTIMATORS if name != "perturb_argmax_cv"]
+USUAL_NOISE = {  # of estimators that are named without one
+    "perturb_argmax": "gaussian",
+    "perturb_softmax": "gaussian",
+    "perturb_argmax_cv": "gumbel/student_t",
+}
+
+
+def full_name(name):
+    """The name of an estimator with its noise.
+
+    Examples
+    --------
+    >>> from skperturb.cli._compare import full_name
+    >>> full_name("perturb_argmax"), full_name("perturb_softmax:logistic"), full_name("additive")
+    ('perturb_argmax:gaussian', 'perturb_softmax:logistic', 'additive')
+    """
+    return f"{name}:{USUAL_NOISE[name]}" if name in USUAL_NOISE else name
+
+
+USUAL = [full_name(name) for name in ESTIMATORS if name != "perturb_argmax_cv"]
 
 
 def add_to(commands):
@@ -92,7 +113,8 @@ def add_to(commands):
         nargs="+",
         metavar="NAME",
         help=f"of {', '.join(ESTIMATORS)} (all but the last); the first is the baseline; "
-        "perturb_argmax:logistic is with logistic noise; perturb_argmax_cv chooses noise and C",
+        "perturb_argmax:logistic is with logistic noise (gaussian); perturb_argmax_cv "
+        "chooses C and one of its noises, as perturb_argmax_cv:gumbel/laplace",
     )
     parser.add_argument(
         "--baseline", nargs="+", metavar="NAME", help="today's model or models, instead"
@@ -147,14 +169,19 @@ def add_to(commands):
         "--jobs", type=jobs, metavar="N", help="fits at a time (1; -1 for all cores)"
     )
     parser.add_argument("--out", metavar="report.html", help="write a report there")
-    parser.add_argument("--lang", choices=LANGUAGES, help="language of the report (en)")
+    parser.add_argument(
+        "--lang", choices=LANGUAGES, help="language of the report, the notes and the summary (en)"
+    )
+    parser.add_argument(
+        "--currency", type=currency, metavar="NAME", help="of the costs: EUR, JPY, ..."
+    )
     parser.add_argument("--json", metavar="FILE", help="write the results there, too")
 
 
 def run(options):
     """Read the files, compare, and write the results."""
     names, pairing = _pairing(options)
-    estimators = {name: estimator_named(name) for name in names}
+    estimators = {full_name(name): estimator_named(name) for name in names}
     if len(estimators) < 2:
         raise ValueError("--estimators needs two different names, the baseline first.")
     check_outputs(
@@ -163,67 +190,91 @@ def run(options):
     )
     if options.out and not all(map(find_spec, ("jinja2", "matplotlib"))):
         raise ValueError("--out needs jinja2 and matplotlib: pip install 'skperturb[report]'.")
-    if options.lang and not options.out:
-        raise ValueError("--lang is the language of the report; name its file with --out.")
     repeats, folds = _cv(options)
     parts, tables, notes = _read(options)
     if any(name.startswith("perturb_argmax_cv") for name in names):
         refuse_rare(parts, folds)
-    say(notes)
-    progress = Progress(sys.stderr, len(estimators))
-    result = compare_classifiers(
-        estimators,
-        parts.features,
-        parts.target.to_numpy(dtype=object).astype(str),
-        **pairing,
-        **tables,
-        good=options.good,
-        sample_weight=parts.weight,
-        groups=parts.groups,
-        time=parts.time,
-        today=parts.today,
-        metric=options.metric,
-        rope=options.rope,
-        difference=options.difference,
-        test=options.test.replace("-", "_"),
-        n_splits=folds,
-        n_repeats=repeats,
-        random_state=options.seed,
-        n_jobs=options.jobs,
-        progress=progress,
-    )
+    say(notes, options.lang or "en")
+    with Progress(sys.stderr, list(estimators)) as progress:
+        result = compare_classifiers(
+            estimators,
+            parts.features,
+            parts.target.to_numpy(dtype=object).astype(str),
+            **pairing,
+            **tables,
+            good=options.good,
+            sample_weight=parts.weight,
+            groups=parts.groups,
+            time=parts.time,
+            today=parts.today,
+            metric=options.metric,
+            rope=options.rope,
+            difference=options.difference,
+            test=options.test.replace("-", "_"),
+            n_splits=folds,
+            n_repeats=repeats,
+            random_state=options.seed,
+            n_jobs=options.jobs,
+            progress=progress,
+        )
     for name, out in result.predictions.items():
         for message, count in Counter(out.messages).items():
             fits = out.fit_seconds.size
             print(f"note: {name}, {count} of {fits} fits: {message}", file=sys.stderr)
-    repeats = result.settings["repeats"]
-    how = (
-        f"{folds} blocks forward in time"
-        if options.time
-        else f"{repeats} x {folds}-fold cross-validation"
-    )
-    lots = "" if parts.groups is None else f" in {parts.groups.nunique()} lots"
-    summary = (
-        f"{parts.source}: {len(parts.target)} parts{lots}, {parts.features.shape[1]} features, "
-        f"{parts.target.nunique()} classes; {how}, "
-        f"seed {options.seed}"
-    )
+    lang = options.lang or "en"
+    summary = _summary(parts, options, result, lang)
     # Files first: what standard output cannot show is not lost.
     if options.json:
         write_text(options.json, comparison_json(summary, result, notes))
     if options.out:
         reading = {
-            "command": options.command,
+            "command": _without_folders(options.command),
             "date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
             "version": f"skperturb {__version__}",
-            "notes": account(notes),
+            "notes": account(notes, lang),
             "lines": parts.places,
+            "drivers": drivers(parts, result, estimator_named, lang),
         }
-        title = ", ".join(map(os.path.basename, parts.source.split(", ")))
-        page = result.to_html(lang=options.lang or "en", title=title, reading=reading)
+        page = result.to_html(
+            lang=lang, title=_title(parts), reading=reading, currency=options.currency
+        )
         write_text(options.out, page)
-    conclusion, _, tables_and_note = str(result).partition("\n\n")
+    text = result.to_text(lang=lang, currency=options.currency)
+    conclusion, _, tables_and_note = text.partition("\n\n")
     print(conclusion, summary, tables_and_note, sep="\n\n", flush=True)
+
+
+def _title(parts):
+    """The names of the files, without their folders."""
+    return ", ".join(map(os.path.basename, parts.source.split(", ")))
+
+
+def _without_folders(command):
+    """A command without the folders of absolute paths, which a page does not give away."""
+    return shlex.join(
+        os.path.basename(text) or text if os.path.isabs(text) else text
+        for text in shlex.split(command)
+    )
+
+
+def _summary(parts, options, result, lang):
+    """What was compared, in one sentence."""
+    settings = result.settings
+    folds = (
+        f"{settings['folds']}" if options.time else f"{settings['repeats']} x {settings['folds']}"
+    )
+    n_lots = None if parts.groups is None else parts.groups.nunique()
+    return summary_sentence(
+        lang,
+        source=_title(parts),
+        parts=len(parts.target),
+        lots=n_lots,
+        features=parts.features.shape[1],
+        classes=parts.target.nunique(),
+        folds=folds,
+        forward=bool(options.time),
+        seed=options.seed,
+    )
 
 
 def _cv(options):
@@ -272,8 +323,8 @@ def _pairing(options):
         return options.estimators or USUAL, {}
     if options.estimators is not None:
         raise ValueError("Give --estimators, or --baseline and --candidate, not both.")
-    candidate = options.candidate or "perturb_argmax"
-    baselines = options.baseline or ["logistic_regression"]
+    candidate = full_name(options.candidate or "perturb_argmax")
+    baselines = list(map(full_name, options.baseline or ["logistic_regression"]))
     if candidate in baselines:
         raise ValueError(f"{candidate!r} is both --candidate and --baseline.")
     return [*baselines, candidate], {"candidate": candidate}
@@ -289,13 +340,14 @@ def estimator_named(name):
             "name of a noise."
         )
     if noise:
-        law = as_noise(noise)
-        if law.bounded and kind.startswith("perturb_argmax"):
+        several = noise.split("/") if kind == "perturb_argmax_cv" else [noise]
+        laws = [as_noise(one) for one in several]
+        if any(law.bounded for law in laws) and kind.startswith("perturb_argmax"):
             raise ValueError(
                 f"{name!r} cannot be fitted: its noise is bounded, so that a class may have "
                 f"probability zero; use 'perturb_softmax:{noise}' instead."
             )
-        model = ESTIMATORS[kind](law)
+        model = ESTIMATORS[kind](*laws)
     else:
         model = ESTIMATORS[kind]()
     if kind == "additive":  # It takes gaps and categories as they are.

@@ -11,6 +11,7 @@ from ..parts import (
     read_parts,
     read_shares,
 )
+from ._console import is_verbose
 
 FEWEST_PARTS = 40  # fewer could not tell two classifiers apart
 
@@ -102,8 +103,8 @@ def read_tables(options, classes):
     return tables, notes
 
 
-def say(notes):
+def say(notes, lang="en"):
     """Print how files were read: a few lines on standard error."""
-    for line in account(notes):
+    for line in account(notes, lang, each=is_verbose()):
         text = line.removeprefix("WARNING: ")
         print(f"{'note' if text == line else 'warning'}: {text}", file=sys.stderr)

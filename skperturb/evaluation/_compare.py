@@ -109,7 +109,8 @@ def compare_classifiers(
         Number of fits at a time, by joblib.
     progress : callable, default=None
         Called after each fit with the estimator's name, the number of its fits that are done, and
-        the number of its fits in all.
+        the number of its fits in all. The first fit of each estimator comes before the others, so
+        that the time of all can be foretold.
 
     Returns
     -------
@@ -209,20 +210,21 @@ def compare_classifiers(
     def of_tested(values):
         return None if values is None else values[tested]
 
-    predictions = {}
-    for name, estimator in models.items():
-        out = predict_folds(
-            estimator,
-            X,
-            labels,
-            partition,
-            sample_weight,
-            random_state,
-            groups,
-            n_jobs=n_jobs,
-            progress=None if progress is None else lambda *done, name=name: progress(name, *done),
-        )
-        predictions[name] = replace(out, proba=out.proba[:, tested], fold=out.fold[:, tested])
+    found = predict_folds(
+        models,
+        X,
+        labels,
+        partition,
+        sample_weight,
+        random_state,
+        groups,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+    predictions = {
+        name: replace(out, proba=out.proba[:, tested], fold=out.fold[:, tested])
+        for name, out in found.items()
+    }
     return Comparison(
         pairs=pairs,
         y=labels[tested],

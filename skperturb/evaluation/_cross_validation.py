@@ -135,9 +135,10 @@ def cross_val_predictions(
     )
     n = len(partition.fold[0])
     weight = None if sample_weight is None else check_weight(sample_weight, n)
-    return predict_folds(
-        estimator, X, y, partition, weight, random_state, groups, n_jobs=n_jobs, progress=progress
-    )
+    told = None if progress is None else lambda name, *done: progress(*done)
+    options = {"n_jobs": n_jobs, "progress": told}
+    only = {"": estimator}
+    return predict_folds(only, X, y, partition, weight, random_state, groups, **options)[""]
 
 
 def partition_of(y, *, groups, time, n_splits, n_repeats, seed):
@@ -164,41 +165,49 @@ def partition_of(y, *, groups, time, n_splits, n_repeats, seed):
 
 
 def predict_folds(
-    estimator, X, y, partition, weight, random_state, groups=None, *, n_jobs=None, progress=None
+    models, X, y, partition, weight, random_state, groups=None, *, n_jobs=None, progress=None
 ):
-    """Fit and predict on every fold of a partition; fits that leave out lots are told of them."""
+    """Fit and predict every model, by name, on every fold; fits are told of their lots.
+
+    The first fold of each model comes first, so that its time is known before most of the work.
+    """
     classes, codes = np.unique(check_labels(y, "y"), return_inverse=True)
     shape = (len(partition.fold), partition.n_splits)
     splits = [partition.split(number) for number in range(len(partition))]
-    out = OutOfFold(
-        classes=classes,
-        proba=np.full((len(partition.fold), len(codes), len(classes)), np.nan),
-        fold=partition.fold.copy(),
-        fit_seconds=np.empty(shape),
-        n_train=np.array([len(train) for train, _ in splits]).reshape(shape),
-    )
+    found = {
+        name: OutOfFold(
+            classes=classes,
+            proba=np.full((len(partition.fold), len(codes), len(classes)), np.nan),
+            fold=partition.fold.copy(),
+            fit_seconds=np.empty(shape),
+            n_train=np.array([len(train) for train, _ in splits]).reshape(shape),
+        )
+        for name in models
+    }
     (X,) = indexable(X)
     lots = None if groups is None else np.asarray(groups)
+    order = [(name, 0) for name in models]
+    order += [(name, number) for name in models for number in range(1, len(splits))]
     fits = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_fit_and_predict)(
-            _with_seed(clone(estimator), random_state, number),
+            _with_seed(clone(models[name]), random_state, number),
             X,
             classes,
             codes,
             weight,
             lots,
-            *split,
+            *splits[number],
         )
-        for number, split in enumerate(splits)
+        for name, number in order
     )
-    for number, (proba, seconds, messages) in enumerate(fits):
-        repeat, fold = divmod(number, partition.n_splits)
+    for (name, number), (proba, seconds, messages) in zip(order, fits, strict=True):
+        out, (repeat, fold) = found[name], divmod(number, partition.n_splits)
         out.proba[repeat, splits[number][1]] = proba
         out.fit_seconds[repeat, fold] = seconds
         out.messages.extend(messages)
         if progress is not None:
-            progress(number + 1, len(splits))
-    return out
+            progress(name, number + 1, len(splits))
+    return found
 
 
 def _fit_and_predict(model, X, classes, codes, weight, lots, train, test):

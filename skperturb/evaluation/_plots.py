@@ -7,7 +7,7 @@ matplotlib, and raise an ImportError without it.
 
 import functools
 import logging
-import textwrap
+import re
 import unicodedata
 import warnings
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ import numpy as np
 
 from ._calibration import reliability
 from ._text import printable
-from ._texts import number
+from ._texts import decimals_for, numbers
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 BLUE, ORANGE, GREEN, VERMILION = "#0072b2", "#e69f00", "#009e73", "#d55e00"
@@ -84,17 +84,17 @@ def _styled(plot):
 
 
 @_styled
-def plot_differences(comparison, texts):
+def plot_differences(comparison, texts, *, metrics=None):
     """Forest plot: each metric's differences with their intervals, the cost first."""
     table = comparison.table
-    metrics = list(dict.fromkeys(table["metric"]))
+    metrics = list(dict.fromkeys(table["metric"])) if metrics is None else metrics
     names = [
         short(candidate, 22, 2) + " \N{MINUS SIGN}" + "\n" + short(baseline, 22, 2)
         for candidate, baseline in comparison.pairs
     ]
     lines = max(name.count("\n") for name in names) + 1
     high = len(names) * max(0.3, 0.17 * lines) + 0.15
-    figure = _figure(len(metrics) * (high + 0.62), names)
+    figure = new_figure(len(metrics) * (high + 0.62), names)
     grid = figure.subplots(len(metrics), sharey=True, squeeze=False)[:, 0]
     for axes, metric in zip(grid, metrics, strict=True):
         rows = table[table["metric"] == metric]
@@ -116,19 +116,23 @@ def plot_differences(comparison, texts):
 
 @_styled
 def plot_confusion(comparison, name, texts):
-    """Heat maps of the decisions for each class per 1000 parts, and of what they cost."""
+    """Heat maps of the decisions for each class per 1000 parts, and of what they cost.
+
+    Their colours are the same for all models: the darkest is for the largest number of any.
+    """
     counts = comparison.confusion(name)
+    most, dearest = confusion_scale(comparison)
     rows = [short(label, 14, 2) for label in counts.index]
     columns = [short(label, 12, 2) for label in counts.columns]
     high = len(rows) * (0.42 if len(rows) < 10 else 0.25)
-    figure = _figure(2 * (high + 1.0), rows)
+    figure = new_figure(2 * (high + 0.7), rows)
     upper, lower = figure.subplots(2)
     money = counts.to_numpy() * comparison.cost_matrix.to_numpy()
-    _heat_map(upper, counts.to_numpy(), "Blues")
-    _heat_map(lower, money, "Oranges")
+    _heat_map(upper, counts.to_numpy(), "Blues", most)
+    _heat_map(lower, money, "Oranges", dearest)
     for axes, title in ((upper, "confusion_parts"), (lower, "confusion_cost")):
         axes.set_title(f"{short(name, 40, 1)}: {texts[title]}", loc="left")
-        axes.set_xlabel(texts["decision"])
+        axes.set_xlabel(texts["decision"], labelpad=1)
         axes.set_ylabel(texts["truth"])
         upright = len(columns) > 5
         axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90 if upright else 0)
@@ -137,6 +141,16 @@ def plot_confusion(comparison, name, texts):
         axes.spines[:].set_visible(False)
         axes.set_ylim(len(rows), 0)
     return figure
+
+
+def confusion_scale(comparison):
+    """Range of the counts of decisions, and of their costs, over all models."""
+    tables = [comparison.confusion(name).to_numpy() for name in comparison.predictions]
+    costs = [table * comparison.cost_matrix.to_numpy() for table in tables]
+    return [
+        (min(0.0, *(one.min() for one in values)), max(0.0, *(one.max() for one in values)))
+        for values in (tables, costs)
+    ]
 
 
 @_styled
@@ -150,7 +164,7 @@ def plot_reliability(comparison, names, texts):
     n_columns = min(3, len(shown))
     n_rows = -(-len(shown) // n_columns)
     cell = 1.75 if n_columns == 3 else 2.2
-    figure = _figure(n_rows * (cell + 0.15) + 0.6 + 0.2 * len(names), [])
+    figure = new_figure(n_rows * (cell + 0.15) + 0.6 + 0.1 * len(names), [])
     grid = figure.subplots(n_rows, n_columns, squeeze=False)
     tables = {
         name: reliability(comparison.y, comparison.predictions[name].proba[0], comparison.classes)
@@ -190,8 +204,8 @@ def plot_reliability(comparison, names, texts):
             axes.set_ylabel(texts["observed_share"])
         if k + n_columns >= len(shown):
             axes.set_xlabel(texts["predicted"])
-    labels = [short(name, 50, 1) for name in names]
-    figure.legend(handles, labels, loc="outside upper center", frameon=False)
+    labels = [short(name, 28, 1) for name in names]
+    figure.legend(handles, labels, loc="outside upper center", frameon=False, ncols=2)
     if left_out:
         named = texts["left_out"].format(names=", ".join(map(str, left_out)))
         figure.supxlabel(short(named, 70, 3), fontsize=8)
@@ -202,7 +216,7 @@ def plot_reliability(comparison, names, texts):
 def plot_sensitivity(comparison, texts, *, table=None):
     """Difference in cost if the errors on defective parts cost more, or less."""
     table = comparison.sensitivity() if table is None else table
-    figure = _figure(3.0 + 0.2 * len(comparison.pairs), [])
+    figure = new_figure(3.0 + 0.2 * len(comparison.pairs), [])
     axes = figure.subplots()
     half = (comparison.rope or {}).get("cost")
     if half:
@@ -253,14 +267,34 @@ def short(label, width, lines):
     text = whole = printable(label)
     kept = width * lines
     while True:
-        wrapped = textwrap.wrap(text, width, break_on_hyphens=False) or [""]
+        wrapped = _wrapped(text, width)
         if len(wrapped) <= lines:
             return "\n".join(wrapped)
         kept -= 1
         text = whole[: kept - kept // 2] + "…" + whole[-(kept // 2) :]
 
 
-def _figure(height, labels):
+def _wrapped(text, width):
+    """Lines of a label: broken at spaces and after _ : and /, inside a word if it is longer."""
+    lines = [""]
+    for word in text.split():
+        space = " " if lines[-1] else ""
+        for piece in re.findall(r"[^_:/]*[_:/]+|[^_:/]+", word):
+            while len(lines[-1]) + len(space) + len(piece) > width:
+                if lines[-1]:
+                    lines.append("")
+                    space = ""
+                elif len(piece) > width:
+                    lines[-1], piece = piece[:width], piece[width:]
+                else:
+                    break
+            lines[-1] += space + piece
+            space = ""
+    return [line for line in lines if line] or [""]
+
+
+def new_figure(height, labels):
+    """An empty figure, with a margin for wide letters of the labels."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
@@ -272,11 +306,11 @@ def _figure(height, labels):
     return figure
 
 
-def _heat_map(axes, values, cmap):
+def _heat_map(axes, values, cmap, scale):
     """Cells with their numbers; the colour shows the square root of the value."""
     from matplotlib.colors import PowerNorm
 
-    low, high = min(values.min(), 0), max(values.max(), 0)
+    low, high = scale
     norm = PowerNorm(0.5, low, high if high > low else low + 1)
     if values.size < MAX_MESH:
         mesh = axes.pcolormesh(
@@ -291,11 +325,12 @@ def _heat_map(axes, values, cmap):
         return
     size = 10 if values.shape[1] < 7 else 6
     colors = mesh.cmap(mesh.norm(values))[..., :3] @ [0.299, 0.587, 0.114]
-    for (row, column), value in np.ndenumerate(values):
+    texts = numbers(values.ravel(), decimals=decimals_for([low, high], 3))
+    for ((row, column), _), text in zip(np.ndenumerate(values), texts, strict=True):
         axes.text(
             column + 0.5,
             row + 0.5,
-            number(value) if value else "0",
+            text,
             ha="center",
             va="center",
             fontsize=size,

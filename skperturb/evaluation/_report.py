@@ -1,17 +1,15 @@
 """The comparison as one page that needs nothing but a browser."""
 
-import numpy as np
-
 from . import _plots as plots
 from ._calibration import calibration_error, class_counts
-from ._page import NEEDS, cell, exact, render, shown, word
+from ._drivers_page import drivers_section
+from ._first_page import first_page
+from ._page import NEEDS, cell, column, exact, render, shown, word
 from ._suspects_page import suspect_section
-from ._svg import draw
-from ._texts import given, load, percent
+from ._svg import drawn
+from ._texts import given, load, number, percent
 from ._words import (
     cautions,
-    conclusion_sentences,
-    conclusion_word,
     level,
     pair_sentences,
     policy_name,
@@ -21,93 +19,97 @@ MAX_ESTIMATORS = 4  # with pictures of their own: more make a page that nobody r
 SMALLEST_P = 1e-4  # smaller p-values are shown as less than this
 
 
-def report_html(comparison, *, lang="en", title=None, reading=None):
+def report_html(comparison, *, lang="en", title=None, reading=None, currency=None):
     """What :meth:`~skperturb.evaluation.Comparison.to_html` returns."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError(NEEDS) from error
-    texts = load(lang)
+    texts = load(lang, currency)
     title = texts["title"] if title is None else title
-    return render(title, _sections(comparison, texts, reading), texts)
+    return render(title, _sections(comparison, texts, reading or {}), texts)
 
 
-def _sections(comparison, texts, reading=None):
+def _sections(comparison, texts, reading):
     """What the page shows, in order: dicts of headings, paragraphs, tables and figures."""
-    table = comparison.table
     names = list(dict.fromkeys(name for pair in comparison.pairs for name in pair))
     few = len(comparison.classes) <= plots.MAX_CLASSES
     n_drawn = MAX_ESTIMATORS if few else MAX_ESTIMATORS // 2
-    drawn = names[:n_drawn]
-    confidence = level(comparison.confidence)
+    drawn, others = names[:n_drawn], names[n_drawn:]
+    first = [section | {"kind": ""} for section in first_page(comparison, texts)]
+    first[-1]["kind"] = "first"
     sections = [
-        _conclusion(comparison, texts),
-        _verdicts(comparison, table, texts),
-        {
-            "id": "kpis",
-            "heading": texts["section_kpis"],
-            "tables": [_kpi_table(comparison, texts), *_policy_tables(comparison, texts)],
-            "notes": [texts["note_kpis"].format(confidence=confidence)],
-        },
-        {
-            "id": "differences",
-            "heading": texts["section_differences"],
-            "notes": [texts["note_differences"].format(confidence=confidence)],
-            "figures": [
-                _figure(
-                    plots.plot_differences(comparison, texts),
-                    texts["figure_differences"].format(confidence=confidence),
-                    "differences",
-                    texts,
-                )
-            ],
-            "tables": [_difference_table(table, texts)],
-        },
-        {
-            "id": "confusion",
-            "heading": texts["section_confusion"],
-            "notes": [texts["note_confusion"], *_left_out(names[n_drawn:], texts)],
-            "figures": [
-                _figure(
-                    plots.plot_confusion(comparison, name, texts),
-                    texts["figure_confusion"].format(name=name),
-                    f"confusion{place}",
-                    texts,
-                )
-                for place, name in enumerate(drawn)
-            ],
-        },
-        {
-            "id": "reliability",
-            "heading": texts["section_reliability"],
-            "notes": [
-                texts["note_reliability"],
-                *_left_out(names[n_drawn:] + plots.shown_classes(comparison)[1], texts),
-                texts["note_ece"],
-            ],
-            "figures": [
-                _figure(
-                    plots.plot_reliability(comparison, drawn, texts),
-                    texts["figure_reliability"],
-                    "reliability",
-                    texts,
-                )
-            ],
-            "tables": _calibration_tables(comparison, drawn, texts),
-        },
+        *first,
+        suspect_section(comparison, texts, reading.get("lines")),
+        _confusion(comparison, drawn, others, texts),
+        _reliability(comparison, drawn, others, texts),
         _sensitivity(comparison, texts),
+        _verdicts(comparison, texts),
+        _kpis(comparison, texts),
+        _differences(comparison, texts),
         {
             "id": "costs",
             "heading": texts["section_costs"],
             "notes": [texts["note_costs"]],
             "tables": [_cost_table(comparison, texts)],
         },
-        suspect_section(comparison, texts, (reading or {}).get("lines")),
-        _method(comparison, table, texts),
+        *([_reading(reading, texts)] if reading else []),
+        _method(comparison, comparison.table, texts),
     ]
-    if reading is not None:
-        sections.append(_reading(reading, texts))
+    if reading.get("drivers"):
+        sections.insert(len(first), drivers_section(comparison, reading["drivers"], texts))
     return sections
+
+
+def _kpis(comparison, texts):
+    return {
+        "id": "kpis",
+        "heading": texts["section_kpis"],
+        "tables": [_kpi_table(comparison, texts), *_policy_tables(comparison, texts)],
+        "notes": [texts["note_kpis"].format(confidence=level(comparison.confidence))],
+    }
+
+
+def _differences(comparison, texts):
+    confidence = level(comparison.confidence)
+    label = texts["figure_differences"].format(confidence=confidence)
+    drawn = plots.plot_differences(comparison, texts, metrics=[comparison.metric])
+    return {
+        "id": "differences",
+        "heading": texts["section_differences"],
+        "notes": [texts["note_differences"].format(confidence=confidence)],
+        "figures": [_figure(drawn, label, "differences", texts)],
+        "tables": [_difference_table(comparison.table, texts)],
+    }
+
+
+def _confusion(comparison, drawn, others, texts):
+    return {
+        "id": "confusion",
+        "heading": texts["section_confusion"],
+        "notes": [texts["note_confusion"], *_left_out(others, texts)],
+        "figures": [
+            _figure(
+                plots.plot_confusion(comparison, name, texts),
+                texts["figure_confusion"].format(name=name),
+                f"confusion{place}",
+                texts,
+            )
+            for place, name in enumerate(drawn)
+        ],
+    }
+
+
+def _reliability(comparison, drawn, others, texts):
+    figure = plots.plot_reliability(comparison, drawn, texts)
+    left_out = [*others, *plots.shown_classes(comparison)[1]]
+    return {
+        "id": "reliability",
+        "heading": texts["section_reliability"],
+        "notes": [texts["note_reliability"], *_left_out(left_out, texts), texts["note_ece"]],
+        "figures": [_figure(figure, texts["figure_reliability"], "reliability", texts)],
+        "tables": _calibration_tables(comparison, drawn, texts),
+    }
 
 
 def _reading(reading, texts):
@@ -125,27 +127,9 @@ def _left_out(names, texts):
     return [texts["left_out"].format(names=", ".join(map(str, names)))] if names else []
 
 
-# --- Conclusion and verdicts
-
-
-def _conclusion(comparison, texts):
-    found = comparison.conclusion
-    return {
-        "id": "conclusion",
-        "heading": texts["section_conclusion"],
-        "verdicts": [
-            {
-                "kind": f"decision {found.decision}",
-                "word": conclusion_word(comparison, texts),
-                "sentences": conclusion_sentences(comparison, found, texts),
-                "value": None,
-            }
-        ],
-        "notes": cautions(comparison, texts),
-    }
-
-
-def _verdicts(comparison, table, texts):
+def _verdicts(comparison, texts):
+    """Each pair in full sentences."""
+    table = comparison.table
     rows = table[table["metric"] == comparison.metric]
     verdicts = [
         {
@@ -156,17 +140,11 @@ def _verdicts(comparison, table, texts):
         }
         for row in rows.itertuples()
     ]
-    costs = comparison.cost_matrix
-    wrong = costs.index.to_numpy()[:, None] != costs.columns.to_numpy()
-    plain = costs.shape[0] == costs.shape[1] and np.array_equal(costs.to_numpy(), wrong)
-    notes = [texts["note_wrong_calls" if plain else "note_unit"]]
-    if comparison.prevalence is not None:
-        notes.append(texts["note_prevalence"])
     return {
         "id": "verdict",
         "heading": texts["section_verdict"],
         "verdicts": verdicts,
-        "notes": notes,
+        "notes": [],
     }
 
 
@@ -176,15 +154,16 @@ def _verdicts(comparison, table, texts):
 def _kpi_table(comparison, texts):
     kpis = comparison.kpis
     metrics = ["cost", "accuracy", "log_loss", "brier"]
-    rows = []
-    for place, (name, row) in enumerate(kpis.iterrows()):
-        policy = place >= len(comparison.predictions)
-        cells = [word(policy_name(name, texts) if policy else name, head=True)]
-        for metric in metrics:
-            cells.append(cell(row[metric], 4, row[f"{metric}_low"], row[f"{metric}_high"]))
-        rows.append([*cells, cell(row["dear_mistakes"]), cell(row["fit_seconds"])])
-    columns = ("estimator", *metrics, "dear_mistakes", "fit_seconds")
-    head = [texts[column] for column in columns]
+    names = [
+        name if name in comparison.predictions else policy_name(name, texts) for name in kpis.index
+    ]
+    columns = [[word(name, head=True) for name in names]]
+    for metric in metrics:
+        limits = kpis[f"{metric}_low"], kpis[f"{metric}_high"]
+        columns.append(column(kpis[metric], 4, *limits))
+    columns += [column(kpis["dear_mistakes"], 3), column(kpis["fit_seconds"], 3)]
+    head = [texts[name] for name in ("estimator", *metrics, "dear_mistakes", "fit_seconds")]
+    rows = [list(row) for row in zip(*columns, strict=True)]
     return {"id": "table-kpis", "caption": None, "head": head, "rows": rows}
 
 
@@ -193,21 +172,22 @@ def _policy_tables(comparison, texts):
     policies = comparison.policies
     if policies is None:
         return []
+    differences = column(policies["difference"], 3, policies["ci_low"], policies["ci_high"])
     rows = [
         [
             word(row.candidate, head=True),
-            word(policy_name(row.baseline, texts)),
-            cell(row.difference, 3, row.ci_low, row.ci_high),
+            difference,
             _probability(row.prob_better, row.prob_needed),
             word(texts[f"policy_{row.verdict}"], kind="word whole"),
         ]
-        for row in policies.itertuples()
+        for row, difference in zip(policies.itertuples(), differences, strict=True)
     ]
-    columns = ("estimator", "policy", "policy_difference", "prob_cheaper", "verdict")
+    policy = policy_name(policies["baseline"].iloc[0], texts)
+    columns = ("estimator", "policy_difference", "prob_cheaper", "verdict")
     return [
         {
             "id": "table-policies",
-            "caption": texts["caption_policies"],
+            "caption": texts["caption_policies"].format(policy=policy),
             "head": [texts[column] for column in columns],
             "rows": rows,
         }
@@ -215,23 +195,21 @@ def _policy_tables(comparison, texts):
 
 
 def _difference_table(table, texts):
-    rows = []
-    for row in table.itertuples():
-        rows.append(
-            [
-                word(texts[row.metric], head=True),
-                word(row.candidate),
-                word(row.baseline),
-                cell(row.candidate_mean, 4),
-                cell(row.baseline_mean, 4),
-                cell(row.difference, 3, row.ci_low, row.ci_high),
-                _probability(row.prob_better, row.prob_needed),
-                _probability(row.prob_equivalent),
-                word(_verdict(row, texts), kind="word whole"),
-            ]
-        )
-    columns = ("metric", "candidate", "baseline", "candidate_mean", "baseline_mean", "difference")
-    head = [texts[c] for c in (*columns, "prob_better", "prob_equivalent", "verdict")]
+    """A row for each pair: the differences of all figures, and how sure the one that decides is."""
+    pairs = list(dict.fromkeys(zip(table["candidate"], table["baseline"], strict=True)))
+    rows = [[word(new, head=True), word(old)] for new, old in pairs]
+    metrics = list(dict.fromkeys(table["metric"]))
+    for metric in metrics:
+        part = table[table["metric"] == metric]
+        cells = column(part["difference"], 3, part["ci_low"], part["ci_high"])
+        rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
+    deciding = table[table["verdict"] != ""]
+    for row, of in zip(rows, deciding.itertuples(), strict=True):
+        row.append(_probability(of.prob_better, of.prob_needed))
+        row.append(_probability(of.prob_equivalent))
+        row.append(word(_verdict(of, texts), kind="word whole"))
+    columns = ("candidate", "baseline", *metrics, "prob_better", "prob_equivalent", "verdict")
+    head = [texts[name] for name in columns]
     return {"id": "table-differences", "caption": None, "head": head, "rows": rows}
 
 
@@ -244,34 +222,37 @@ def _probability(share, limit=None):
 
 
 def _calibration_tables(comparison, names, texts):
-    errors, counts = [], []
+    """Rows are classes, columns are models."""
+    labels = [*comparison.classes.tolist(), texts["top_label"]]
+    counted = class_counts(
+        comparison.y, comparison.predictions[names[0]].proba[0], comparison.classes
+    )
+    errors = [[word(label, head=True) for label in labels]]
+    counts = [errors[0][:-1], [shown(f"{n:,}", n) for n in counted["observed"]]]
     for name in names:
         # As in the study, where the counts are known, not as converted to the line.
         proba = comparison.predictions[name].proba[0]
-        table = calibration_error(
+        ece = calibration_error(
             comparison.y, proba, comparison.classes, random_state=comparison.random_state
         )
-        labels = [*comparison.classes.tolist(), texts["top_label"]]
-        for label, row in zip(labels, table.itertuples(), strict=True):
-            cells = (row.ece, row.expected_if_perfect, row.q95_if_perfect)
-            errors.append([word(name, head=True), word(label), *map(cell, cells)])
-        for row in class_counts(comparison.y, proba, comparison.classes).itertuples():
-            observed = shown(f"{row.observed:,}", row.observed)
-            cells = [observed, cell(row.expected, 4), cell(row.std_err)]
-            counts.append([word(name, head=True), word(row[1]), *cells])
-    first = [texts["estimator"], texts["class"]]
+        errors.append(column(ece["ece"], 3, ece["expected_if_perfect"], ece["q95_if_perfect"]))
+        found = class_counts(comparison.y, proba, comparison.classes)
+        of_class = column(found["expected"], 4)
+        for one, error in zip(of_class, found["std_err"], strict=True):
+            one["ci"], one["before"] = [(number(error, 2), exact(error))], "\u00b1"
+        counts.append(of_class)
     return [
         {
             "id": "table-ece",
             "caption": texts["caption_ece"],
-            "head": first + [texts[c] for c in ("ece", "expected_if_perfect", "q95_if_perfect")],
-            "rows": errors,
+            "head": [texts["class"], *names],
+            "rows": [list(row) for row in zip(*errors, strict=True)],
         },
         {
             "id": "table-counts",
             "caption": texts["caption_counts"],
-            "head": first + [texts[c] for c in ("observed", "expected", "std_err")],
-            "rows": counts,
+            "head": [texts["class"], texts["observed"], *names],
+            "rows": [list(row) for row in zip(*counts, strict=True)],
         },
     ]
 
@@ -281,18 +262,16 @@ def _sensitivity(comparison, texts):
     if comparison.good is None:
         return section | {"notes": [texts["no_good"]]}
     table = comparison.sensitivity()
+    cells = column(table["difference"], 3, table["ci_low"], table["ci_high"])
+    for one, row in zip(cells, table.itertuples(), strict=True):
+        one["after"] = _verdict(row, texts)
+    pairs, n = comparison.pairs, len(comparison.pairs)
+    factors = table["factor"].tolist()[::n]
     rows = [
-        [
-            cell(row.factor) | {"text": given(row.factor)},
-            word(row.candidate),
-            word(row.baseline),
-            cell(row.difference, 3, row.ci_low, row.ci_high),
-            _probability(row.prob_better, row.prob_needed),
-            word(_verdict(row, texts), kind="word whole"),
-        ]
-        for row in table.itertuples()
+        [shown(given(factor), factor) | {"head": True}, *cells[k * n : (k + 1) * n]]
+        for k, factor in enumerate(factors)
     ]
-    columns = ("factor", "candidate", "baseline", "cost_difference", "prob_better", "verdict")
+    versus = [texts["versus"].format(candidate=new, baseline=old) for new, old in pairs]
     figure = plots.plot_sensitivity(comparison, texts, table=table)
     return section | {
         "notes": [texts["note_sensitivity"].format(good=comparison.good)],
@@ -301,7 +280,7 @@ def _sensitivity(comparison, texts):
             {
                 "id": "table-sensitivity",
                 "caption": None,
-                "head": [texts[column] for column in columns],
+                "head": [texts["factor"], *versus],
                 "rows": rows,
             }
         ],
@@ -353,6 +332,7 @@ def _method(comparison, table, texts):
     }
     entries = {key: text.format(**words) for key, text in entries.items()}
     entries |= {
+        "method_cautions": " ".join(cautions(comparison, texts)) or texts["none"],
         "method_rope": _listed(ropes) or texts["method_no_rope"],
         "method_prevalence": _listed(shares) or texts["method_no_prevalence"],
         "method_messages": _listed(messages) or texts["none"],
@@ -368,7 +348,7 @@ def _method(comparison, table, texts):
             _p_value(row.p_value),
             _p_value(row.p_holm),
         ]
-        for row in table.itertuples()
+        for row in deciding.itertuples()
     ]
     columns = ("metric", "candidate", "baseline", "se", "df", "p_value", "p_holm")
     tests = {
@@ -394,6 +374,4 @@ def _p_value(p):
 
 
 def _figure(figure, label, prefix, texts):
-    from markupsafe import Markup
-
-    return {"label": label, "svg": Markup(draw(figure, label, prefix, texts["lang"]))}
+    return drawn(figure, label, prefix, texts["lang"])

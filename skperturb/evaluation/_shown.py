@@ -121,10 +121,13 @@ class Shown:
         lang: str = "en",
         title: str | None = None,
         reading: Mapping[str, Any] | None = None,
+        currency: str | None = None,
     ) -> str:
         """Write the comparison as one self-contained HTML page.
 
-        The page shows verdicts, key figures, pictures and the method. Its style and pictures are
+        The first printed page has the conclusion, what it costs, how sure it is, and what to do
+        next; the others show what drives the classes, doubtful labels, decisions, probabilities,
+        the sensitivity to costs, all figures, and the method. Its style and pictures are
         inside; it has no script and no outside address, and prints on A4. The full precision of
         each number is in the ``data-value`` of its cell.
 
@@ -139,6 +142,8 @@ class Shown:
         reading : dict, default=None
             How the data were read, shown at the end of the page: the texts "command", "date" and
             "version", and "notes", a list of texts.
+        currency : str, default=None
+            Of the costs, such as "EUR" or "JPY".
 
         Returns
         -------
@@ -154,13 +159,36 @@ class Shown:
         """
         from ._report import report_html
 
-        page = report_html(self, lang=lang, title=title, reading=reading)
+        options = {"lang": lang, "title": title, "reading": reading, "currency": currency}
+        page = report_html(self, **options)
         if path is not None:
             Path(path).write_text(page, encoding="utf-8")
         return page
 
+    def to_text(self, *, lang: str = "en", currency: str | None = None) -> str:
+        """Write the comparison as plain text: the conclusion, and tables of the figures.
+
+        Parameters
+        ----------
+        lang : {"en", "ja"}, default="en"
+            Language of the text.
+        currency : str, default=None
+            Of the costs, such as "EUR" or "JPY".
+
+        Returns
+        -------
+        str
+            Blocks with an empty line between them, the conclusion first.
+
+        Raises
+        ------
+        ValueError
+            If there are no texts in that language.
+        """
+        return comparison_text(self, lang, currency)
+
     def __str__(self):
-        return comparison_text(self)
+        return self.to_text()
 
     def __repr__(self):
         repeats, folds = self._first.fit_seconds.shape

@@ -31,6 +31,13 @@ def draw(figure, label, prefix, lang):
     return ElementTree.tostring(svg, encoding="unicode")
 
 
+def drawn(figure, label, prefix, lang):
+    """A figure of a page: its description, and its SVG element."""
+    from markupsafe import Markup
+
+    return {"label": label, "svg": Markup(draw(figure, label, prefix, lang))}
+
+
 def _drop_metadata(svg):
     """Remove metadata, and styles that would hold for the whole page."""
     for parent in list(svg.iter()):

@@ -25,7 +25,7 @@ def conclusion_sentences(comparison, found, texts):
     kpis = comparison.kpis
     if found.decision == "neither":
         best = kpis.loc[comparison.models, "cost"].idxmin()
-        policy_cost, cost = numbers(kpis.loc[[found.policy, best], "cost"], 4)
+        policy_cost, cost = _amounts(kpis.loc[[found.policy, best], "cost"], texts)
         words = {"policy": policy_phrase(found.policy, texts), "policy_cost": policy_cost}
         key = "conclude_none" if len(comparison.models) > 2 else "conclude_neither"
         return [texts[key].format(model=best, cost=cost, **words)]
@@ -39,8 +39,8 @@ def conclusion_sentences(comparison, found, texts):
         "baselines": texts["and"].join(baselines),
         "metric": texts[comparison.metric],
         "parts": f"{len(comparison.y):,}",
-        "margin": texts["by_more_than"].format(rope=given(rope)) if rope else "",
-        "rope": given(rope or 0),
+        "margin": texts["by_more_than"].format(rope=_rope(comparison, texts)) if rope else "",
+        "rope": _rope(comparison, texts),
     }
     if found.decision == "use":
         sentences = [texts[f"conclude_use{ending}"].format(**words)]
@@ -49,7 +49,7 @@ def conclusion_sentences(comparison, found, texts):
     else:
         sentences = [texts[f"conclude_keep_{found.reason}{ending}"].format(**words)]
     if found.policy is not None:
-        policy_cost, cost = numbers(kpis.loc[[found.policy, found.choice], "cost"], 4)
+        policy_cost, cost = _amounts(kpis.loc[[found.policy, found.choice], "cost"], texts)
         words |= {"policy": policy_phrase(found.policy, texts)}
         words |= {"policy_cost": policy_cost, "cost": cost}
         key = "proven" if found.policy_proven else "unproven"
@@ -57,6 +57,18 @@ def conclusion_sentences(comparison, found, texts):
             key = "dearer"
         sentences.append(texts[f"policy_{key}"].format(**words))
     return sentences
+
+
+def _amounts(values, texts, digits=4):
+    """Costs in sentences, with their currency if it is known."""
+    return [texts["money"].format(amount=amount) for amount in numbers(values, digits)]
+
+
+def _rope(comparison, texts, metric=None):
+    """The difference that does not matter, in the unit of its metric."""
+    metric = metric or comparison.metric
+    rope = given((comparison.rope or {}).get(metric) or 0)
+    return texts["money"].format(amount=rope) if metric == "cost" else rope
 
 
 def _too_few(comparison, texts):
@@ -73,14 +85,15 @@ def pair_sentences(row, comparison, texts):
         "metric": texts[row.metric],
         "confidence": level(row.ci_confidence),
         "parts": f"{len(comparison.y):,}",
-        "rope": given(rope or 0),
+        "rope": _rope(comparison, texts, row.metric),
     }
     cost = row.metric == "cost"
     if row.verdict == "inconclusive" and row.difference == 0 and row.se == 0:
         return [texts["verdict_same" if cost else "verdict_same_metric"].format(**words)]
-    amount, low, high = numbers([row.difference, row.ci_low, row.ci_high])
+    ends = [row.difference, row.ci_low, row.ci_high]
     if cost and row.verdict == "better":  # what is saved
-        amount, low, high = numbers([-row.difference, -row.ci_high, -row.ci_low])
+        ends = [-row.difference, -row.ci_high, -row.ci_low]
+    amount, low, high = _amounts(ends, texts, 3) if cost else numbers(ends)
     prob_worse = max(1 - row.prob_better - row.prob_equivalent, 0.0)
     words |= {"amount": amount, "low": low, "high": high}
     words["probability"] = percent(row.prob_equivalent)
@@ -113,7 +126,12 @@ def needed_sentences(row, comparison, texts):
     if math.isnan(row.needed_low) or row.needed_high <= now:
         return []
     named = comparison.difference
-    what = texts["size_seen"] if named is None else texts["size_named"].format(size=given(named))
+    what = texts["size_seen"]
+    if named is not None:
+        size = given(named)
+        if row.metric == "cost":
+            size = texts["money"].format(amount=size)
+        what = texts["size_named"].format(size=size)
     words = {"now": f"{now:,}", "unit": unit, "size": what}
     if not row.needed_low <= MOST_TIMES * now:
         return [texts["needed_cap"].format(**words)]

@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ._translation import translated
+
 # More notes of one kind than this become one line of the account.
 _MOST_OF_A_KIND = 2
 _LONGEST_NAME = 80  # characters
@@ -65,13 +67,17 @@ class Note:
         return self.text
 
 
-def account(notes: Iterable[Note]) -> list[str]:
+def account(notes: Iterable[Note], lang: str = "en", *, each: bool = False) -> list[str]:
     """Return the notes as a few lines of text, warnings first.
 
     Parameters
     ----------
     notes : iterable of Note
         What the reader noted.
+    lang : {"en", "ja"}, default="en"
+        The language.
+    each : bool, default=False
+        Whether each note has a line of its own.
 
     Returns
     -------
@@ -90,7 +96,7 @@ def account(notes: Iterable[Note]) -> list[str]:
     lines = []
     for kind in sorted(kinds, key=lambda kind: kind != "leak"):
         alike = kinds[kind]
-        if len(alike) <= _MOST_OF_A_KIND or kind not in _TOGETHER:
+        if each or len(alike) <= _MOST_OF_A_KIND or kind not in _TOGETHER:
             lines += [note.text for note in alike]
         else:
             lines.append(
@@ -101,7 +107,7 @@ def account(notes: Iterable[Note]) -> list[str]:
                     names=listed(dict.fromkeys(str(note.column) for note in alike), 6),
                 )
             )
-    return lines
+    return [translated(line, lang) for line in lines]
 
 
 def listed(names: Iterable[str], most: int = 12) -> str:

@@ -8,12 +8,14 @@ LANGUAGES = ("en", "ja")  # each has a file of texts
 MOST_DECIMALS = 12  # of a number in the page
 
 
-def load(lang):
+def load(lang, currency=None):
     """All texts in a language.
 
     Parameters
     ----------
     lang : {"en", "ja"}
+    currency : str, default=None
+        Of the costs, which is then said with each amount.
 
     Returns
     -------
@@ -27,7 +29,14 @@ def load(lang):
     """
     if lang not in LANGUAGES:
         raise ValueError(f"lang must be one of {', '.join(LANGUAGES)}, got {lang!r}.")
-    return tomllib.loads(files(__name__).joinpath(f"{lang}.toml").read_text(encoding="utf-8"))
+    texts = tomllib.loads(files(__name__).joinpath(f"{lang}.toml").read_text(encoding="utf-8"))
+    texts["money"] = "{amount}"
+    if currency:
+        unit = texts["currencies"].get(currency.upper(), f"\u00a0{currency}")
+        texts["money"] = "{amount}" + unit
+        for key in ("cost", "cost_difference", "policy_difference", "confusion_cost"):
+            texts[key] = texts["in_currency"].format(text=texts[key], currency=unit.strip())
+    return texts
 
 
 def number(value, digits=3):
@@ -42,7 +51,7 @@ def number(value, digits=3):
     return numbers([value], digits)[0]
 
 
-def numbers(values, digits=3):
+def numbers(values, digits=3, decimals=None):
     """Numbers with the same decimals, enough for the largest one's significant digits.
 
     Examples
@@ -52,12 +61,17 @@ def numbers(values, digits=3):
     ['−0.01', '1.25', '0.00']
     """
     values = [math.nan if value is None else float(value) for value in values]
-    largest = max((abs(value) for value in values if math.isfinite(value)), default=0)
-    decimals = 0
-    if largest > 0:
-        largest = float(f"{largest:.{digits - 1}e}")
-        decimals = min(max(digits - 1 - math.floor(math.log10(largest)), 0), MOST_DECIMALS)
+    decimals = decimals_for(values, digits) if decimals is None else decimals
     return [_fixed(value, decimals) for value in values]
+
+
+def decimals_for(values, digits):
+    """How many decimals give the largest of some numbers its significant digits."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0)
+    if not largest > 0:
+        return 0
+    largest = float(f"{largest:.{digits - 1}e}")
+    return min(max(digits - 1 - math.floor(math.log10(largest)), 0), MOST_DECIMALS)
 
 
 def percent(share, limit=None):
