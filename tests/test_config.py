@@ -89,11 +89,10 @@ def test_every_option_of_every_command_can_be_in_a_file(name):
     """Each option, given on the command line with a value of its kind, comes back from a file."""
     parser = _main._parser()[1][name]
     examples = ["1", "0.5", "2x5", "en", "a b", "true"]
-    arguments, chosen = [name, "parts.csv"], {}
+    arguments, chosen = [name], {}
     for key, action in _config._actions(parser).items():
         if not action.option_strings:
-            if action.dest != "parts":
-                arguments += ["file"]
+            arguments += ["parts.csv" if action.dest == "parts" else "file"]
             continue
         if action.nargs == 0:
             continue

@@ -78,13 +78,13 @@ def test_the_commands_of_a_page_are_understood(path):
     names = {command.partition(" ")[2] for command in in_text if command.count(" ") == 1}
     for name in names:
         with pytest.raises(SystemExit) as told:
-            _parser().parse_args([name, "--help"])
+            _parser()[0].parse_args([name, "--help"])
         assert told.value.code == 0, f"{path.name}: skperturb {name}"
     whole = [command for command in in_text if command.count(" ") > 1 and "..." not in command]
     for code in [*blocks(path, "sh"), *whole]:
         for arguments in commands(code):
             try:
-                _parser().parse_args(arguments)
+                _parser()[0].parse_args(arguments)
             except SystemExit:
                 pytest.fail(f"{path.name}: skperturb {shlex.join(arguments)}")
 

@@ -156,6 +156,8 @@ class FlipObjective:
         Of coefficients and log odds.
     """
 
+    rounds_are_slow = False
+
     def __init__(self, objective):
         self._objective = objective
         self.n_rows, self.total, self.y = objective.n_rows, objective.total, objective.y
