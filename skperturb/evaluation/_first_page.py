@@ -1,6 +1,9 @@
 """The first page of a report, for whoever decides: conclusion, money, how sure, what next."""
 
+import numpy as np
+
 from ._page import column, shown, word
+from ._tables import TODAY
 from ._texts import percent
 from ._words import (
     cautions,
@@ -127,7 +130,9 @@ def _next(comparison, texts):
     elif found.decision == "neither":
         steps += [texts["next_costs"], texts["next_features"]]
     elif found.reason in ("worse", "equivalent"):
-        steps += [texts["next_keep"].format(choice=found.choice)]
+        costs = comparison.kpis["cost"]
+        cheaper = comparison.metric == "cost" and costs[found.choice] < costs.get(TODAY, -np.inf)
+        steps += [texts["next_today" if cheaper else "next_keep"].format(choice=found.choice)]
     elif found.reason == "inconclusive":
         open_rows = rows[rows["verdict"] == "inconclusive"].sort_values("needed_high")
         pairs = [

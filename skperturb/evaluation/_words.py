@@ -56,6 +56,9 @@ def conclusion_sentences(comparison, found, texts):
         if kpis.at[found.choice, "cost"] >= kpis.at[found.policy, "cost"]:
             key = "dearer"
         sentences.append(texts[f"policy_{key}"].format(**words))
+    if TODAY in kpis.index and found.policy not in (None, TODAY):
+        (cost,) = _amounts(kpis.loc[[TODAY], "cost"], texts)
+        sentences.append(texts["today_costs"].format(cost=cost))
     return sentences
 
 
