@@ -31,7 +31,7 @@ def model_card_html(account, *, lang="en", title=None):
             "verdicts": [
                 {
                     "kind": "decision keep",
-                    "word": account["estimator"],
+                    "word": _name(account),
                     "sentences": _sentences(account, texts),
                     "value": None,
                 }
@@ -73,6 +73,12 @@ def model_summary(account, lang="en"):
     return [*_sentences(account, texts), _method(account, texts)]
 
 
+def _name(account):
+    """The name of the classifier, with its noise if it has one."""
+    noise = account.get("noise")
+    return account["estimator"] + (f" ({noise})" if noise else "")
+
+
 def _sentences(account, texts):
     parts, figures = account["parts"], account["performance"]
     key = "card_fitted" if parts["lots"] is None else "card_fitted_lots"
@@ -81,7 +87,7 @@ def _sentences(account, texts):
         "lots": f"{parts['lots'] or 0:,}",
         "source": account["source"],
         "target": account["target"],
-        "estimator": account["estimator"],
+        "estimator": _name(account),
     }
     out = [texts[key].format(**words)]
     value, error = figures["accuracy"]["value"], figures["accuracy"]["std_err"]
@@ -191,7 +197,9 @@ def _columns(account, texts):
             held += f" {column['unit']}" if column["unit"] else ""
         missing = shown(percent(column["missing"]), column["missing"])
         kind = texts[f"card_kind_{column['kind']}"]
-        rows.append([word(column["name"], head=True), word(kind), word(held), missing])
+        rows.append(
+            [word(column["name"], head=True), word(kind, kind="word whole"), word(held), missing]
+        )
     columns = ("column", "kind", "held", "missing")
     return {
         "id": "table-columns",

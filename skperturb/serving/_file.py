@@ -34,7 +34,8 @@ class SavedModel:
         that order; the probabilities are those of the study, not yet converted to ``prevalence``.
     account : dict
         Text, numbers, lists and dictionaries alone, as in JSON. ``"classes"``: list of str, in
-        the order of the probabilities. ``"target"``, ``"estimator"``, ``"model"``: str.
+        the order of the probabilities. ``"target"``, ``"estimator"``, ``"model"``: str;
+        ``"noise"``: str or None.
         ``"columns"``: one dict for each feature, which
         :meth:`skperturb.parts.FeatureColumn.from_dict` takes. ``"costs"``: None, or a dict of
         ``"decisions"`` (list of str) and ``"matrix"`` (a row for each class). ``"prevalence"``:

@@ -90,6 +90,7 @@ def train_model(
     account: dict[str, Any] = {
         "classes": classes,
         "model": " ".join(repr(chosen[-1]).split()),
+        "noise": repr(chosen[-1].model_.noise) if hasattr(chosen[-1], "model_") else None,
         "good": good,
         "columns": [column.to_dict() for column in parts.columns],
         "parts": {
