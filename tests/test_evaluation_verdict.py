@@ -328,6 +328,16 @@ def test_use_neither_if_a_policy_is_cheaper():
     assert_allclose(today.kpis.loc["(today's rule)", "cost"], cost)
 
 
+def test_a_model_that_is_kept_is_held_against_the_rule_of_today():
+    _, y = wine_parts()
+    other = np.roll(np.unique(y), 1)[np.unique(y, return_inverse=True)[1]]  # always wrong
+    result = compared(MODELS, good="ok", today=other, rope={"cost": 1000})
+    assert result.conclusion.sentences[-1].startswith("Today's rule costs ")
+    page = result.to_html()
+    assert "costs less than today&#39;s rule" in page
+    assert "Nothing needs to change" not in page
+
+
 def test_models_that_are_cheaper_than_every_policy():
     result = compared(MODELS | {"prior": DummyClassifier()}, good="ok", candidate="new")
     assert result.floors == ("prior",)
