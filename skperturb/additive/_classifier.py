@@ -29,8 +29,8 @@ from ._features import AdditiveFeatures, check_columns
 from ._monotone import check_monotone, fit_monotone
 from ._search import NEAR, AdditiveSearch
 
-_KNOTS = 5, 10  # numbers of knots to choose from
-_MANY = 20_000  # rows from which on the larger of them is taken without a search
+_KNOTS = 2, 5, 10  # numbers of knots to choose from
+_MANY = 20_000  # rows from which on the smaller of two curves is not tried
 _DECADES = -3, 4  # of C
 # Rows of the search, where more are not needed to tell smooth from rough; of each class at least.
 _MOST_SEARCHED, _FEWEST_OF_CLASS = 50_000, 100
@@ -62,10 +62,14 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         each of which ranks the pairs without its rows: leave-one-out would be too good for pairs
         that the row has chosen.
     n_knots : int, list of int or "auto", default="auto"
-        Knots of each curve, or numbers to choose from. "auto": 5 or 10, and from 20 000 rows on 10.
-    Cs : int or list of float, default=10
+        Knots of each curve, or numbers to choose from; 2 knots make straight lines. "auto": 2, 5 or
+        10, and from 20 000 rows on 2 or 10. Of several numbers, those are left out that make more
+        than 1500 free parameters, but for the smallest: with very many features and classes "auto"
+        fits straight lines; ``n_knots=5`` fits curves, and takes its time.
+    Cs : int or list of float, default=19
         Values of C to choose from; a number n stands for n values between 1e-3 and 1e4 that are
-        equally far apart on a logarithmic scale. The search begins in the middle and goes uphill.
+        equally far apart on a logarithmic scale. The search begins in the middle and goes uphill,
+        by every other value until the number of knots is chosen.
     jumps : bool, default=True
         Whether curves may jump where a score test finds a jump and leave-one-out is better with
         it by more than one standard error.
@@ -136,7 +140,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         "model": [StrOptions({"argmax", "softmax"})],
         "temperature": [POSITIVE],
         "interactions": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
-        "n_knots": [Interval(Integral, 3, None, closed="left"), "array-like", StrOptions({"auto"})],
+        "n_knots": [Interval(Integral, 2, None, closed="left"), "array-like", StrOptions({"auto"})],
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "jumps": ["boolean"],
         "monotone": [dict, None],
@@ -155,7 +159,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         temperature: float = 1.0,
         interactions: int | str = 0,
         n_knots: int | Sequence[int] | str = "auto",
-        Cs: int | ArrayLike = 10,
+        Cs: int | ArrayLike = 19,
         jumps: bool = True,
         monotone: Mapping[Any, int] | None = None,
         cv: Any = None,
@@ -311,7 +315,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
 
     def _knots(self, n):
         if isinstance(self.n_knots, str):
-            return [_KNOTS[-1]] if n >= _MANY else list(_KNOTS)
+            return [_KNOTS[0], _KNOTS[-1]] if n >= _MANY else list(_KNOTS)
         return [int(number) for number in np.atleast_1d(self.n_knots)]
 
     @staticmethod

@@ -79,7 +79,7 @@ class AdditiveFeatures(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     n_knots : int, default=10
-        Knots of each curve, 3 at least.
+        Knots of each curve; with 2, the curves are straight lines.
     jumps : sequence of (feature, float), default=()
         Where curves jump: names or indices of features, and thresholds.
     pairs : sequence of (feature, feature), default=()
@@ -118,7 +118,7 @@ class AdditiveFeatures(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "n_knots": [Interval(Integral, 3, None, closed="left")],
+        "n_knots": [Interval(Integral, 2, None, closed="left")],
         "jumps": ["array-like"],
         "pairs": ["array-like"],
     }

@@ -18,6 +18,7 @@ from ._screening import find_jumps, move_jumps, rank_pairs
 _MOST_PARAMETERS, _USUAL_PARAMETERS = 5000, 1500
 NEAR = 1e-2  # squared distance to the minimum, in standard errors
 _ERRORS = 0.5  # standard errors that pairs must gain, by folds that have not chosen them
+_STRIDE = 2  # values of C from one that is tried to the next, until knots are chosen
 _ROUNDS, _MOVES = 3, 5  # of looking for jumps, and of putting them where they fit best
 
 
@@ -32,8 +33,8 @@ class Candidate:
     X, weight : ndarray of shape (n_samples, n_features_out) and (n_samples,)
     minimum : callable
         Maps C to the Minimum of the fit to all rows.
-    n_iter : int
-        Iterations so far.
+    scorer : callable
+        Maps C to the score of each row.
     values : dict of int to ndarray of shape (n_samples,)
         Score of each row by the index of C.
     best : int
@@ -44,7 +45,7 @@ class Candidate:
     X: np.ndarray
     weight: np.ndarray
     minimum: Callable
-    n_iter: int
+    scorer: Any
     values: dict
     best: int
 
@@ -92,26 +93,32 @@ class AdditiveSearch:
         else:
             scorer = FoldScores(data, self._clf, "neg_log_loss", self._splits)
             minimum = partial(_minimum, data, self._clf)
-        values = {}
+        found = Candidate(features, data.X, data.weight, minimum, scorer, {}, start)
+        return self._uphill(found, _STRIDE)
+
+    def _uphill(self, candidate, stride):
+        """The same at the best C that steps of so many values of C lead to."""
+        scorer, values = candidate.scorer, dict(candidate.values)
+        exact, before = set(values) & {candidate.best}, scorer.n_iter
 
         def mean(j):
             if j not in values:
                 values[j] = scorer(self._Cs[j])
             return self.mean(values[j])[0]
 
-        mean(start)
-        best = climb(mean, start, len(self._Cs))
+        mean(candidate.best)
+        best = climb(mean, candidate.best, len(self._Cs), stride)
         # Exact refits of the rows that change most, until the best C is one that has them.
-        refined = set()
-        while best not in refined:
-            refined.add(best)
-            exact = scorer.exact(self._Cs[best])
-            if exact is not None:
-                values[best] = exact
+        while best not in exact:
+            exact.add(best)
+            score = scorer.exact(self._Cs[best])
+            if score is not None:
+                values[best] = score
             best = max(values, key=mean)
-        found = Candidate(features, data.X, data.weight, minimum, scorer.n_iter, values, best)
-        self.n_iter += scorer.n_iter
-        self._note(features.get_params(), self._Cs[best], found.score)
+        self.n_iter += scorer.n_iter - before
+        found = replace(candidate, values=values, best=best)
+        if best != candidate.best or not candidate.values:
+            self._note(found.features.get_params(), self._Cs[best], found.score)
         return found
 
     def mean(self, values):
@@ -141,7 +148,7 @@ class AdditiveSearch:
         if (size := self._size(min(knots))) > _MOST_PARAMETERS:
             raise ValueError(
                 f"Curves of {min(knots)} knots would have {size} parameters; more than "
-                f"{_MOST_PARAMETERS} are too many. Use fewer knots (n_knots=3) or fewer features."
+                f"{_MOST_PARAMETERS} are too many. Use fewer knots (n_knots=2) or fewer features."
             )
         for n_knots in sorted(knots):
             start = len(self._Cs) // 2 if best is None else best.best
@@ -150,6 +157,7 @@ class AdditiveSearch:
             new = self.candidate(start, n_knots=n_knots)
             if best is None or self.gain(new, best)[0] > 0:
                 best = new
+        best = self._uphill(best, 1)
         for _ in range(_ROUNDS if jumps else 0):
             found = find_jumps(best, self._Cs[best.best], self._X)
             if not found:
@@ -200,7 +208,7 @@ class AdditiveSearch:
         features = AdditiveFeatures(**params).fit(self._X, sample_weight=self._data.weight)
         data = replace(self._data, X=features.transform(self._X).astype(float))
         minimum = partial(_minimum, data, self._clf)
-        return Candidate(features, data.X, data.weight, minimum, 1, {j: score}, j)
+        return Candidate(features, data.X, data.weight, minimum, None, {j: score}, j)
 
     def _note(self, params, C, values):
         score, error = self.mean(values)
