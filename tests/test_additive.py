@@ -6,7 +6,8 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skperturb.additive import AdditiveClassifier
+from skperturb.additive import AdditiveClassifier, _search
+from skperturb.additive._pairs import climb
 
 from .conftest import IDENTITY
 
@@ -46,6 +47,32 @@ def test_a_planted_jump_is_found():
 def test_a_smooth_curve_does_not_jump():
     X, y = two_classes(600, lambda X: 3 * np.sin(5 * X[:, 0]))
     assert AdditiveClassifier(n_knots=8).fit(X, y).jumps_ == []
+
+
+def test_straight_data_get_straight_lines():
+    X, y = two_classes(400, lambda X: 6 * (X[:, 0] - X[:, 1]))
+    clf = AdditiveClassifier(jumps=False).fit(X, y)
+    assert clf.n_knots_ == 2
+    assert clf.candidates_["n_knots"].unique().tolist() == [2, 5, 10]
+    slopes = np.diff(clf.decision_function(np.column_stack([np.linspace(0.1, 0.9, 9)] * 2)))
+    assert_allclose(slopes, slopes[0], atol=IDENTITY)
+
+
+def test_where_curves_have_too_many_parameters_there_are_lines(monkeypatch):
+    X, y = two_classes(200, lambda X: 3 * np.sin(5 * X[:, 0]))
+    assert AdditiveClassifier(jumps=False, Cs=3).fit(X, y).n_knots_ > 2
+    monkeypatch.setattr(_search, "_USUAL_PARAMETERS", 5)
+    assert AdditiveClassifier(jumps=False, Cs=3).fit(X, y).n_knots_ == 2
+    assert AdditiveClassifier(n_knots=5, jumps=False, Cs=3).fit(X, y).n_knots_ == 5
+
+
+@pytest.mark.parametrize("best", [0, 7, 10, 18])
+@pytest.mark.parametrize("start", [1, 8, 17])
+def test_two_strides_lead_to_the_top(best, start):
+    def value(j):
+        return -((j - best) ** 2)
+
+    assert climb(value, climb(value, start, 19, 2), 19) == best
 
 
 @pytest.mark.parametrize("sign", [1, -1])
