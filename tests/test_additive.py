@@ -58,6 +58,18 @@ def test_straight_data_get_straight_lines():
     assert_allclose(slopes, slopes[0], atol=IDENTITY)
 
 
+def test_features_of_few_values_become_steps_where_that_gains():
+    X, y = two_classes(700, lambda X: np.where(np.floor(X[:, 0] * 24) % 3 == 0, 3.0, -3.0))
+    X[:, 0] = np.floor(X[:, 0] * 24)
+    auto = AdditiveClassifier(jumps=False, Cs=5).fit(X, y)
+    assert auto.pipeline_[0].n_steps == 40
+    assert auto.candidates_["n_steps"].tolist()[:4] == [2, 5, 10, 40]
+    assert auto.candidates_["log_loss"].iloc[3] < auto.candidates_["log_loss"].iloc[:3].min() - 0.1
+    steps = [name for name in auto.pipeline_[0].get_feature_names_out() if ">" in name]
+    assert len(steps) == 23
+    assert AdditiveClassifier(n_knots=5, Cs=3).fit(X, y).pipeline_[0].n_steps is None
+
+
 def test_where_curves_have_too_many_parameters_there_are_lines(monkeypatch):
     X, y = two_classes(200, lambda X: 3 * np.sin(5 * X[:, 0]))
     assert AdditiveClassifier(jumps=False, Cs=3).fit(X, y).n_knots_ > 2

@@ -31,6 +31,7 @@ from ._search import NEAR, AdditiveSearch
 
 _KNOTS = 2, 5, 10  # numbers of knots to choose from
 _MANY = 20_000  # rows from which on the smaller of two curves is not tried
+_FEW_VALUES = 40  # of a feature that may become steps
 _DECADES = -3, 4  # of C
 # Rows of the search, where more are not needed to tell smooth from rough; of each class at least.
 _MOST_SEARCHED, _FEWEST_OF_CLASS = 50_000, 100
@@ -65,7 +66,8 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         Knots of each curve, or numbers to choose from; 2 knots make straight lines. "auto": 2, 5 or
         10, and from 20 000 rows on 2 or 10. Of several numbers, those are left out that make more
         than 1500 free parameters, but for the smallest: with very many features and classes "auto"
-        fits straight lines; ``n_knots=5`` fits curves, and takes its time.
+        fits straight lines; ``n_knots=5`` fits curves, and takes its time. With "auto" features of
+        at most 40 different values become steps where leave-one-out is better with them.
     Cs : int or list of float, default=19
         Values of C to choose from; a number n stands for n values between 1e-3 and 1e4 that are
         equally far apart on a logarithmic scale. The search begins in the middle and goes uphill,
@@ -105,7 +107,8 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
     pairs_ : list of (int, int)
         Features of the pairs.
     candidates_ : pandas.DataFrame
-        The models that were tried: knots, number of jumps and pairs, best C, log loss of left-out
+        The models that were tried: knots, the number of values up to which a
+        feature becomes steps, number of jumps and pairs, best C, log loss of left-out
         rows with standard error. The chosen minimum is a little too good: cross-validate the
         classifier to know its loss.
     importances_ : ndarray of shape (n_parts,)
@@ -256,7 +259,8 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
             some = X.iloc[part] if hasattr(X, "iloc") else np.asarray(X)[part]
             search = AdditiveSearch(some, _rows_of(data, part), clf, Cs)
         knots, fixed = self._knots(len(labels)), self._fixed()
-        best = search.run(knots, self.interactions, self.jumps, fixed)
+        n_steps = _FEW_VALUES if isinstance(self.n_knots, str) else None
+        best = search.run(knots, self.interactions, self.jumps, fixed, n_steps)
 
         C, features, Z = float(Cs[best.best]), best.features, best.X
         clf.set_params(C=C)

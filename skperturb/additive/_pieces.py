@@ -99,7 +99,7 @@ def quantiles(values, weight, at):
     return values[order][np.minimum(place, len(values) - 1)]
 
 
-def number_pieces(column, weight, name, n_knots, jumps=()):
+def number_pieces(column, weight, name, n_knots, n_steps, jumps=()):
     """Pieces of a column of numbers: a curve, or steps where there are few values.
 
     Parameters
@@ -107,6 +107,8 @@ def number_pieces(column, weight, name, n_knots, jumps=()):
     column, weight : ndarray of shape (n,)
     name : str
     n_knots : int
+    n_steps : int
+        So many different values at most are few.
     jumps : sequence of float
         Where the curve jumps.
 
@@ -120,7 +122,7 @@ def number_pieces(column, weight, name, n_knots, jumps=()):
     distinct = np.unique(values)
     missing = bool((absent & (weight > 0)).any())
     options: dict = {"missing": missing}
-    if len(distinct) <= n_knots:
+    if len(distinct) <= n_steps:
         cuts = (distinct[1:] + distinct[:-1]) / 2
         names = [f"{name} > {cut:.5g}" for cut in cuts]
         matrix = np.eye(len(cuts))

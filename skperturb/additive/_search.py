@@ -133,7 +133,7 @@ class AdditiveSearch:
         with np.errstate(invalid="ignore"):
             return self.mean(new.score - old.score)
 
-    def run(self, knots, interactions, jumps, fixed=()):
+    def run(self, knots, interactions, jumps, fixed=(), n_steps=None):
         """The best candidate.
 
         Parameters
@@ -143,6 +143,8 @@ class AdditiveSearch:
         jumps : bool
         fixed : sequence of int
             Features that take part in no pair.
+        n_steps : int or None
+            Features of so many different values at most are tried as steps, too.
         """
         best = None
         if (size := self._size(min(knots))) > _MOST_PARAMETERS:
@@ -157,6 +159,8 @@ class AdditiveSearch:
             new = self.candidate(start, n_knots=n_knots)
             if best is None or self.gain(new, best)[0] > 0:
                 best = new
+        if n_steps is not None:
+            best = self._with_steps(best, n_steps)
         best = self._uphill(best, 1)
         for _ in range(_ROUNDS if jumps else 0):
             found = find_jumps(best, self._Cs[best.best], self._X)
@@ -177,6 +181,18 @@ class AdditiveSearch:
         if interactions == 0:
             return best
         return self._with_pairs(best, interactions, fixed)
+
+    def _with_steps(self, best, n_steps):
+        """The same with steps in place of curves of features of few values, if that gains."""
+        params = {"n_knots": best.features.n_knots, "n_steps": n_steps}
+        features = AdditiveFeatures(**params).fit(self._X, sample_weight=self._data.weight)
+        names = features.get_feature_names_out().tolist()
+        if names == best.features.get_feature_names_out().tolist():
+            return best
+        if (len(names) + 1) * self.n_free > _USUAL_PARAMETERS:
+            return best
+        new = self.candidate(best.best, **params)
+        return new if self.gain(new, best)[0] > 0 else best
 
     def _with_pairs(self, best, interactions, fixed):
         """The same with the pairs that gain, or with as many as are asked for."""
@@ -215,6 +231,7 @@ class AdditiveSearch:
         self.tried.append(
             {
                 "n_knots": params["n_knots"],
+                "n_steps": params["n_steps"] or params["n_knots"],
                 "jumps": len(params["jumps"]),
                 "pairs": len(params["pairs"]),
                 "C": C,
