@@ -64,10 +64,11 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         that the row has chosen.
     n_knots : int, list of int or "auto", default="auto"
         Knots of each curve, or numbers to choose from; 2 knots make straight lines. "auto": 2, 5 or
-        10, and from 20 000 rows on 2 or 10. Of several numbers, those are left out that make more
-        than 1500 free parameters, but for the smallest: with very many features and classes "auto"
-        fits straight lines; ``n_knots=5`` fits curves, and takes its time. With "auto" features of
-        at most 40 different values become steps where leave-one-out is better with them.
+        10, and from 20 000 rows on 2 or 10. Lines are taken in place of curves if they are better
+        by more than two standard errors. Of several numbers, those are left out that make more than
+        1500 free parameters, but for the smallest: with very many features and classes "auto" fits
+        straight lines; ``n_knots=5`` fits curves, and takes its time. With "auto" features of at
+        most 40 different values become steps where leave-one-out is better with them.
     Cs : int or list of float, default=19
         Values of C to choose from; a number n stands for n values between 1e-3 and 1e4 that are
         equally far apart on a logarithmic scale. The search begins in the middle and goes uphill,

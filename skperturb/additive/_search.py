@@ -18,6 +18,9 @@ from ._screening import find_jumps, move_jumps, rank_pairs
 _MOST_PARAMETERS, _USUAL_PARAMETERS = 5000, 1500
 NEAR = 1e-2  # squared distance to the minimum, in standard errors
 _ERRORS = 0.5  # standard errors that pairs must gain, by folds that have not chosen them
+# Standard errors by which a straight line must be better than curves. Of few rows a line seems
+# better by chance, and then costs more than curves, smooth as they are, where lines are right.
+LINE, _SURE = 2, 2.0
 _STRIDE = 2  # values of C from one that is tried to the next, until knots are chosen
 _ROUNDS, _MOVES = 3, 5  # of looking for jumps, and of putting them where they fit best
 
@@ -133,6 +136,10 @@ class AdditiveSearch:
         with np.errstate(invalid="ignore"):
             return self.mean(new.score - old.score)
 
+    def _surely(self, new, old):
+        gain, error = self.gain(new, old)
+        return gain > _SURE * error
+
     def run(self, knots, interactions, jumps, fixed=(), n_steps=None):
         """The best candidate.
 
@@ -152,13 +159,19 @@ class AdditiveSearch:
                 f"Curves of {min(knots)} knots would have {size} parameters; more than "
                 f"{_MOST_PARAMETERS} are too many. Use fewer knots (n_knots=2) or fewer features."
             )
+        line = None
         for n_knots in sorted(knots):
-            start = len(self._Cs) // 2 if best is None else best.best
-            if best is not None and self._size(n_knots) > _USUAL_PARAMETERS:
+            known = line if best is None else best
+            if known is not None and self._size(n_knots) > _USUAL_PARAMETERS:
                 break
+            start = len(self._Cs) // 2 if known is None else known.best
             new = self.candidate(start, n_knots=n_knots)
-            if best is None or self.gain(new, best)[0] > 0:
+            if n_knots == LINE:
+                line = new
+            elif best is None or self.gain(new, best)[0] > 0:
                 best = new
+        if line is not None and (best is None or self._surely(line, best)):
+            best = line
         if n_steps is not None:
             best = self._with_steps(best, n_steps)
         best = self._uphill(best, 1)
