@@ -86,8 +86,12 @@ class AdditiveSearch:
         self.tried: list[dict[str, Any]] = []
         self.n_iter = 0
 
-    def candidate(self, start, **params):
-        """The best C of a model, found from a first guess by going uphill."""
+    def candidate(self, start, rival=None, **params):
+        """The best C of a model, found from a first guess by going uphill.
+
+        With a rival, which must be at its best at the first guess: None if the model is worse than
+        it there, which takes one fit.
+        """
         features = AdditiveFeatures(**params).fit(self._X, sample_weight=self._data.weight)
         data = replace(self._data, X=features.transform(self._X).astype(float))
         if self._splits is None:
@@ -97,12 +101,18 @@ class AdditiveSearch:
             scorer = FoldScores(data, self._clf, "neg_log_loss", self._splits)
             minimum = partial(_minimum, data, self._clf)
         found = Candidate(features, data.X, data.weight, minimum, scorer, {}, start)
+        if rival is not None:
+            score = scorer(self._Cs[start])
+            if not self.mean(score - rival.score)[0] > 0:
+                self.n_iter += scorer.n_iter
+                self._note(features.get_params(), self._Cs[start], score)
+                return None
         return self._uphill(found, _STRIDE)
 
     def _uphill(self, candidate, stride):
         """The same at the best C that steps of so many values of C lead to."""
         scorer, values = candidate.scorer, dict(candidate.values)
-        exact, before = set(values) & {candidate.best}, scorer.n_iter
+        exact, before = set(values) & {candidate.best}, scorer.n_iter if values else 0
 
         def mean(j):
             if j not in values:
@@ -165,10 +175,10 @@ class AdditiveSearch:
             if known is not None and self._size(n_knots) > _USUAL_PARAMETERS:
                 break
             start = len(self._Cs) // 2 if known is None else known.best
-            new = self.candidate(start, n_knots=n_knots)
+            new = self.candidate(start, best, n_knots=n_knots)
             if n_knots == LINE:
                 line = new
-            elif best is None or self.gain(new, best)[0] > 0:
+            elif new is not None and (best is None or self.gain(new, best)[0] > 0):
                 best = new
         if line is not None and (best is None or self._surely(line, best)):
             best = line
@@ -204,8 +214,8 @@ class AdditiveSearch:
             return best
         if (len(names) + 1) * self.n_free > _USUAL_PARAMETERS:
             return best
-        new = self.candidate(best.best, **params)
-        return new if self.gain(new, best)[0] > 0 else best
+        new = self.candidate(best.best, best, **params)
+        return best if new is None or not self.gain(new, best)[0] > 0 else new
 
     def _with_pairs(self, best, interactions, fixed):
         """The same with the pairs that gain, or with as many as are asked for."""
