@@ -6,7 +6,8 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skperturb.additive import AdditiveClassifier
+from skperturb.additive import AdditiveClassifier, _search
+from skperturb.additive._pairs import climb
 
 from .conftest import IDENTITY
 
@@ -46,6 +47,52 @@ def test_a_planted_jump_is_found():
 def test_a_smooth_curve_does_not_jump():
     X, y = two_classes(600, lambda X: 3 * np.sin(5 * X[:, 0]))
     assert AdditiveClassifier(n_knots=8).fit(X, y).jumps_ == []
+
+
+def test_a_line_replaces_curves_where_it_is_surely_better():
+    # Of a dozen features most mean nothing, and the curves have some hundred parameters.
+    X, y = two_classes(150, lambda X: 8 * (X[:, 0] - X[:, 1]), n_features=12)
+    auto = AdditiveClassifier(jumps=False, Cs=[10.0]).fit(X, y)
+    assert auto.n_knots_ == 2
+    slopes = np.diff(auto.decision_function(np.linspace(0.1, 0.9, 9)[:, None] * np.ones(12)))
+    assert_allclose(slopes, slopes[0], atol=1e-9)
+
+
+def test_a_line_that_may_be_better_by_chance_does_not_replace_curves():
+    X, y = two_classes(400, lambda X: 6 * (X[:, 0] - X[:, 1]))
+    clf = AdditiveClassifier(jumps=False, Cs=5).fit(X, y)
+    assert clf.candidates_["n_knots"].unique().tolist() == [2, 5, 10]
+    assert clf.candidates_["log_loss"].idxmin() == 0
+    assert clf.n_knots_ == 5
+
+
+def test_features_of_few_values_become_steps_where_that_gains():
+    X, y = two_classes(700, lambda X: np.where(np.floor(X[:, 0] * 24) % 3 == 0, 3.0, -3.0))
+    X[:, 0] = np.floor(X[:, 0] * 24)
+    auto = AdditiveClassifier(jumps=False, Cs=5).fit(X, y)
+    assert auto.pipeline_[0].n_steps == 40
+    assert auto.candidates_["n_steps"].tolist()[:4] == [2, 5, 10, 40]
+    assert auto.candidates_["log_loss"].iloc[3] < auto.candidates_["log_loss"].iloc[:3].min() - 0.1
+    steps = [name for name in auto.pipeline_[0].get_feature_names_out() if ">" in name]
+    assert len(steps) == 23
+    assert AdditiveClassifier(n_knots=5, Cs=3).fit(X, y).pipeline_[0].n_steps is None
+
+
+def test_where_curves_have_too_many_parameters_there_are_lines(monkeypatch):
+    X, y = two_classes(200, lambda X: 3 * np.sin(5 * X[:, 0]))
+    assert AdditiveClassifier(jumps=False, Cs=3).fit(X, y).n_knots_ > 2
+    monkeypatch.setattr(_search, "_USUAL_PARAMETERS", 5)
+    assert AdditiveClassifier(jumps=False, Cs=3).fit(X, y).n_knots_ == 2
+    assert AdditiveClassifier(n_knots=5, jumps=False, Cs=3).fit(X, y).n_knots_ == 5
+
+
+@pytest.mark.parametrize("best", [0, 7, 10, 18])
+@pytest.mark.parametrize("start", [1, 8, 17])
+def test_two_strides_lead_to_the_top(best, start):
+    def value(j):
+        return -((j - best) ** 2)
+
+    assert climb(value, climb(value, start, 19, 2), 19) == best
 
 
 @pytest.mark.parametrize("sign", [1, -1])

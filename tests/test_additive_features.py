@@ -50,6 +50,19 @@ def test_beyond_the_data_a_curve_is_level():
     assert_allclose(Z[3:], [Z[2], Z[2]])
 
 
+def test_two_knots_make_a_straight_line():
+    x = rng.lognormal(size=(300, 1))
+    (x_sorted,) = np.sort(x, axis=0).T
+    features = AdditiveFeatures(2).fit(x)
+    assert features.get_feature_names_out().tolist() == ["x0 trend"]
+    Z = features.transform(x)
+    assert_allclose([Z.mean(), Z.std()], [0, 1], atol=IDENTITY)
+    inside = x_sorted[5:-5, None]
+    line = features.transform(inside)[:, 0]
+    assert_allclose(line, np.polyval(np.polyfit(inside[:, 0], line, 1), inside[:, 0]), atol=1e-9)
+    assert features.transform([[1e9]]) == features.transform([[1e8]])
+
+
 def test_few_values_missing_ones_and_categories():
     X = pd.DataFrame(
         {

@@ -29,8 +29,9 @@ from ._features import AdditiveFeatures, check_columns
 from ._monotone import check_monotone, fit_monotone
 from ._search import NEAR, AdditiveSearch
 
-_KNOTS = 5, 10  # numbers of knots to choose from
-_MANY = 20_000  # rows from which on the larger of them is taken without a search
+_KNOTS = 2, 5, 10  # numbers of knots to choose from
+_MANY = 20_000  # rows from which on the smaller of two curves is not tried
+_FEW_VALUES = 40  # of a feature that may become steps
 _DECADES = -3, 4  # of C
 # Rows of the search, where more are not needed to tell smooth from rough; of each class at least.
 _MOST_SEARCHED, _FEWEST_OF_CLASS = 50_000, 100
@@ -62,10 +63,16 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         each of which ranks the pairs without its rows: leave-one-out would be too good for pairs
         that the row has chosen.
     n_knots : int, list of int or "auto", default="auto"
-        Knots of each curve, or numbers to choose from. "auto": 5 or 10, and from 20 000 rows on 10.
-    Cs : int or list of float, default=10
+        Knots of each curve, or numbers to choose from; 2 knots make straight lines. "auto": 2, 5 or
+        10, and from 20 000 rows on 2 or 10. Lines are taken in place of curves if they are better
+        by more than two standard errors. Of several numbers, those are left out that make more than
+        1500 free parameters, but for the smallest: with very many features and classes "auto" fits
+        straight lines; ``n_knots=5`` fits curves, and takes its time. With "auto" features of at
+        most 40 different values become steps where leave-one-out is better with them.
+    Cs : int or list of float, default=19
         Values of C to choose from; a number n stands for n values between 1e-3 and 1e4 that are
-        equally far apart on a logarithmic scale. The search begins in the middle and goes uphill.
+        equally far apart on a logarithmic scale. The search begins in the middle and goes uphill,
+        by every other value until the number of knots is chosen.
     jumps : bool, default=True
         Whether curves may jump where a score test finds a jump and leave-one-out is better with
         it by more than one standard error.
@@ -101,7 +108,8 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
     pairs_ : list of (int, int)
         Features of the pairs.
     candidates_ : pandas.DataFrame
-        The models that were tried: knots, number of jumps and pairs, best C, log loss of left-out
+        The models that were tried: knots, the number of values up to which a
+        feature becomes steps, number of jumps and pairs, best C, log loss of left-out
         rows with standard error. The chosen minimum is a little too good: cross-validate the
         classifier to know its loss.
     importances_ : ndarray of shape (n_parts,)
@@ -136,7 +144,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         "model": [StrOptions({"argmax", "softmax"})],
         "temperature": [POSITIVE],
         "interactions": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
-        "n_knots": [Interval(Integral, 3, None, closed="left"), "array-like", StrOptions({"auto"})],
+        "n_knots": [Interval(Integral, 2, None, closed="left"), "array-like", StrOptions({"auto"})],
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "jumps": ["boolean"],
         "monotone": [dict, None],
@@ -155,7 +163,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
         temperature: float = 1.0,
         interactions: int | str = 0,
         n_knots: int | Sequence[int] | str = "auto",
-        Cs: int | ArrayLike = 10,
+        Cs: int | ArrayLike = 19,
         jumps: bool = True,
         monotone: Mapping[Any, int] | None = None,
         cv: Any = None,
@@ -252,7 +260,8 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
             some = X.iloc[part] if hasattr(X, "iloc") else np.asarray(X)[part]
             search = AdditiveSearch(some, _rows_of(data, part), clf, Cs)
         knots, fixed = self._knots(len(labels)), self._fixed()
-        best = search.run(knots, self.interactions, self.jumps, fixed)
+        n_steps = _FEW_VALUES if isinstance(self.n_knots, str) else None
+        best = search.run(knots, self.interactions, self.jumps, fixed, n_steps)
 
         C, features, Z = float(Cs[best.best]), best.features, best.X
         clf.set_params(C=C)
@@ -311,7 +320,7 @@ class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
 
     def _knots(self, n):
         if isinstance(self.n_knots, str):
-            return [_KNOTS[-1]] if n >= _MANY else list(_KNOTS)
+            return [_KNOTS[0], _KNOTS[-1]] if n >= _MANY else list(_KNOTS)
         return [int(number) for number in np.atleast_1d(self.n_knots)]
 
     @staticmethod

@@ -69,7 +69,7 @@ class AdditiveFeatures(TransformerMixin, BaseEstimator):
     - Outside the range of the outermost knots (the quantiles .01 and .99) a curve goes on straight,
       by the width of the outermost interval between knots, but not beyond the data, and is level
       after that.
-    - A feature with at most `n_knots` different values becomes steps between them.
+    - A feature with at most `n_steps` different values becomes steps between them.
     - A missing value (nan, None) has a column of its own if the fit has seen missing values of the
       feature; if not, the feature has its mean effect, 0. So has a category that the fit has not
       seen.
@@ -79,7 +79,9 @@ class AdditiveFeatures(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     n_knots : int, default=10
-        Knots of each curve, 3 at least.
+        Knots of each curve; with 2, the curves are straight lines.
+    n_steps : int, default=None
+        A feature with at most so many different values becomes steps; None stands for `n_knots`.
     jumps : sequence of (feature, float), default=()
         Where curves jump: names or indices of features, and thresholds.
     pairs : sequence of (feature, feature), default=()
@@ -118,7 +120,8 @@ class AdditiveFeatures(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "n_knots": [Interval(Integral, 3, None, closed="left")],
+        "n_knots": [Interval(Integral, 2, None, closed="left")],
+        "n_steps": [Interval(Integral, 2, None, closed="left"), None],
         "jumps": ["array-like"],
         "pairs": ["array-like"],
     }
@@ -127,10 +130,12 @@ class AdditiveFeatures(TransformerMixin, BaseEstimator):
         self,
         n_knots: int = 10,
         *,
+        n_steps: int | None = None,
         jumps: Sequence[tuple[Any, float]] = (),
         pairs: Sequence[tuple[Any, Any]] = (),
     ) -> None:
         self.n_knots = n_knots
+        self.n_steps = n_steps
         self.jumps = jumps
         self.pairs = pairs
 
@@ -174,10 +179,13 @@ class AdditiveFeatures(TransformerMixin, BaseEstimator):
         for feature, cut in self.jumps:
             jumps.setdefault(self._number_of(feature), []).append(float(cut))
         names = self._names()
+        n_steps = self.n_knots if self.n_steps is None else self.n_steps
         self._pieces = [
             category_pieces(column, weight, name)
             if column.dtype == object
-            else number_pieces(column, weight, name, self.n_knots, sorted(jumps.get(j, ())))
+            else number_pieces(
+                column, weight, name, self.n_knots, n_steps, sorted(jumps.get(j, ()))
+            )
             for j, (column, name) in enumerate(zip(columns, names, strict=True))
         ]
         pairs = [tuple(self._number_of(f) for f in pair) for pair in self.pairs]

@@ -103,10 +103,10 @@ class PairSearch:
         return best, values[best]
 
 
-def climb(value, start, n):
+def climb(value, start, n, stride=1):
     """Index of a highest value, among neighbours, of a function on 0 ... n - 1."""
     best = start
-    for step in (-1, 1):
+    for step in (-stride, stride):
         moved = False
         while 0 <= best + step < n and value(best + step) > value(best):
             best, moved = best + step, True

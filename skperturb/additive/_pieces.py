@@ -99,7 +99,7 @@ def quantiles(values, weight, at):
     return values[order][np.minimum(place, len(values) - 1)]
 
 
-def number_pieces(column, weight, name, n_knots, jumps=()):
+def number_pieces(column, weight, name, n_knots, n_steps, jumps=()):
     """Pieces of a column of numbers: a curve, or steps where there are few values.
 
     Parameters
@@ -107,6 +107,8 @@ def number_pieces(column, weight, name, n_knots, jumps=()):
     column, weight : ndarray of shape (n,)
     name : str
     n_knots : int
+    n_steps : int
+        So many different values at most are few.
     jumps : sequence of float
         Where the curve jumps.
 
@@ -120,7 +122,7 @@ def number_pieces(column, weight, name, n_knots, jumps=()):
     distinct = np.unique(values)
     missing = bool((absent & (weight > 0)).any())
     options: dict = {"missing": missing}
-    if len(distinct) <= n_knots:
+    if len(distinct) <= n_steps:
         cuts = (distinct[1:] + distinct[:-1]) / 2
         names = [f"{name} > {cut:.5g}" for cut in cuts]
         matrix = np.eye(len(cuts))
@@ -128,7 +130,8 @@ def number_pieces(column, weight, name, n_knots, jumps=()):
         knots = _knots(values, shares, n_knots)
         inner, outer = knots[1] - knots[0], knots[-1] - knots[-2]
         low, high = max(knots[0] - inner, distinct[0]), min(knots[-1] + outer, distinct[-1])
-        spline = SplineTransformer(knots=knots[:, None], extrapolation="linear")
+        degree = 1 if len(knots) == 2 else 3
+        spline = SplineTransformer(degree=degree, knots=knots[:, None], extrapolation="linear")
         spline.fit(knots[:, None])
         basis = spline.transform(np.clip(values, low, high)[:, None])
         cuts = np.asarray(jumps, dtype=float)
@@ -177,8 +180,9 @@ def category_pieces(column, weight, name):
 def _knots(values, weight, n_knots):
     """Different knots at quantiles, or equally far apart where most values are the same."""
     knots = np.unique(quantiles(values, weight, np.linspace(_OUTER, 1 - _OUTER, n_knots)))
-    if len(knots) < 3:
-        return np.linspace(values.min(), values.max(), 3)
+    least = min(n_knots, 3)
+    if len(knots) < least:
+        return np.linspace(values.min(), values.max(), least)
     return knots
 
 
@@ -191,6 +195,8 @@ def _smooth_coordinates(basis, share):
     mean = share @ course
     spread = np.sqrt(share @ (course - mean) ** 2)
     line = straight / spread
+    if m == 2:
+        return line[:, None]
     columns = basis @ bends
     slope = (share * (course - mean)) @ columns / spread**2
     bends = bends - np.outer(straight, slope)

@@ -18,6 +18,10 @@ from ._screening import find_jumps, move_jumps, rank_pairs
 _MOST_PARAMETERS, _USUAL_PARAMETERS = 5000, 1500
 NEAR = 1e-2  # squared distance to the minimum, in standard errors
 _ERRORS = 0.5  # standard errors that pairs must gain, by folds that have not chosen them
+# Standard errors by which a straight line must be better than curves. Of few rows a line seems
+# better by chance, and then costs more than curves, smooth as they are, where lines are right.
+LINE, _SURE = 2, 2.0
+_STRIDE = 2  # values of C from one that is tried to the next, until knots are chosen
 _ROUNDS, _MOVES = 3, 5  # of looking for jumps, and of putting them where they fit best
 
 
@@ -32,8 +36,8 @@ class Candidate:
     X, weight : ndarray of shape (n_samples, n_features_out) and (n_samples,)
     minimum : callable
         Maps C to the Minimum of the fit to all rows.
-    n_iter : int
-        Iterations so far.
+    scorer : callable
+        Maps C to the score of each row.
     values : dict of int to ndarray of shape (n_samples,)
         Score of each row by the index of C.
     best : int
@@ -44,7 +48,7 @@ class Candidate:
     X: np.ndarray
     weight: np.ndarray
     minimum: Callable
-    n_iter: int
+    scorer: Any
     values: dict
     best: int
 
@@ -82,8 +86,12 @@ class AdditiveSearch:
         self.tried: list[dict[str, Any]] = []
         self.n_iter = 0
 
-    def candidate(self, start, **params):
-        """The best C of a model, found from a first guess by going uphill."""
+    def candidate(self, start, rival=None, **params):
+        """The best C of a model, found from a first guess by going uphill.
+
+        With a rival, which must be at its best at the first guess: None if the model is worse than
+        it there, which takes one fit.
+        """
         features = AdditiveFeatures(**params).fit(self._X, sample_weight=self._data.weight)
         data = replace(self._data, X=features.transform(self._X).astype(float))
         if self._splits is None:
@@ -92,26 +100,38 @@ class AdditiveSearch:
         else:
             scorer = FoldScores(data, self._clf, "neg_log_loss", self._splits)
             minimum = partial(_minimum, data, self._clf)
-        values = {}
+        found = Candidate(features, data.X, data.weight, minimum, scorer, {}, start)
+        if rival is not None:
+            score = scorer(self._Cs[start])
+            if not self.mean(score - rival.score)[0] > 0:
+                self.n_iter += scorer.n_iter
+                self._note(features.get_params(), self._Cs[start], score)
+                return None
+        return self._uphill(found, _STRIDE)
+
+    def _uphill(self, candidate, stride):
+        """The same at the best C that steps of so many values of C lead to."""
+        scorer, values = candidate.scorer, dict(candidate.values)
+        exact, before = set(values) & {candidate.best}, scorer.n_iter if values else 0
 
         def mean(j):
             if j not in values:
                 values[j] = scorer(self._Cs[j])
             return self.mean(values[j])[0]
 
-        mean(start)
-        best = climb(mean, start, len(self._Cs))
+        mean(candidate.best)
+        best = climb(mean, candidate.best, len(self._Cs), stride)
         # Exact refits of the rows that change most, until the best C is one that has them.
-        refined = set()
-        while best not in refined:
-            refined.add(best)
-            exact = scorer.exact(self._Cs[best])
-            if exact is not None:
-                values[best] = exact
+        while best not in exact:
+            exact.add(best)
+            score = scorer.exact(self._Cs[best])
+            if score is not None:
+                values[best] = score
             best = max(values, key=mean)
-        found = Candidate(features, data.X, data.weight, minimum, scorer.n_iter, values, best)
-        self.n_iter += scorer.n_iter
-        self._note(features.get_params(), self._Cs[best], found.score)
+        self.n_iter += scorer.n_iter - before
+        found = replace(candidate, values=values, best=best)
+        if best != candidate.best or not candidate.values:
+            self._note(found.features.get_params(), self._Cs[best], found.score)
         return found
 
     def mean(self, values):
@@ -126,7 +146,11 @@ class AdditiveSearch:
         with np.errstate(invalid="ignore"):
             return self.mean(new.score - old.score)
 
-    def run(self, knots, interactions, jumps, fixed=()):
+    def _surely(self, new, old):
+        gain, error = self.gain(new, old)
+        return gain > _SURE * error
+
+    def run(self, knots, interactions, jumps, fixed=(), n_steps=None):
         """The best candidate.
 
         Parameters
@@ -136,20 +160,31 @@ class AdditiveSearch:
         jumps : bool
         fixed : sequence of int
             Features that take part in no pair.
+        n_steps : int or None
+            Features of so many different values at most are tried as steps, too.
         """
         best = None
         if (size := self._size(min(knots))) > _MOST_PARAMETERS:
             raise ValueError(
                 f"Curves of {min(knots)} knots would have {size} parameters; more than "
-                f"{_MOST_PARAMETERS} are too many. Use fewer knots (n_knots=3) or fewer features."
+                f"{_MOST_PARAMETERS} are too many. Use fewer knots (n_knots=2) or fewer features."
             )
+        line = None
         for n_knots in sorted(knots):
-            start = len(self._Cs) // 2 if best is None else best.best
-            if best is not None and self._size(n_knots) > _USUAL_PARAMETERS:
+            known = line if best is None else best
+            if known is not None and self._size(n_knots) > _USUAL_PARAMETERS:
                 break
-            new = self.candidate(start, n_knots=n_knots)
-            if best is None or self.gain(new, best)[0] > 0:
+            start = len(self._Cs) // 2 if known is None else known.best
+            new = self.candidate(start, best, n_knots=n_knots)
+            if n_knots == LINE:
+                line = new
+            elif new is not None and (best is None or self.gain(new, best)[0] > 0):
                 best = new
+        if line is not None and (best is None or self._surely(line, best)):
+            best = line
+        if n_steps is not None:
+            best = self._with_steps(best, n_steps)
+        best = self._uphill(best, 1)
         for _ in range(_ROUNDS if jumps else 0):
             found = find_jumps(best, self._Cs[best.best], self._X)
             if not found:
@@ -169,6 +204,18 @@ class AdditiveSearch:
         if interactions == 0:
             return best
         return self._with_pairs(best, interactions, fixed)
+
+    def _with_steps(self, best, n_steps):
+        """The same with steps in place of curves of features of few values, if that gains."""
+        params = {"n_knots": best.features.n_knots, "n_steps": n_steps}
+        features = AdditiveFeatures(**params).fit(self._X, sample_weight=self._data.weight)
+        names = features.get_feature_names_out().tolist()
+        if names == best.features.get_feature_names_out().tolist():
+            return best
+        if (len(names) + 1) * self.n_free > _USUAL_PARAMETERS:
+            return best
+        new = self.candidate(best.best, best, **params)
+        return best if new is None or not self.gain(new, best)[0] > 0 else new
 
     def _with_pairs(self, best, interactions, fixed):
         """The same with the pairs that gain, or with as many as are asked for."""
@@ -200,13 +247,14 @@ class AdditiveSearch:
         features = AdditiveFeatures(**params).fit(self._X, sample_weight=self._data.weight)
         data = replace(self._data, X=features.transform(self._X).astype(float))
         minimum = partial(_minimum, data, self._clf)
-        return Candidate(features, data.X, data.weight, minimum, 1, {j: score}, j)
+        return Candidate(features, data.X, data.weight, minimum, None, {j: score}, j)
 
     def _note(self, params, C, values):
         score, error = self.mean(values)
         self.tried.append(
             {
                 "n_knots": params["n_knots"],
+                "n_steps": params["n_steps"] or params["n_knots"],
                 "jumps": len(params["jumps"]),
                 "pairs": len(params["pairs"]),
                 "C": C,
