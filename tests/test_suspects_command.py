@@ -96,6 +96,18 @@ def test_the_page_has_all_texts(lang, clear):
     assert page.count('<th scope="row">') >= 10
 
 
+def test_the_page_leaves_out_what_is_too_small_to_act_on():
+    pytest.importorskip("jinja2")
+    suspects = suspects_of(np.repeat(["a", "b"], 30))
+    suspects.loc[suspects["label"] == "a", "proba_wrong"] = 1e-3
+    body = suspects_html(suspects).partition("<body>")[2]
+    assert "called b, probably a" in body
+    assert "called a, probably b" not in body
+    # Small changes of a loss tell an inspector nothing: they are in the table and in files.
+    assert "loss" not in body
+    assert body.index("Probability of another class") < body.index("Probability of the label")
+
+
 def test_unclear_lists_have_no_probability_of_another_class(csv, without_fits, capsys):
     table = pd.read_csv(csv).assign(x=np.arange(60) ** 2 % 17 / 3)
     table.to_csv(csv, index=False)
