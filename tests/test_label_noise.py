@@ -370,7 +370,7 @@ def test_flips_are_counted():
         }
     )
     table = flip_table(suspects)
-    assert_array_equal(table["parts"], [2, 0])
+    assert_array_equal(table["parts"], [1, 0])
     assert_allclose(table["expected"], [1.7, 0.4])
     assert_allclose(table["share"], [0.85, 0.2])
     with pytest.raises(ValueError, match="proba_wrong"):

@@ -88,7 +88,7 @@ def summary_sentences(suspects, top, texts):
         return [texts["suspects_unclear"], texts["suspects_order"]]
     words = {
         "all": f"{len(suspects):,}",
-        "flagged": f"{int((proba > FLAGGED).sum()):,}",
+        "flagged": f"{int((proba >= FLAGGED).sum()):,}",
         "expected": number(proba.sum(), 2),
         "top": f"{len(shown_rows):,}",
         "hits": number(shown_rows["proba_wrong"].sum(), 2),
@@ -98,9 +98,11 @@ def summary_sentences(suspects, top, texts):
 
 
 def _word_of(suspects, texts):
-    count = int((suspects["proba_wrong"] > FLAGGED).sum())
-    key = "suspects_none" if count == 0 else "suspects_some"
-    return texts[key].format(count=f"{count:,}")
+    proba = suspects["proba_wrong"].fillna(0.0)
+    count = int((proba >= FLAGGED).sum())
+    if count:
+        return texts["suspects_some"].format(count=f"{count:,}")
+    return texts["suspects_none" if proba.sum() < _FEWEST else "suspects_few"]
 
 
 def _list(table, lines, texts):
