@@ -108,7 +108,7 @@ def run(name, kind, share, seed):
     out = {"set": name, "kind": kind, "share": share, "seed": seed, "n": len(y)}
     out |= {"seconds": time.process_time() - start, "planted": wrong.sum()}
     out |= {"taken": suspects.attrs["label_noise"]}
-    flags = suspects.loc[suspects["proba_wrong"] > 0.5, "row"]
+    flags = suspects.loc[suspects["proba_wrong"] >= 0.9, "row"]
     out |= {"flags": len(flags), "right": wrong[flags].sum()}
     if wrong.any():
         order = np.empty(len(y))

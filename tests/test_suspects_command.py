@@ -9,7 +9,12 @@ import pytest
 from skperturb.cli import _suspects, main
 from skperturb.cli._compare import estimator_named as _estimator
 from skperturb.cli._progress import StillWorking
-from skperturb.evaluation import _texts, compare_classifiers, suspects_html
+from skperturb.evaluation import (
+    _texts,
+    compare_classifiers,
+    summary_of_suspects,
+    suspects_html,
+)
 from skperturb.model_selection import PerturbArgmaxClassifierCV
 from skperturb.noise import Gumbel
 from skperturb.parts import read_parts
@@ -94,6 +99,28 @@ def test_the_page_has_all_texts(lang, clear):
     assert ("table-flips" in page) == clear
     assert "wrong" not in page.partition("<body>")[2]
     assert page.count('<th scope="row">') >= 10
+
+
+def test_the_page_leaves_out_what_is_too_small_to_act_on():
+    pytest.importorskip("jinja2")
+    suspects = suspects_of(np.repeat(["a", "b"], 30))
+    suspects.loc[suspects["label"] == "a", "proba_wrong"] = 1e-3
+    body = suspects_html(suspects).partition("<body>")[2]
+    assert "called b, probably a" in body
+    assert "called a, probably b" not in body
+    # Small changes of a loss tell an inspector nothing: they are in the table and in files.
+    assert "loss" not in body
+    assert body.index("Probability of another class") < body.index("Probability of the label")
+
+
+def test_probabilities_below_the_flag_are_no_contradiction():
+    suspects = suspects_of(np.repeat(["a", "b"], 30))
+    suspects["proba_wrong"] *= 0.5
+    word, sentences = summary_of_suspects(suspects)
+    assert word == "No single label is nearly certain to need correction, but some do"
+    assert sentences[0].startswith("For 0 of 60 labels")
+    suspects["proba_wrong"] *= 0.01
+    assert summary_of_suspects(suspects)[0].startswith("No clear sign")
 
 
 def test_unclear_lists_have_no_probability_of_another_class(csv, without_fits, capsys):

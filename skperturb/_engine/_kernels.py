@@ -295,14 +295,14 @@ class TableKernel:
         self._law, self._tier, self._thin = law, tier, thin
         self._near = build_thin_table(law, tier) if thin else build_heavy_table(law, tier)
         self._deep, self._furthest = Deep(law, row_kernel), furthest(law)
+        self._key = "table", law.key(), tier  # slow to make, for some laws
 
     def _table(self, level):
         """The table of a level, 0 being the small one; None if there is none."""
         if level == 0:
             return self._near
         # It is large: only the cache keeps it.
-        key = "table", self._law.key(), self._tier, level
-        return cache.get(key, partial(self._build_table, level))
+        return cache.get((*self._key, level), partial(self._build_table, level))
 
     def _build_table(self, level):
         with suppress(NotTabulableError):

@@ -1,12 +1,11 @@
 """Labels that deserve a second look, on a page."""
 
-import numpy as np
-
 from ._page import render, shown, word
 from ._suspects import FLAGGED, flip_table
 from ._texts import load, number, percent
 
 _FIRST = 10  # rows of the list in a report of a comparison
+_FEWEST = 0.5  # parts expected of a pair of classes that is shown
 
 
 def suspects_html(suspects, *, lines=None, lang="en", title=None, reading=None, top=50):
@@ -29,10 +28,11 @@ def suspects_html(suspects, *, lines=None, lang="en", title=None, reading=None, 
     """
     texts = load(lang)
     flips = flip_table(suspects)
+    flips = flips[flips["expected"] >= _FEWEST]
     sections = [
         {
             "id": "summary",
-            "heading": texts["section_suspects"],
+            "heading": texts["section_doubts"],
             "verdicts": [
                 {
                     "kind": "decision keep",
@@ -88,7 +88,7 @@ def summary_sentences(suspects, top, texts):
         return [texts["suspects_unclear"], texts["suspects_order"]]
     words = {
         "all": f"{len(suspects):,}",
-        "flagged": f"{int((proba > FLAGGED).sum()):,}",
+        "flagged": f"{int((proba >= FLAGGED).sum()):,}",
         "expected": number(proba.sum(), 2),
         "top": f"{len(shown_rows):,}",
         "hits": number(shown_rows["proba_wrong"].sum(), 2),
@@ -98,26 +98,25 @@ def summary_sentences(suspects, top, texts):
 
 
 def _word_of(suspects, texts):
-    count = int((suspects["proba_wrong"] > FLAGGED).sum())
-    key = "suspects_none" if count == 0 else "suspects_some"
-    return texts[key].format(count=f"{count:,}")
+    proba = suspects["proba_wrong"].fillna(0.0)
+    count = int((proba >= FLAGGED).sum())
+    if count:
+        return texts["suspects_some"].format(count=f"{count:,}")
+    return texts["suspects_none" if proba.sum() < _FEWEST else "suspects_few"]
 
 
 def _list(table, lines, texts):
-    """The rows of the list; what is not known of any is left out."""
-    known = [name for name in ("proba_wrong", "change") if table.get(name, np.array([])).size]
+    """The rows of the list; the probability of another class first, where it is known."""
+    known = [name for name in ("proba_wrong", "proba_of_label") if name in table]
     known = [name for name in known if not table[name].isna().all()]
     rows = []
     for row in table.itertuples():
         place = f"{row.row:,}" if lines is None else lines[row.row]
         cells = [word(place, head=True), word(row.label), word(row.suggested)]
-        cells.append(shown(percent(row.proba_of_label), row.proba_of_label))
-        for name in known:
-            value = getattr(row, name)
-            cells.append(shown(percent(value) if name == "proba_wrong" else number(value), value))
-        rows.append(cells)
+        values = [getattr(row, name) for name in known]
+        rows.append(cells + [shown(percent(value), value) for value in values])
     first = "row" if lines is None else "line"
-    columns = (first, "label", "suggested", "proba_of_label", *known)
+    columns = (first, "label", "suggested", *known)
     return {
         "id": "table-suspects",
         "caption": None,

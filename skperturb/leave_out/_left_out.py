@@ -90,7 +90,7 @@ def leave_out(minimum, lots=None, most="auto", limit=None):
     def rows_of(unit):
         return np.flatnonzero(units == unit)
 
-    again, free, found = refit(minimum, rows_of, steps.moves, chosen)
+    again, free, found = refit(minimum, rows_of, steps, chosen)
     refitted, lost = np.zeros((2, len(size)), dtype=bool)
     refitted[chosen] = True
     lost[chosen] = ~found

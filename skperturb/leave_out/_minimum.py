@@ -74,18 +74,23 @@ class Minimum:
 
     def _take(self, matrices):
         self.matrix = next(matrices)
-        factor, root, damping = definite_factor(iter([self.matrix]), 0.0)
+        self.spread, damping = inverse_root(iter([self.matrix]))
         self.observed = damping <= _SEMIDEFINITE or self.objective.loss.convex
         if not self.observed:
             self.matrix = next(matrices)
-            factor, root, _ = definite_factor(iter([self.matrix]), 0.0)
-        inverse, _ = linalg.lapack.dtrtri(factor, lower=1)
-        self.spread = np.tril(inverse).T / root[:, None]
+            self.spread, _ = inverse_root(iter([self.matrix]))
 
     def curvature(self):
         """The function of (scores, y) whose sum over the rows is in `matrix`: (n, K, K)."""
         first, *others = self.objective.loss.curvatures()
         return first if self.observed else others[0]
+
+
+def inverse_root(matrices):
+    """P with P P^T the inverse of the first matrix that is definite, and the damping it needed."""
+    factor, root, damping = definite_factor(matrices, 0.0)
+    inverse, _ = linalg.lapack.dtrtri(factor, lower=1)
+    return np.tril(inverse).T / root[:, None], damping
 
 
 class _Remembered:

@@ -1,11 +1,13 @@
 """Exact refits without a row or a lot, from where a Newton step ended.
 
-In coordinates in which the curvature of the whole fit is the identity. Taking a row away changes a
-few directions of it only: some ten gradients do for L-BFGS, and no matrix is made. Newton's method
-is for small problems, and where L-BFGS does not arrive.
+In coordinates in which the curvature there is about the identity: that of the whole fit, since
+taking a row away changes a few directions of it only, or that without the lot. Some ten gradients
+do for L-BFGS, and no matrix is made. Newton's method is for small problems, and where L-BFGS does
+not arrive.
 """
 
 import numpy as np
+from scipy import linalg
 
 from .._linear import finite_minimum, minimize
 from .._threads import map_threads
@@ -15,7 +17,7 @@ _ITERATIONS = {"lbfgs": 40, "newton": 300}
 _SMALL = 2e6  # multiplications for a matrix of second derivatives: as quick as some gradients
 
 
-def refit(minimum, rows_of, moves, units):
+def refit(minimum, rows_of, steps, units):
     """Minimise without each of some rows or lots.
 
     Parameters
@@ -24,8 +26,8 @@ def refit(minimum, rows_of, moves, units):
         Of all rows.
     rows_of : callable
         Maps a unit to the indices of its rows.
-    moves : callable
-        Maps a unit to the step of the parameters to start with.
+    steps : Steps
+        Where to start, and the coordinates.
     units : sequence of int
         Rows or lots.
 
@@ -45,9 +47,9 @@ def refit(minimum, rows_of, moves, units):
         weight = objective.weight.copy()
         weight[rows] = 0.0
         rest = objective.replace(weight=weight)
-        whitened = _Whitened(rest, minimum)
+        whitened = _Whitened(rest, minimum.free, steps.spreads(unit))
         free, found = minimum.free, False
-        for start in (whitened.coordinates(moves(unit)), np.zeros(objective.n_parameters)):
+        for start in (whitened.coordinates(steps.moves(unit)), np.zeros(objective.n_parameters)):
             try:
                 free, found = whitened.descend(start, tol)
             except ValueError:  # the step went so far that the scores overflow
@@ -65,22 +67,21 @@ def refit(minimum, rows_of, moves, units):
 
 
 class _Whitened:
-    """An objective in coordinates u: the parameters are those of a minimum plus P u."""
+    """An objective in coordinates u: the parameters are an origin plus P u, P upper triangular."""
 
-    def __init__(self, objective, minimum):
-        self._objective, self._minimum = objective, minimum
+    def __init__(self, objective, origin, spread):
+        self._objective, self._origin, self._spread = objective, origin, spread
 
     def point(self, u):
-        return self._minimum.free + self._minimum.spread @ u
+        return self._origin + self._spread @ u
 
     def coordinates(self, move):
         """The u of a step of the parameters."""
-        # P^-1 = P^T H.
-        return self._minimum.spread.T @ (self._minimum.matrix @ move)
+        return linalg.solve_triangular(self._spread, move)
 
     def __call__(self, u):
         value, gradient = self._objective(self.point(u))
-        return value, self._minimum.spread.T @ gradient
+        return value, self._spread.T @ gradient
 
     def descend(self, start, tol):
         """The parameters where it is least, and whether they were found."""
@@ -94,4 +95,4 @@ class _Whitened:
 
     def curvatures(self, u):
         for matrix in self._objective.curvatures(self.point(u)):
-            yield self._minimum.spread.T @ matrix @ self._minimum.spread
+            yield self._spread.T @ matrix @ self._spread

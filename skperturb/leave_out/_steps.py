@@ -19,11 +19,14 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from .._linalg import definite_factor
 from .._threads import map_threads
+from ._minimum import inverse_root
 
 _BLOCK_ELEMENTS = 1 << 17  # numbers for a block of rows
 _JITTER = 1e-13  # of a diagonal: V_i is semidefinite but for rounding
 _SQUARINGS, _LARGE = 6, 0.5  # of a matrix, for its largest eigenvalue; from where it is exact
-_FEW, _EIGENVALUE = 30, 1e-2  # columns of a small matrix; accuracy of the eigenvalue of a large one
+# The largest eigenvalue of a matrix: columns up to which all of them are computed, and up to which
+# three products of matrices cost less than those with vectors; else its accuracy, and vectors held.
+_FEW, _WHITENED, _EIGENVALUE, _VECTORS = 30, 300, 1e-2, 10
 _COUNTS = 0.05  # leverage of a row whose curvature matters to the whole
 _SINGULAR = 1 - 1e-9  # leverage from which on there is no step: the slope alone is used
 
@@ -42,6 +45,8 @@ class Steps(NamedTuple):
         Maps a row, or a lot, to the step of the parameters.
     drift : float
         By how much the way to the minimum changes the slope of a row, relative to it, at most.
+    spreads : callable
+        Maps a row, or a lot, to P with P P^T the inverse of about the curvature without it.
     """
 
     scores: np.ndarray
@@ -49,6 +54,7 @@ class Steps(NamedTuple):
     before: np.ndarray
     moves: object
     drift: float = 0.0
+    spreads: object = None
 
 
 def row_steps(minimum):
@@ -106,7 +112,9 @@ def row_steps(minimum):
         return minimum.rest + inverse @ np.outer(pulls[row], design).ravel()
 
     counts = leverage > _COUNTS
-    return Steps(scores, leverage, before, move, float(drift[counts].max(initial=0.0)))
+    largest = float(drift[counts].max(initial=0.0))
+    # A row changes one direction only for each free score.
+    return Steps(scores, leverage, before, move, largest, lambda row: minimum.spread)
 
 
 def lot_steps(minimum, lots):
@@ -123,27 +131,51 @@ def lot_steps(minimum, lots):
     Steps
     """
     objective, curvature = minimum.objective, minimum.curvature()
-    scores = objective.scores(minimum.free)
+    n_free, width = objective.shape
+    scores_with = objective.scores(minimum.free)
+    scores = np.empty(scores_with.shape)
     leverage, before = np.empty((2, objective.n_rows))
     moves = np.empty((lots.max() + 1, objective.n_parameters))
+    rest = minimum.matrix @ minimum.rest
+    bounds, order = np.cumsum(np.bincount(lots))[:-1], np.argsort(lots, kind="stable")
+    step = max(1, _BLOCK_ELEMENTS // max((n_free + 1) ** 2, width))
+    parts = [
+        [of_lot[part] for part in _slices(len(of_lot), step)] for of_lot in np.split(order, bounds)
+    ]
+
+    def sums_of(lot):
+        """Slope of the loss of a lot, and its second derivatives."""
+        pull, matrix = np.zeros((n_free, width)), np.zeros((n_free, width, n_free, width))
+        for rows in parts[lot]:
+            X, weight = objective.rows[rows].ready(), objective.weight[rows]
+            with np.errstate(all="ignore"):
+                before[rows], slope, curved = _in_free_scores(
+                    objective, curvature, scores_with[rows], objective.y[rows]
+                )
+            pull += X.sum_of_rows(weight[:, None] * slope)
+            curved *= weight[:, None, None]
+            for j in range(n_free):
+                matrix[j, :, : j + 1] += X.grams(curved[:, j, : j + 1].T)
+        for j in range(n_free):
+            for k in range(j):
+                matrix[k, :, j] = matrix[j, :, k].T
+        return pull.ravel(), matrix.reshape(objective.n_parameters, -1)
 
     def of_lot(lot):
-        rows = np.flatnonzero(lots == lot)
-        part = objective.replace(weight=np.where(lots == lot, objective.weight, 0.0))
-        share = part.total / objective.total
-        matrix = share * part.assemble(minimum.free, curvature)
-        before[rows], slope = part.losses(minimum.free)
-        # The way from where the fit ended to the minimum is a part of the step.
-        pull = (
-            share * part.sums_of_rows(part.weight[:, None] * slope) + minimum.matrix @ minimum.rest
-        )
+        pull, matrix = sums_of(lot)
         factor, root, _ = definite_factor(iter([minimum.matrix - matrix]), 0.0)
-        moves[lot] = linalg.cho_solve((factor, True), pull / root) / root
-        scores[rows] = part.scores(minimum.free + moves[lot])
-        leverage[rows] = _largest_of(matrix, minimum.spread)
+        # The way from where the fit ended to the minimum is a part of the step.
+        moves[lot] = linalg.cho_solve((factor, True), (pull + rest) / root) / root
+        largest = _largest_of(matrix, minimum.spread)
+        full = objective.constraint.expand((minimum.free + moves[lot]).reshape(n_free, width))
+        for rows in parts[lot]:
+            leverage[rows], scores[rows] = largest, objective.design(rows) @ full.T
+
+    def spread(lot):
+        return inverse_root(iter([minimum.matrix - sums_of(lot)[1]]))[0]
 
     map_threads(of_lot, range(len(moves)))
-    return Steps(scores, leverage, before, moves.__getitem__)
+    return Steps(scores, leverage, before, moves.__getitem__, spreads=spread)
 
 
 def _in_free_scores(objective, curvature, scores, y):
@@ -198,9 +230,13 @@ def _largest_of(matrix, spread):
     size = len(matrix)
     if size <= _FEW:
         return linalg.eigvalsh(spread.T @ matrix @ spread)[-1]
-    product = LinearOperator((size, size), lambda x: spread.T @ (matrix @ (spread @ x)))
+    if size <= _WHITENED:
+        product = spread.T @ matrix @ spread
+    else:
+        product = LinearOperator((size, size), lambda x: spread.T @ (matrix @ (spread @ x)))
     start = np.random.default_rng(0).standard_normal(size)
-    return eigsh(product, 1, which="LA", tol=_EIGENVALUE, v0=start, return_eigenvectors=False)[0]
+    options = {"ncv": _VECTORS, "tol": _EIGENVALUE, "v0": start}
+    return eigsh(product, 1, which="LA", return_eigenvectors=False, **options)[0]
 
 
 def _slices(n, step):
