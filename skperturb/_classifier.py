@@ -422,6 +422,20 @@ class PerturbClassifier(
 
     def _previous_fit(self, classes, n_features):
         """Last fit's coefficients and intercepts, if it was of the same classes and features."""
-        if not hasattr(self, "coef_") or not np.array_equal(self.classes_, classes):
+        if not hasattr(self, "coef_"):
             return None
-        return all_rows(self) if self.coef_.shape[1] == n_features else None
+        if np.array_equal(self.classes_, classes) and self.coef_.shape[1] == n_features:
+            return all_rows(self)
+        gone = [label for label in self.classes_.tolist() if label not in classes.tolist()]
+        if gone:
+            why = (
+                f"no row is of {in_words(gone)}, which the last fit knew and this one does not: "
+                "keep such rows, or one of each class with weight 0"
+            )
+        else:
+            why = "the classes or the features are not those of the last fit"
+        warn_user(
+            f"With warm_start=True the fit begins anew all the same: {why}.",
+            UserWarning,
+        )
+        return None

@@ -75,6 +75,7 @@ def test_scikit_learn_checks(estimator, check):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:All rows of class:UserWarning")
+@pytest.mark.filterwarnings("ignore:With warm_start=True the fit begins anew:UserWarning")
 @parametrize_with_checks(OPTIONS)
 def test_scikit_learn_checks_of_options(estimator, check):
     check(estimator)
