@@ -18,7 +18,7 @@ from ._losses import LOSSES
 from ._objective import LinearObjective, are_whole
 from ._record import FitRecord, all_rows, make_objective, objective_again, reference_index
 from ._remarks import remarks
-from ._rows import linear_scores, location_of, moments, rows_about, rows_of
+from ._rows import linear_scores, location_of, merged_moments, moments, rows_about, rows_of
 from ._separation import UnsettledError, finite_minimum
 from ._solvers import Solution, minimize
 
@@ -46,6 +46,7 @@ __all__ = [
     "linear_scores",
     "location_of",
     "make_objective",
+    "merged_moments",
     "minimize",
     "moments",
     "nearly_in_words",

@@ -102,16 +102,20 @@ def moments(X):
     return n, mean, squares
 
 
+def merged_moments(parts):
+    """The moments of rows in several parts, added in their order (Chan et al. 1983)."""
+    n, mean, squares = 0, 0.0, 0.0
+    for more, mean_of_more, squares_of_more in parts:
+        if more:
+            step, n = mean_of_more - mean, n + more
+            mean = mean + step * (more / n)
+            squares = squares + squares_of_more + step**2 * (more * (n - more) / n)
+    return n, mean, squares
+
+
 def location_of(parts, dtype):
     """The center of the features of rows in several parts, from the moments of each."""
-    n, mean, squares = 0, 0.0, 0.0
-    for n_more, mean_more, squares_more in parts:
-        if n_more:
-            total = n + n_more
-            step = mean_more - mean if n else 0 * mean_more
-            mean = mean + step * (n_more / total) if n else mean_more
-            squares = squares + squares_more + step**2 * (n * n_more / total)
-            n = total
+    n, mean, squares = merged_moments(parts)
     with np.errstate(all="ignore"):
         far = np.abs(mean) > _FAR * np.sqrt(squares / n)
         center = np.where(far, mean, 0.0).astype(dtype)

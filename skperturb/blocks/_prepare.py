@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from .._linear import moments
+from .._linear import merged_moments, moments
 from ._block import features_of
 from ._sources import Source
 
@@ -39,16 +39,12 @@ def standard_scaler(source: Source, *, client: Any = None) -> StandardScaler:
     >>> standard_scaler(arrays(blocks)).mean_
     array([2.])
     """
-    scaler, names = StandardScaler(), None
-    n, mean, squares = 0, 0.0, 0.0
-    for names_of_block, (more, mean_more, squares_more) in source.blocks(client).results(_moments):
-        if more:
-            step, total = mean_more - mean, n + more
-            mean = mean + step * (more / total)
-            squares = squares + squares_more + step**2 * (n * more / total)
-            n, names = total, names_of_block
+    names_of_blocks, parts = zip(*source.blocks(client).results(_moments), strict=True)
+    n, mean, squares = merged_moments(parts)
     if not n:
         raise ValueError("The source has no rows.")
+    names = next(names for names, (rows, *_) in zip(names_of_blocks, parts, strict=True) if rows)
+    scaler = StandardScaler()
     # Fitted to two rows with this mean and spread, so that it is complete in every version.
     spread = np.sqrt(squares / n)
     two = np.stack([mean - spread, mean + spread])
