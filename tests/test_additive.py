@@ -82,7 +82,8 @@ def test_where_curves_have_too_many_parameters_there_are_lines(monkeypatch):
     X, y = two_classes(200, lambda X: 3 * np.sin(5 * X[:, 0]))
     assert AdditiveClassifier(jumps=False, Cs=3).fit(X, y).n_knots_ > 2
     monkeypatch.setattr(_search, "_USUAL_PARAMETERS", 5)
-    assert AdditiveClassifier(jumps=False, Cs=3).fit(X, y).n_knots_ == 2
+    with pytest.warns(UserWarning, match="straight lines are fitted: ask for curves with"):
+        assert AdditiveClassifier(jumps=False, Cs=3).fit(X, y).n_knots_ == 2
     assert AdditiveClassifier(n_knots=5, jumps=False, Cs=3).fit(X, y).n_knots_ == 5
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._warnings import warn_user
 from ..leave_out import Minimum, mean_with_error
 from ..model_selection import FoldScores, LeaveOutScores
 from ._features import AdditiveFeatures
@@ -172,7 +173,14 @@ class AdditiveSearch:
         line = None
         for n_knots in sorted(knots):
             known = line if best is None else best
-            if known is not None and self._size(n_knots) > _USUAL_PARAMETERS:
+            if known is not None and (size := self._size(n_knots)) > _USUAL_PARAMETERS:
+                if best is None:
+                    warn_user(
+                        f"Curves of {n_knots} knots would have {size} parameters, more than "
+                        f"{_USUAL_PARAMETERS}, so that straight lines are fitted: ask for curves "
+                        f"with n_knots={n_knots}, or take fewer features.",
+                        UserWarning,
+                    )
                 break
             start = len(self._Cs) // 2 if known is None else known.best
             new = self.candidate(start, best, n_knots=n_knots)
