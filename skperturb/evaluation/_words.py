@@ -132,7 +132,7 @@ def needed_sentences(row, comparison, texts):
     what = texts["size_seen"]
     if named is not None:
         size = given(named)
-        if row.metric == "cost":
+        if comparison.metric == "cost":
             size = texts["money"].format(amount=size)
         what = texts["size_named"].format(size=size)
     words = {"now": f"{now:,}", "unit": unit, "size": what}
