@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 
 from skperturb import PerturbArgmaxClassifier
 from skperturb.additive import AdditiveClassifier
-from skperturb.cli._compare import _estimator, _without_folders, full_name
+from skperturb.cli._compare import estimator_named, _without_folders, full_name
 from skperturb.cli._drivers import drivers
 from skperturb.parts import Parts
 
@@ -36,7 +36,7 @@ def some_parts(n=240, seed=0):
 def test_effects_are_those_of_a_fit_without_penalty():
     parts = some_parts()
     result = Result(parts.target.to_numpy(), "logistic_regression", good="ok")
-    found = drivers(parts, result, _estimator)
+    found = drivers(parts, result, estimator_named)
     table = found["effects"].set_index("feature")
     assert table.index.tolist() == ["width", "machine_B", "machine_C"]
     width = parts.features["width"]
@@ -67,7 +67,7 @@ def test_features_that_separate_classes_have_effects_all_the_same():
     parts = some_parts()
     separated = pd.Series(np.where(parts.features["width"] > 5, "dent", "ok"))
     parts = Parts(parts.features[["width"]], separated)
-    found = drivers(parts, Result(separated.to_numpy(), "perturb_argmax:logistic"), _estimator)
+    found = drivers(parts, Result(separated.to_numpy(), "perturb_argmax:logistic"), estimator_named)
     said = " ".join(found["notes"])
     assert "bias reduction" in said or "has no effects here" in said
 
@@ -75,7 +75,7 @@ def test_features_that_separate_classes_have_effects_all_the_same():
 def test_models_without_effects_are_left_out():
     parts = some_parts()
     names = ("gradient_boosting", "class_frequencies")
-    found = drivers(parts, Result(parts.target.to_numpy(), *names), _estimator)
+    found = drivers(parts, Result(parts.target.to_numpy(), *names), estimator_named)
     assert found == {"effects": None, "curves": [], "notes": []}
 
 
@@ -97,10 +97,10 @@ def test_curves_of_numbers_beside_a_category():
 
 def test_names_say_the_noise():
     assert full_name("perturb_argmax_cv") == "perturb_argmax_cv:gumbel/student_t"
-    noises = _estimator("perturb_argmax_cv:gumbel/student_t")[-1].noises
+    noises = estimator_named("perturb_argmax_cv:gumbel/student_t")[-1].noises
     assert [type(noise).__name__ for noise in noises] == ["Gumbel", "StudentT"]
     with pytest.raises(ValueError, match="bounded"):
-        _estimator("perturb_argmax_cv:gumbel/uniform")
+        estimator_named("perturb_argmax_cv:gumbel/uniform")
 
 
 def test_a_page_gives_no_folders_away():

@@ -79,7 +79,7 @@ def test_the_command_copies_them_and_says_what_to_run_next(tmp_path, capsys, mon
         assert Path(path).read_bytes() == (SAMPLE / Path(path).name).read_bytes()
     program, *arguments = shlex.split(command)
     assert program == "skperturb"
-    options = _parser().parse_args(arguments)
+    options = _parser()[0].parse_args(arguments)
     assert Path(options.parts[0]).exists()
     assert Path(options.cost).exists()
     # Once more into the same folder changes nothing and is no error.

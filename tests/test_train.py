@@ -354,7 +354,7 @@ def test_the_page_is_beside_the_model(lang, folder, capsys):
     assert main([*arguments, "--estimator", "class_frequencies"]) == 0
     page = out.with_suffix(".html").read_text()
     assert f'lang="{lang}"' in page
-    assert "class_frequencies" in page
+    assert "class_frequencies" in page.replace("<wbr>", "")
     assert str(folder) not in page.partition("--target")[0].rpartition("skperturb train")[0]
     assert ("ロット全体" in page or "交差検証" in page) == (lang == "ja")
     assert "without a model it would cost as much" in capsys.readouterr().out
