@@ -8,7 +8,6 @@ from joblib import Parallel, delayed
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -223,19 +222,6 @@ def test_a_fit_that_fails_leaves_the_last_one():
     with pytest.raises(ValueError, match="scale the features"):
         clf.set_params(noise="cauchy").fit(1e200 * X, y == 1)
     assert_array_equal(clf.predict_proba(X), before)
-
-
-def test_warm_start_says_where_it_begins_anew():
-    """A class that leaves a window of rows leaves the model."""
-    X, y = load_iris(return_X_y=True)
-    clf = PerturbArgmaxClassifier("gumbel", warm_start=True).fit(X, y)
-    with pytest.warns(UserWarning, match="begins anew all the same: no row is of class 2, which"):
-        clf.fit(X[:100], y[:100])
-    assert clf.classes_.tolist() == [0, 1]
-    with pytest.warns(UserWarning, match="are not those of the last fit"):
-        clf.fit(X[:100, :2], y[:100])
-    clf.fit(X[:90, :2], y[:90])
-    assert clf.n_iter_ < 5
 
 
 def test_warm_start_keeps_the_probabilities_under_another_constraint():

@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 
 from skperturb import PerturbArgmaxClassifier
 from skperturb.additive import AdditiveClassifier
-from skperturb.cli._compare import estimator_named, _without_folders, full_name
+from skperturb.cli._compare import _without_folders, estimator_named, full_name
 from skperturb.cli._drivers import drivers
 from skperturb.parts import Parts
 
