@@ -249,7 +249,7 @@ def test_an_array_on_disk_is_fitted_as_it_is(tmp_path):
 
 
 def files(folder, frame, n=3):
-    pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow", exc_type=ImportError)
     for k, part in enumerate(np.array_split(np.arange(len(frame)), n)):
         frame.iloc[part].to_parquet(folder / f"lot-{k}.parquet")
     return str(folder / "*.parquet")
@@ -303,7 +303,7 @@ def test_workers_give_the_same(client, tmp_path):
 
 
 def test_a_dask_frame_of_unknown_sizes(client):
-    dd = pytest.importorskip("dask.dataframe")
+    dd = pytest.importorskip("dask.dataframe", exc_type=ImportError)
     X, y, weight = rows()
     frame = frame_of(X, np.where(y < "b", 10, np.where(y < "d", 50, 20)), weight)
     lazy = dd.from_pandas(frame, npartitions=6)

@@ -96,7 +96,13 @@ def quick(name):
 def test_a_saved_model_predicts_the_same(name, parts, tmp_path):
     pipeline = quick(name)
     model = train_model(pipeline, parts, folds=2)
-    save_model(tmp_path / "model.skops", model)
+    try:
+        save_model(tmp_path / "model.skops", model)
+    except ValueError as error:
+        # Until 1.7 a part of scikit-learn's boosting does not know where it comes from.
+        if name == "gradient_boosting" and "_loss.CyHalf" in str(error):
+            pytest.skip(str(error))
+        raise
     again = load_model(tmp_path / "model.skops")
     options = {}
     if name in ("additive", "perturb_argmax_cv"):

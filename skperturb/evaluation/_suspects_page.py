@@ -98,11 +98,10 @@ def summary_sentences(suspects, top, texts):
 
 
 def _word_of(suspects, texts):
-    proba = suspects["proba_wrong"].fillna(0.0)
-    count = int((proba >= FLAGGED).sum())
-    if count:
-        return texts["suspects_some"].format(count=f"{count:,}")
-    return texts["suspects_none" if proba.sum() < _FEWEST else "suspects_few"]
+    expected = suspects["proba_wrong"].fillna(0.0).sum()
+    if expected < _FEWEST:
+        return texts["suspects_none"]
+    return texts["suspects_some"].format(expected=number(expected, 2), all=f"{len(suspects):,}")
 
 
 def _list(table, lines, texts):
