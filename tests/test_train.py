@@ -99,7 +99,7 @@ def test_a_saved_model_predicts_the_same(name, parts, tmp_path):
     try:
         save_model(tmp_path / "model.skops", model)
     except ValueError as error:
-        # Until 1.7 a part of scikit-learn's boosting does not know where it comes from.
+        # In older versions of scikit-learn a part of it does not know where it comes from.
         if name == "gradient_boosting" and "_loss.CyHalf" in str(error):
             pytest.skip(str(error))
         raise
