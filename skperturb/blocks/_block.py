@@ -80,7 +80,13 @@ def block_of_frame(frame, columns):
             f"The column {columns.target!r} is empty in {int(y.isna().sum())} rows of a block: "
             "leave those rows out first."
         )
-    return block_of(frame[features], y.to_numpy(), weight, lots)
+    X = frame[features]
+    if not isinstance(y.dtype, pd.CategoricalDtype):
+        return block_of(X, y.to_numpy(), weight, lots)
+    # Few labels are compared instead of those of all rows.
+    seen, codes = np.unique(y.cat.codes, return_inverse=True)
+    few = block_of(X, y.cat.categories[seen].to_numpy(), weight, lots)
+    return few._replace(codes=few.codes[codes])
 
 
 def features_of(X, prepare):

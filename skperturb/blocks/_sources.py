@@ -203,7 +203,7 @@ def _read_pieces(pieces, columns):
             groups = [k for _, k in group]
             tables.append(file.read_row_groups(groups, columns=names, use_threads=False))
     table = pa.concat_tables(tables)
-    return block_of_frame(table.to_pandas(), columns)
+    return block_of_frame(_frame(table, columns), columns)
 
 
 class DaskFrameSource(Source):
