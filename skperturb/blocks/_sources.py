@@ -11,7 +11,7 @@ from ._backends import DaskBlocks, LocalBlocks
 from ._block import block_of, block_of_frame
 from ._reading import read
 
-_ROWS_AT_ONCE = 1 << 16  # that this process reads from a file
+_ROWS_AT_ONCE = 1 << 14  # that this process reads from a file
 _ROWS_OF_BLOCK = 200_000  # of a worker: fewer are not worth a round trip
 
 
