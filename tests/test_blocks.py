@@ -226,6 +226,7 @@ def test_what_cannot_be_right_is_refused(blocks, sentence):
     ("clf", "sentence"),
     [
         (PerturbArgmaxClassifier(label_noise="uniform"), "label_noise is not for blocks"),
+        (PerturbArgmaxClassifier(label_noise=np.eye(5)), "label_noise is not for blocks"),
         (
             PerturbArgmaxClassifier(bias_reduction=True, C=np.inf),
             "bias_reduction is not for blocks",
@@ -238,6 +239,66 @@ def test_what_cannot_be_right_is_refused(blocks, sentence):
 def test_what_blocks_do_not_do_is_refused_by_name(clf, sentence):
     with pytest.raises(ValueError, match=sentence):
         fit(clf, cut(*rows()[:2]))
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ({"target": "y", "features": ["a", "y"]}, r"\['y'\] are named more than once"),
+        ({"target": "y", "sample_weight": "y"}, "more than once"),
+        ({"target": "y", "features": ["a", "a"]}, "more than once"),
+        ({"target": "y", "features": []}, "names no column"),
+        ({"target": "z"}, r"lacks the columns \['z'\]"),
+        ({"target": "y", "sample_weight": "w"}, r"lacks the columns \['w'\]"),
+        ({"target": "y", "features": ["b"]}, r"lacks the columns \['b'\]"),
+    ],
+)
+def test_each_column_has_one_role_and_is_there(names, sentence):
+    dd = pytest.importorskip("dask.dataframe", exc_type=ImportError)
+    frame = dd.from_pandas(pd.DataFrame({"a": [0.0, 1.0, 2.0], "y": [0, 1, 1]}), npartitions=1)
+    with pytest.raises(ValueError, match=sentence):
+        fit(PerturbArgmaxClassifier(), dask_frame(frame, **names))
+
+
+def test_what_scalers_and_encoders_refuse():
+    missing = arrays([([[1.0], [np.nan]], ["a", "b"])])
+    moved = [(pd.DataFrame([[1.0, 2.0]], columns=list(names)), ["a"]) for names in ("uv", "vu")]
+    cells = [np.array([["x"], [other]], dtype=object) for other in (None, 1)]
+    for made, source, sentence in (
+        (standard_scaler, missing, "Column 0 is sparse, or holds values that are missing"),
+        (standard_scaler, arrays(moved), "same columns in the same order"),
+        (one_hot_encoder, arrays(moved), "same columns in the same order"),
+        (one_hot_encoder, arrays([(cells[0], ["a", "b"])]), "missing categories"),
+        (one_hot_encoder, arrays([(cells[1], ["a", "b"])]), "different types"),
+        (standard_scaler, arrays([]), "no rows"),
+        (one_hot_encoder, arrays([]), "no rows"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            made(source)
+
+
+def test_nullable_columns():
+    X, y, _ = rows()
+    frame = pd.DataFrame(X[:, :5]).rename(columns=str).astype("Float64")
+    codes = pd.Series(np.searchsorted(np.unique(y), y), dtype="Int64")
+    clf = fit(PerturbArgmaxClassifier("gumbel"), arrays([(frame, codes)]))
+    assert clf.classes_.tolist() == [0, 1, 2, 3, 4]
+    assert clf.classes_.dtype.kind == "i"
+    frame.iloc[3, 2] = pd.NA
+    with pytest.raises(ValueError, match="missing or infinite, the first in column 2"):
+        fit(clf, arrays([(frame, codes)]))
+
+
+def test_methods_that_need_rows_in_memory_say_so():
+    X, y, _ = rows()
+    clf = PerturbArgmaxClassifier("gumbel", C=np.inf, constraint="reference", tol=1e-8)
+    source = cut(X, y)
+    assert fit(clf, source).wald_test([("b", "x0")], source).p_value < 1
+    for method in (clf.marginal_effects, lambda s: clf.profile_interval("b", "x0", s)):
+        with pytest.raises(ValueError, match="needs rows in memory, not a source of blocks"):
+            method(source)
+    with pytest.raises(ValueError, match="The source knows no lots"):
+        clf.summary(source, groups=True)
 
 
 def test_an_array_on_disk_is_fitted_as_it_is(tmp_path):

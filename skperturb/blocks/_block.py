@@ -67,7 +67,8 @@ def block_of_frame(frame, columns):
     taken = {columns.target, columns.sample_weight, columns.groups}
     others = [name for name in frame.columns if name not in taken]
     features = others if columns.features is None else list(columns.features)
-    missing = [name for name in features if name not in frame.columns]
+    wanted = [name for name in (*taken, *features) if name is not None]
+    missing = sorted(name for name in wanted if name not in frame.columns)
     if missing:
         raise ValueError(f"A block lacks the columns {missing}; it has {list(frame.columns)}.")
     weight, lots = (
@@ -82,7 +83,7 @@ def block_of_frame(frame, columns):
         )
     X = frame[features]
     if not isinstance(y.dtype, pd.CategoricalDtype):
-        return block_of(X, y.to_numpy(), weight, lots)
+        return block_of(X, y, weight, lots)
     # Few labels are compared instead of those of all rows.
     seen, codes = np.unique(y.cat.codes, return_inverse=True)
     few = block_of(X, y.cat.categories[seen].to_numpy(), weight, lots)
@@ -100,9 +101,10 @@ def features_of(X, prepare):
         if text:
             raise ValueError(
                 f"The columns {text} hold no numbers: pass a fitted transformer that makes numbers "
-                "of them as `prepare`, such as skperturb.blocks.preprocessor(source)."
+                "of them as `prepare`, such as skperturb.blocks.one_hot_encoder(source)."
             )
-        X = X.to_numpy()
+        extended = any(isinstance(dtype, pd.api.extensions.ExtensionDtype) for dtype in X.dtypes)
+        X = X.to_numpy(dtype=float, na_value=np.nan) if extended else X.to_numpy()
     if sparse.issparse(X):
         X = sparse.csr_array(X)
     else:
@@ -124,6 +126,17 @@ def rows_of_block(block, plan):
         X, codes, weight = X[np.flatnonzero(counted)], codes[counted], weight[counted]
     lots = None if block.lots is None else block.lots[counted]
     return Rows(X.astype(plan.dtype, copy=False), codes, weight, lots)
+
+
+def check_same_columns(found):
+    """Refuse blocks with other features than the first: pairs (names or None, how many)."""
+    first, *others = found
+    for other in others:
+        if other != first:
+            raise ValueError(
+                "All blocks must have the same columns in the same order; one has "
+                f"{other[0] or other[1]}, another {first[0] or first[1]}."
+            )
 
 
 def every(rows, first, stride):

@@ -1,6 +1,5 @@
 """A fit from blocks of rows: an ordinary fitted classifier, the same as from all rows at once."""
 
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -68,11 +67,11 @@ def fit(clf: Classifier, source: Source, *, client: Any = None, prepare: Any = N
 def _fit(clf, source):
     clf._validate_params()
     params, model = clf._params_of_fit(), clf._model()
-    for name in ("label_noise", "bias_reduction"):
-        if params[name]:
+    for name, none in (("label_noise", None), ("bias_reduction", False)):
+        if params[name] is not none:
             raise ValueError(
-                f"{name} is not for blocks: fit with {name}={None if name[0] == 'l' else False}, "
-                "or to rows that fit into memory."
+                f"{name} is not for blocks: fit with {name}={none}, or to rows that fit into "
+                "memory."
             )
     seen, fitted, objective, total = read(source, params, model)
     clf.n_features_in_ = seen.n_features
@@ -89,6 +88,7 @@ def _fit(clf, source):
         data={"X": None, "y": None, "metadata": None},
     )
     clf.weight_sum_ = total
-    whole = objective is None or objective.has_whole_weights()
-    clf._fit_record = replace(clf._fit_record, objective=None, whole_weights=whole)
+    if clf._fit_record.objective is not None:
+        # Of the data, the classifier keeps what the weights may mean.
+        clf._fit_record = clf._fit_record.without_data()
     return clf

@@ -84,6 +84,10 @@ def _weights_of_classes(rows, n_classes):
 def _sums_of_lots(rows, recipe, free):
     if not len(rows.codes):
         return None
+    if rows.lots is None:
+        raise ValueError(
+            "The source knows no lots: name their column there, such as parquet(..., groups='lot')."
+        )
     lots = np.asarray(rows.lots)
     sums = recipe.objective(rows).sums_of_lots(lots, free)
     return pd.DataFrame(sums, index=pd.unique(lots))

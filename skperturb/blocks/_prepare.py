@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from .._linear import merged_moments, moments
-from ._block import features_of
+from ._block import check_same_columns, features_of
 from ._sources import Source
 
 
@@ -29,7 +29,7 @@ def standard_scaler(source: Source, *, client: Any = None) -> StandardScaler:
     Raises
     ------
     ValueError
-        If the source has no rows.
+        If the source has no rows, blocks have different columns, or values are missing.
 
     Examples
     --------
@@ -39,11 +39,19 @@ def standard_scaler(source: Source, *, client: Any = None) -> StandardScaler:
     >>> standard_scaler(arrays(blocks)).mean_
     array([2.])
     """
-    names_of_blocks, parts = zip(*source.blocks(client).results(_moments), strict=True)
-    n, mean, squares = merged_moments(parts)
-    if not n:
+    found = [one for one in source.using(client=client).blocks().results(_moments) if one]
+    if not found:
         raise ValueError("The source has no rows.")
-    names = next(names for names, (rows, *_) in zip(names_of_blocks, parts, strict=True) if rows)
+    check_same_columns([columns for columns, _ in found])
+    (names, _), _ = found[0]
+    n, mean, squares = merged_moments(part for _, part in found)
+    wrong = np.flatnonzero(~np.isfinite(mean))
+    if wrong.size:
+        which = names[wrong[0]] if names else wrong[0]
+        raise ValueError(
+            f"Column {which} is sparse, or holds values that are missing or infinite: fill these "
+            "in first, and scale sparse features with another transformer."
+        )
     scaler = StandardScaler()
     # Fitted to two rows with this mean and spread, so that it is complete in every version.
     spread = np.sqrt(squares / n)
@@ -73,7 +81,7 @@ def one_hot_encoder(source: Source, *, client: Any = None) -> OneHotEncoder:
     Raises
     ------
     ValueError
-        If the source has no rows.
+        If the source has no rows, blocks have different columns, or categories are missing.
 
     Examples
     --------
@@ -84,33 +92,35 @@ def one_hot_encoder(source: Source, *, client: Any = None) -> OneHotEncoder:
     >>> encoder.categories_[0].tolist()
     ['M1', 'M2']
     """
-    found: list[set] | None = None
-    names = None
-    for names_of_block, categories in source.blocks(client).results(_categories):
-        if categories is not None:
-            found = (
-                categories
-                if found is None
-                else [a | b for a, b in zip(found, categories, strict=True)]
-            )
-            names = names_of_block
-    if found is None:
+    found = [one for one in source.using(client=client).blocks().results(_categories) if one]
+    if not found:
         raise ValueError("The source has no rows.")
-    sorted_categories = [np.array(sorted(values), dtype=object) for values in found]
+    check_same_columns([columns for columns, _ in found])
+    (names, _), _ = found[0]
+    together = [set().union(*sets) for sets in zip(*(sets for _, sets in found), strict=True)]
+    for place, values in enumerate(together):
+        if any(map(pd.isna, values)) or len(set(map(type, values))) > 1:
+            which = names[place] if names else place
+            raise ValueError(
+                f"Column {which} has missing categories, or such of different types: write a text "
+                "in each cell first."
+            )
+    sorted_categories = [np.array(sorted(values), dtype=object) for values in together]
     encoder = OneHotEncoder(categories=sorted_categories, handle_unknown="ignore")
     row = np.array([[values[0] for values in sorted_categories]], dtype=object)
     return encoder.fit(pd.DataFrame(row, columns=names) if names else row)
 
 
 def _moments(block):
+    if not len(block.codes):
+        return None
     X, names = features_of(block.X, None)
-    return names, moments(X)
+    return (names, X.shape[1]), moments(X)
 
 
 def _categories(block):
-    X = block.X
     if not len(block.codes):
-        return None, None
-    names = list(X.columns) if isinstance(X, pd.DataFrame) else None
-    columns = pd.DataFrame(X)
-    return names, [set(columns[name].unique()) for name in columns.columns]
+        return None
+    X = pd.DataFrame(block.X)
+    names = list(X.columns) if isinstance(block.X, pd.DataFrame) else None
+    return (names, X.shape[1]), [set(X[name].unique()) for name in X]

@@ -40,7 +40,7 @@ def read(source, params, model):
     ValueError
         If the data are unusable.
     """
-    raw = source.blocks(source.client)
+    raw = source.blocks()
     seen = together(raw.results(look_at, source.prepare))
     plan, fitted = plan_of(seen, params, source.prepare)
     blocks = raw.mapped(rows_of_block, plan)

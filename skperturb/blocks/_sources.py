@@ -3,6 +3,7 @@
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
+from functools import partial
 from glob import glob
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -22,6 +23,29 @@ class Columns(NamedTuple):
     sample_weight: str | None = None
     groups: str | None = None
     features: tuple | None = None
+
+    @classmethod
+    def of(cls, target, sample_weight, groups, features):
+        """The same, checked: no column has two roles, or is a feature and what is predicted."""
+        features = None if features is None else tuple(features)
+        roles = [name for name in (target, sample_weight, groups) if name is not None]
+        names = [*roles, *(features or ())]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"Each column has one role, but {twice} are named more than once among target, "
+                "sample_weight, groups and features."
+            )
+        if features == ():
+            raise ValueError("features names no column: leave it out to take all others.")
+        return cls(target, sample_weight, groups, features)
+
+    def to_read(self):
+        """The columns that a fit needs; None for all."""
+        if self.features is None:
+            return None
+        roles = (self.target, self.sample_weight, self.groups)
+        return [name for name in (*roles, *self.features) if name is not None]
 
 
 class Source(metaclass=ABCMeta):
@@ -49,13 +73,8 @@ class Source(metaclass=ABCMeta):
     prepare: Any = None
 
     @abstractmethod
-    def blocks(self, client: Any = None) -> Any:
-        """The blocks, held by the workers of a client or read by this process.
-
-        Parameters
-        ----------
-        client : distributed.Client, default=None
-            The cluster.
+    def blocks(self) -> Any:
+        """The blocks, held by the workers of the client or read by this process.
 
         Returns
         -------
@@ -125,10 +144,10 @@ class ArraySource(Source):
         for block in self._source() if callable(self._source) else self._source:
             yield block_of(*block)
 
-    def blocks(self, client=None):
-        if client is None:
+    def blocks(self):
+        if self.client is None:
             return LocalBlocks(self._read)
-        return DaskBlocks(client, client.scatter(list(self._read()), hash=False))
+        return DaskBlocks(self.client, self.client.scatter(list(self._read()), hash=False))
 
 
 class ParquetSource(Source):
@@ -137,13 +156,11 @@ class ParquetSource(Source):
     def __init__(self, files, columns):
         self._files, self._columns = files, columns
 
-    def blocks(self, client=None):
-        if client is None:
+    def blocks(self):
+        if self.client is None:
             return LocalBlocks(self._batches)
-        return DaskBlocks(
-            client,
-            [client.submit(_read_pieces, p, self._columns, pure=False) for p in self._pieces()],
-        )
+        submit = partial(self.client.submit, _read_pieces, pure=False)
+        return DaskBlocks(self.client, [submit(p, self._columns) for p in self._pieces()])
 
     def _batches(self):
         from pyarrow import parquet as pq
@@ -151,12 +168,9 @@ class ParquetSource(Source):
         for path in self._files:
             # Not the batches of a dataset, which are read ahead without a bound.
             with pq.ParquetFile(path) as file:
-                names = self._columns_of(file)
+                names = self._columns.to_read()
                 for batch in file.iter_batches(_ROWS_AT_ONCE, columns=names, use_threads=False):
                     yield block_of_frame(_frame(batch, self._columns), self._columns)
-
-    def _columns_of(self, file):
-        return names_to_read(file, self._columns)
 
     def _pieces(self):
         """Lists of (path, row groups), each list with rows enough for a block."""
@@ -175,19 +189,11 @@ class ParquetSource(Source):
             yield pieces
 
 
-def names_to_read(file, columns):
-    """Names of the columns of a Parquet file that a fit needs."""
-    names = file.schema_arrow.names
-    wanted = [columns.target, columns.sample_weight, columns.groups, *(columns.features or ())]
-    missing = [name for name in wanted if name is not None and name not in names]
-    if missing:
-        raise ValueError(f"A Parquet file lacks the columns {missing}; it has {names}.")
-    return [name for name in wanted if name is not None] if columns.features else names
-
-
 def _frame(table, columns):
     """A data frame of a table whose labels are not made text one by one."""
     place = table.schema.get_field_index(columns.target)
+    if place < 0:  # which is refused next
+        return table.to_pandas()
     encoded = table.column(place).dictionary_encode()
     return table.set_column(place, columns.target, encoded).to_pandas()
 
@@ -199,8 +205,7 @@ def _read_pieces(pieces, columns):
     tables = []
     for path, group in groupby(pieces, key=lambda piece: piece[0]):
         with pq.ParquetFile(path) as file:
-            names = names_to_read(file, columns)
-            groups = [k for _, k in group]
+            groups, names = [k for _, k in group], columns.to_read()
             tables.append(file.read_row_groups(groups, columns=names, use_threads=False))
     table = pa.concat_tables(tables)
     return block_of_frame(_frame(table, columns), columns)
@@ -212,16 +217,15 @@ class DaskFrameSource(Source):
     def __init__(self, frame, columns):
         self._frame, self._columns = frame, columns
 
-    def blocks(self, client=None):
+    def blocks(self):
         parts = self._frame.to_delayed()
-        if client is None:
+        if self.client is None:
             return LocalBlocks(
                 lambda: (block_of_frame(part.compute(), self._columns) for part in parts)
             )
-        frames = client.compute(parts)
-        return DaskBlocks(
-            client, [client.submit(block_of_frame, f, self._columns, pure=False) for f in frames]
-        )
+        submit = partial(self.client.submit, block_of_frame, pure=False)
+        frames = self.client.compute(parts)
+        return DaskBlocks(self.client, [submit(frame, self._columns) for frame in frames])
 
 
 def arrays(blocks: Iterable | Callable[[], Iterator]) -> Source:
@@ -282,7 +286,7 @@ def parquet(
     Raises
     ------
     ValueError
-        If no file has such a name.
+        If no file has such a name, or a column has two roles.
     ImportError
         If pyarrow is missing.
 
@@ -300,8 +304,8 @@ def parquet(
     found = sorted(glob(files, recursive=True)) if isinstance(files, str) else list(files)
     if not found:
         raise ValueError(f"No file has a name like {files!r}.")
-    names = tuple(features) if features is not None else None
-    return ParquetSource(list(map(str, found)), Columns(target, sample_weight, groups, names))
+    columns = Columns.of(target, sample_weight, groups, features)
+    return ParquetSource(list(map(str, found)), columns)
 
 
 def dask_frame(
@@ -330,10 +334,14 @@ def dask_frame(
     Source
         For :func:`fit`; without a client the partitions are computed one after the other.
 
+    Raises
+    ------
+    ValueError
+        If a column has two roles.
+
     Examples
     --------
     >>> from skperturb.blocks import dask_frame
     >>> source = dask_frame(frame, target="defect")  # doctest: +SKIP
     """
-    names = tuple(features) if features is not None else None
-    return DaskFrameSource(frame, Columns(target, sample_weight, groups, names))
+    return DaskFrameSource(frame, Columns.of(target, sample_weight, groups, features))

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from .._data import check_weight_sum, class_factors
 from .._linear import FittedClasses
-from ._block import features_of
+from ._block import check_same_columns, features_of
 
 
 class Seen(NamedTuple):
@@ -78,12 +78,8 @@ def together(parts):
     if not filled:
         raise ValueError("The source has no rows.")
     first = filled[0]
+    check_same_columns([(part.names, part.n_features) for part in filled])
     for part in filled:
-        if part.n_features != first.n_features or part.names != first.names:
-            raise ValueError(
-                f"All blocks must have the same columns in the same order; one has "
-                f"{part.names or part.n_features}, another {first.names or first.n_features}."
-            )
         if part.is_sparse != first.is_sparse:
             raise ValueError("Some blocks are sparse and others are not: give one kind.")
     kinds = {part.labels.dtype.kind in "OUS" for part in filled}

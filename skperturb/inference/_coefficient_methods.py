@@ -70,7 +70,7 @@ class CoefficientInference:
         >>> round(float(matrix.loc[(1, "intercept"), (2, "intercept")]), 2)
         11.1
         """
-        fit = fit_with_data(self, X, y, sample_weight, weights=weights)
+        fit = fit_with_data(self, X, y, sample_weight, weights=weights, in_blocks=True)
         coefficients, covariance = coefficients_of(fit), covariance_of(fit, cov, groups)
         matrix = coefficients.matrix @ covariance.matrix @ coefficients.matrix.T
         table = Table(matrix, index=coefficients.index, columns=coefficients.index)
@@ -158,7 +158,7 @@ class CoefficientInference:
         >>> table.attrs["df"], round(table.attrs["pseudo_r2"], 4)
         (2, 0.4439)
         """
-        fit = fit_with_data(self, X, y, sample_weight, weights=weights)
+        fit = fit_with_data(self, X, y, sample_weight, weights=weights, in_blocks=True)
         coefficients, covariance = coefficients_of(fit), covariance_of(fit, cov, groups)
         coef = coefficients.matrix @ fit.free
         table = Table(
@@ -229,7 +229,7 @@ class CoefficientInference:
                                          contrast  value  std_err      z  p_value  ci_low  ci_high
         2 sepal length (cm) - 1 sepal length (cm) 1.4837  0.32758 4.5294 < 0.0001  0.8417   2.1258
         """
-        fit = fit_with_data(self, X, y, sample_weight, weights=weights)
+        fit = fit_with_data(self, X, y, sample_weight, weights=weights, in_blocks=True)
         return wald_test(fit, hypotheses, cov, groups, confidence)
 
     def profile_interval(

@@ -96,7 +96,7 @@ class Fit:
         return _NO_LIKELIHOOD["sampling"] if self.weights == SAMPLING else None
 
 
-def fit_with_data(clf, X=None, y=None, sample_weight=None, *, weights=None):
+def fit_with_data(clf, X=None, y=None, sample_weight=None, *, weights=None, in_blocks=False):
     """An unpenalised fit with the data that it still knows, or with those given again.
 
     Parameters
@@ -105,6 +105,8 @@ def fit_with_data(clf, X=None, y=None, sample_weight=None, *, weights=None):
     X, y, sample_weight : array-like, default=None
     weights : {"frequency", "sampling"}, default=None
         What the weights mean; None asks :func:`meaning`.
+    in_blocks : bool, default=False
+        Whether X may be a source of blocks of rows, because sums over them are enough.
 
     Returns
     -------
@@ -128,6 +130,11 @@ def fit_with_data(clf, X=None, y=None, sample_weight=None, *, weights=None):
                 "pass X, y and sample_weight to this method."
             )
     elif hasattr(X, "objective_again"):  # rows in blocks
+        if not in_blocks:
+            raise ValueError(
+                "This needs rows in memory, not a source of blocks, for which there are summary, "
+                "covariance and wald_test."
+            )
         if y is not None or sample_weight is not None:
             raise ValueError("A source of blocks has its own y and sample_weight: give it alone.")
         objective = X.objective_again(clf)
