@@ -48,6 +48,17 @@ def repeats_and_folds(text):
     return Folds(int(match[1]), int(match[2]))
 
 
+def confidence(text):
+    """A number between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1, such as 0.95")
+    return value
+
+
 def seed(text):
     """A seed of NumPy's."""
     if not text.isdecimal() or int(text) > LARGEST_SEED:

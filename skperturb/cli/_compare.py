@@ -1,6 +1,5 @@
 """``skperturb compare``: classifiers compared on a CSV of parts."""
 
-import datetime
 import os
 import shlex
 import sys
@@ -18,10 +17,9 @@ from .. import (
     PerturbArgmaxClassifier,
     PerturbArgmaxClassifierCV,
     PerturbSoftmaxClassifier,
-    __version__,
 )
 from ..additive import AdditiveClassifier
-from ..evaluation import compare_classifiers, summary_sentence
+from ..evaluation import LANGUAGES, compare_classifiers, summary_sentence
 from ..noise import as_noise
 from ..parts import (
     account,
@@ -33,6 +31,7 @@ from ..parts import (
     shipped_parts,
     write_text,
 )
+from ._about import reading_of
 from ._arguments import currency, jobs, positive, repeats_and_folds, rope, seed
 from ._drivers import drivers
 from ._output import comparison_json
@@ -50,7 +49,6 @@ from ._reading import (
 
 METRICS = ("cost", "log_loss", "brier", "accuracy")
 TESTS = ("corrected", "per-part")
-LANGUAGES = ("en", "ja")  # of the report
 # Repeats and folds: on the user's own parts, and on the data that ship with scikit-learn.
 USUAL_CV, QUICK_CV, ONE_REPEAT = (10, 10), (5, 2), (1, 10)
 FEWEST_OF_CLASS = 2  # parts in a fit that chooses C by leaving out parts
@@ -228,10 +226,7 @@ def run(options):
         write_text(options.json, comparison_json(summary, result, notes))
     if options.out:
         reading = {
-            "command": _without_folders(options.command),
-            "date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
-            "version": f"skperturb {__version__}",
-            "notes": account(notes, lang),
+            **reading_of(_without_folders(options.command), account(notes, lang)),
             "lines": parts.places,
             "drivers": drivers(parts, result, estimator_named, lang),
         }

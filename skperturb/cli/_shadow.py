@@ -1,15 +1,12 @@
 """``skperturb shadow``: two rules that decide on the same parts, from a log file that grows."""
 
-import argparse
-import datetime
 import os
 import sys
 from importlib.util import find_spec
 
 import numpy as np
 
-from .. import __version__
-from ..evaluation import PairedABTest, shadow_html, shadow_path, shadow_sentences
+from ..evaluation import LANGUAGES, PairedABTest, shadow_html, shadow_path, shadow_sentences
 from ..parts import (
     account,
     check_outputs,
@@ -20,7 +17,8 @@ from ..parts import (
     read_log,
     write_text,
 )
-from ._compare import LANGUAGES
+from ._about import reading_of
+from ._arguments import confidence
 from ._reading import say
 from ._states import hash_of, read_state, write_state
 
@@ -63,12 +61,13 @@ def add_to(commands):
         metavar="WORD",
         help="in the column of the truth: this part will never be tested; it is left out",
     )
+    add_watching(parser, "of verdict and interval, for all looks together (0.95)")
+
+
+def add_watching(parser, confidence_of):
+    """Add the options of a command that goes on with a file, call by call."""
     parser.add_argument(
-        "--confidence",
-        type=confidence,
-        default=0.95,
-        metavar="X",
-        help="of verdict and interval, for all looks together (0.95)",
+        "--confidence", type=confidence, default=0.95, metavar="X", help=confidence_of
     )
     parser.add_argument(
         "--state", metavar="state.json", help="what was used so far; made by the first call"
@@ -79,17 +78,6 @@ def add_to(commands):
     parser.add_argument(
         "--lang", choices=LANGUAGES, default="en", help="language of the answer and the page (en)"
     )
-
-
-def confidence(text):
-    """A number between 0 and 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1, such as 0.95")
-    return value
 
 
 def run(options):
@@ -157,7 +145,7 @@ def run(options):
             names,
             path=path,
             lang=options.lang,
-            reading=reading_of(options, [*costs.notes, *notes]),
+            reading=reading_of(options.command, account([*costs.notes, *notes])),
             **about,
         )
         write_text(options.out, page)
@@ -172,16 +160,6 @@ def check_page(options, inputs):
         for module in ("jinja2", "matplotlib"):
             if not find_spec(module):
                 raise ValueError(f"--out needs {module}: pip install 'skperturb[report]'.")
-
-
-def reading_of(options, notes):
-    """What a page says of how it came to be."""
-    return {
-        "command": options.command,
-        "date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
-        "version": f"skperturb {__version__}",
-        "notes": account(notes),
-    }
 
 
 def _check(options, roles, costs, rows, lines):

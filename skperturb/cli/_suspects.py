@@ -1,7 +1,6 @@
 """``skperturb suspects``: the parts of a file whose label deserves a second look."""
 
 import argparse
-import datetime
 import os
 import sys
 import warnings
@@ -11,8 +10,8 @@ from io import BytesIO
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
-from .. import PerturbArgmaxClassifierCV, __version__
-from ..evaluation import flip_table, summary_of_suspects, suspect_labels, suspects_html
+from .. import PerturbArgmaxClassifierCV
+from ..evaluation import LANGUAGES, flip_table, summary_of_suspects, suspect_labels, suspects_html
 from ..parts import (
     account,
     check_outputs,
@@ -23,7 +22,8 @@ from ..parts import (
     write_bytes,
     write_text,
 )
-from ._compare import LANGUAGES, MAX_ITER
+from ._about import reading_of
+from ._compare import MAX_ITER
 from ._progress import StillWorking
 from ._reading import add_options, add_roles, read, refuse_few, say
 
@@ -167,14 +167,12 @@ def _table(suspects, lines):
 
 def _write(options, kind, suspects, lines, notes):
     if kind == ".html":
-        reading = {
-            "command": options.command,
-            "date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
-            "version": f"skperturb {__version__}",
-            "notes": notes,
-        }
         page = suspects_html(
-            suspects, lines=lines, lang=options.lang or "en", reading=reading, top=options.top
+            suspects,
+            lines=lines,
+            lang=options.lang or "en",
+            reading=reading_of(options.command, notes),
+            top=options.top,
         )
         write_text(options.out, page)
         return

@@ -1,7 +1,6 @@
 """``skperturb train``: a classifier fitted to all parts of a file, and saved with its account."""
 
 import argparse
-import datetime
 import hashlib
 import math
 import os
@@ -11,11 +10,12 @@ from importlib.util import find_spec
 
 from sklearn.preprocessing import OneHotEncoder
 
-from ..evaluation import model_card_html, model_summary
+from ..evaluation import LANGUAGES, model_card_html, model_summary
 from ..parts import account, check_outputs, write_text
 from ..serving import save_model, train_model
+from ._about import now
 from ._arguments import seed
-from ._compare import ESTIMATORS, LANGUAGES, estimator_named, refuse_rare
+from ._compare import ESTIMATORS, estimator_named, refuse_rare
 from ._progress import StillWorking
 from ._reading import (
     add_options,
@@ -132,7 +132,7 @@ def run(options):
         sha256={os.path.basename(path): _hash(path) for path in options.parts if path != "-"},
         notes=account(notes) + messages,
         command=options.command,
-        date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
+        date=now(),
     )
     save_model(options.out, model)
     write_text(card, model_card_html(model.account, lang=options.lang))

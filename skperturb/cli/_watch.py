@@ -10,6 +10,7 @@ from ..evaluation import watch_html, watch_sentences
 from ..parts import (
     BlockReader,
     FeatureColumn,
+    account,
     counted,
     did_you_mean,
     listed,
@@ -17,10 +18,10 @@ from ..parts import (
     write_text,
 )
 from ..serving import Watch, costs_of, decisions_of
-from ._compare import LANGUAGES
+from ._about import reading_of
 from ._predict import load
 from ._reading import say
-from ._shadow import check_page, confidence, reading_of
+from ._shadow import add_watching, check_page
 from ._states import hash_of, read_state, write_state
 
 VERSION = 1  # of the state
@@ -67,22 +68,7 @@ def add_to(commands):
     parser.add_argument(
         "--groups", metavar="COLUMN", help="the lot of each part (as in the training)"
     )
-    parser.add_argument(
-        "--confidence",
-        type=confidence,
-        default=0.95,
-        metavar="X",
-        help="1 less the probability of ever a false alarm (0.95)",
-    )
-    parser.add_argument(
-        "--state", metavar="state.json", help="what was used so far; made by the first call"
-    )
-    parser.add_argument("--encoding", metavar="NAME", help="of the CSV file (found by its bytes)")
-    parser.add_argument("--sheet", metavar="NAME", help="of the Excel file (the first one)")
-    parser.add_argument("--out", metavar="page.html", help="write a page")
-    parser.add_argument(
-        "--lang", choices=LANGUAGES, default="en", help="language of the answer and the page (en)"
-    )
+    add_watching(parser, "1 less the probability of ever a false alarm (0.95)")
 
 
 def run(options):
@@ -161,7 +147,7 @@ def _say(options, watch, notes):
             *about,
             lang=options.lang,
             by_lot=watch.by_lot,
-            reading=reading_of(options, notes),
+            reading=reading_of(options.command, account(notes)),
         )
         write_text(options.out, page)
 

@@ -41,6 +41,7 @@ from ._suspects import flip_table, suspect_labels
 from ._suspects_page import summary_of_suspects as summary_of_suspects
 from ._suspects_page import suspects_html as suspects_html
 from ._text import summary_sentence as summary_sentence
+from ._texts import LANGUAGES as LANGUAGES
 from ._texts import load as texts_of  # noqa: F401
 from ._verdict import Conclusion
 from ._watch_page import watch_html as watch_html

@@ -37,10 +37,10 @@ def probabilities(model: SavedModel, features: pd.DataFrame) -> NDArray[np.float
     >>> probabilities(load_model("model.skops"), features)  # doctest: +SKIP
     array([[0.98, 0.02]])
     """
-    return _on_line(model, model.pipeline.predict_proba(features))
+    return on_line(model, model.pipeline.predict_proba(features))
 
 
-def _on_line(model, proba):
+def on_line(model, proba):
     """Probabilities of the study, converted to the shares of the line if these are known."""
     proba = np.asarray(proba, dtype=float)
     shares = model.account.get("prevalence")
@@ -125,7 +125,7 @@ def decide(
         design, proba = None, probabilities(model, features)
     else:
         design = part.design(features)
-        proba = _on_line(model, part.classifier.predict_proba(design))
+        proba = on_line(model, part.classifier.predict_proba(design))
     classes = np.array(model.classes, dtype=object)
     columns: dict[str, Any] = {}
     costs, n = cost_table(model), len(features)
@@ -149,7 +149,7 @@ def decide(
             part,
             design,
             decided,
-            _ratio(model),
+            line_over_study(model),
             model.arrays["covariance"],
             float(model.arrays["covariance_df"]),
             confidence,
@@ -171,7 +171,8 @@ def decide(
     return pd.DataFrame(series).set_axis(features.index)
 
 
-def _ratio(model):
+def line_over_study(model):
+    """By how much more frequent each class is on the line than in the study, at most 1."""
     shares = model.account.get("prevalence")
     if shares is None:
         return np.ones(len(model.classes))

@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from pandas.api.types import is_numeric_dtype
 
-from ..evaluation import DriftMonitor, correct_prevalence, expected_cost_decision, expected_costs
-from ._decide import cost_table, probabilities
+from ..evaluation import DriftMonitor, expected_cost_decision, expected_costs
+from ._decide import cost_table, line_over_study, on_line, probabilities
 from ._file import SavedModel
 
 # How the probability of a false alarm is divided.
@@ -278,14 +278,8 @@ def references(
     """
     # Parts are drawn so that what is left is a sample of the line, as new parts are.
     chance = np.ones(len(codes)) if weight is None else weight / weight.max()
-    shares = model.account.get("prevalence")
-    if shares is not None:
-        line, study = np.array(shares["line"]), np.array(shares["study"])
-        names = model.classes
-        left_out = correct_prevalence(
-            left_out, *(pd.Series(share, index=names) for share in (line, study)), classes=names
-        )
-        chance = chance * np.divide(line, study, out=np.zeros(len(line)), where=study > 0)[codes]
+    chance = chance * line_over_study(model)[codes]
+    left_out = on_line(model, left_out)
     kept = np.random.default_rng([random_state, 3]).random(len(codes)) * chance.max() < chance
     if kept.sum() < FEWEST:
         return None
