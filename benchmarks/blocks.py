@@ -108,13 +108,13 @@ def same(folder):
 
 
 def memory(folder, sizes):
-    """Peak memory and processor time of a fit from Parquet, and of one in memory."""
+    """Peak memory and processor time of this process: Parquet, two workers, all in memory."""
     print(f"{'rows':>10}{'way':>10}{'base MB':>9}{'peak MB':>9}{'CPU s':>8}")
     for n in sizes:
         part = Path(folder) / str(n)
         part.mkdir()
         write(part, max(n // 200_000, 1), min(n, 200_000))
-        for way in ("parquet", "memory"):
+        for way in ("parquet", "workers", "memory"):
             command = [sys.executable, __file__, "one", way, str(part)]
             print(f"{n:10d}" + subprocess.check_output(command, text=True).rstrip(), flush=True)
 
@@ -123,9 +123,21 @@ def one(way, folder):
     """One fit, for :func:`memory`."""
     import pyarrow.parquet  # noqa: F401  both ways need it
 
+    source = parquet(str(Path(folder) / "*.parquet"), target="defect", features=FEATURES)
+    if way == "workers":
+        from distributed import Client, LocalCluster
+
+        cluster = LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        )
+        with cluster, Client(cluster) as client:
+            base, start = peak(), time.process_time()
+            fit(PerturbArgmaxClassifier(), source, client=client)
+            reached, seconds = peak(), time.process_time() - start
+        print(f"{way:>10}{base:9.0f}{reached:9.0f}{seconds:8.1f}")
+        return
     base, start = peak(), time.process_time()
     if way == "parquet":
-        source = parquet(str(Path(folder) / "*.parquet"), target="defect", features=FEATURES)
         fit(PerturbArgmaxClassifier(), source)
     else:
         files = sorted(Path(folder).glob("*.parquet"))
