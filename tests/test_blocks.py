@@ -202,6 +202,7 @@ def test_scaling_and_encoding_by_blocks():
 
 
 REFUSED = {
+    "no labels at all": ([([[1.0]],)], "A block is a tuple"),
     "no rows": ([(np.zeros((0, 2)), [])], "no rows"),
     "one class": ([([[1.0]], ["a"]), ([[2.0]], ["a"])], "one class only"),
     "another width": ([([[1.0]], ["a"]), ([[2.0, 1.0]], ["b"])], "same columns"),

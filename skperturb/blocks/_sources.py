@@ -142,6 +142,11 @@ class ArraySource(Source):
 
     def _read(self):
         for block in self._source() if callable(self._source) else self._source:
+            if not 2 <= len(block) <= 4:
+                raise ValueError(
+                    "A block is a tuple (X, y), (X, y, sample_weight) or (X, y, sample_weight, "
+                    f"groups), got {len(block)} entries."
+                )
             yield block_of(*block)
 
     def blocks(self):
