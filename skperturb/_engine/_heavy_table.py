@@ -32,6 +32,8 @@ REACHES = (6.0, 15.0, 40.0, 90.0, 150.0)  # of the tables, in interquartile rang
 # Distances of nodes and of grid points that are tried, in units of the interquartile range.
 _SPACINGS = np.array([0.3, 0.25, 0.2, 0.17, 0.14, 0.12, 0.1, 0.08, 0.06])
 _STEPS = np.array([0.08, 0.065, 0.05, 0.04, 0.03, 0.025, 0.02])
+# And those that are tried first where a target is above _COARSE.
+_COARSE, _WIDER, _LONGER = 1e-8, np.array([0.6, 0.5, 0.4]), np.array([0.3, 0.2, 0.12])
 _FINEST = 0.5  # of the smallest spacing: what errors are measured against
 _LARGEST = 1 << 22  # numbers in one of the three arrays: 100 MB in all
 _TAIL = 1e-12  # share of the probability of the reach that lies beyond the last node
@@ -41,7 +43,7 @@ _LEFT, _LEFT_TAIL = 1e4, 1e-7
 _GROWTH = 0.5  # of the exponent of the distances of the nodes
 
 
-def build_heavy_table(law, n_classes, level=0):
+def build_heavy_table(law, n_classes, level=0, targets=TARGETS):
     """Table of a heavy-tailed law without kinks for up to `n_classes` classes.
 
     Parameters
@@ -51,6 +53,8 @@ def build_heavy_table(law, n_classes, level=0):
         See ``_table.class_tier``.
     level : int, default=0
         Which of ``REACHES`` it has.
+    targets : sequence of float, default=TARGETS
+        Errors of log p: the first that a table reaches.
 
     Returns
     -------
@@ -64,7 +68,7 @@ def build_heavy_table(law, n_classes, level=0):
     if law.kinks:
         raise NotTabulableError
     width = interquartile_range(law)
-    for target in TARGETS:
+    for target in targets:
         table = _build(law, n_classes, width, REACHES[level] * width, target)
         if table is not None:
             return table
@@ -84,13 +88,14 @@ def _build(law, n_classes, width, reach, target):
     def error(nodes, step):
         return np.abs(values(nodes, step) - exact).max()
 
-    for spacing in width * _SPACINGS:
+    coarse = target > _COARSE
+    for spacing in width * np.append(_WIDER if coarse else [], _SPACINGS):
         nodes = _nodes(law, width, reach, spacing)
         if error(nodes, None) <= target / 2:
             break
     else:
         return None
-    for step in width * _STEPS:
+    for step in width * np.append(_LONGER if coarse else [], _STEPS):
         n_grid = padded(int(np.ceil(reach / step)) + ORDER)
         if n_grid * len(nodes[0]) > _LARGEST:
             return None

@@ -379,6 +379,12 @@ def interpolant(law):
     return law if isinstance(law, Interpolant) else Interpolant(law)
 
 
+def tabulated_law(law):
+    """What a table of a law is made of, the law or its interpolant, and whether it is thin."""
+    thin = has_thin_tails(law)
+    return interpolant(law) if law.needs_interpolant or not thin else law, thin
+
+
 def _mismatch(function, left, right, side=1.0):
     """Sum over panels of |integral of the density - increase of the CDF|, from their logs."""
     if not len(left):

@@ -9,6 +9,8 @@ A kernel has these methods, all vectorised over rows:
     potential_and_proba(scores) -> the next and p, which some kernels find in one pass
     potential(scores)      -> G of shape (n,): E[max(scores + noise) - max(noise)], with gradient p
     jacobian(scores)       -> (n, K, K): the derivative of p, which is the Hessian of G
+    hessian_product(scores, y, v), jacobian_product(scores, v) -> (n, K): those times v (n, K),
+                              without such matrices if a kernel can; UnitKernel always can
 
 ``scores`` is a finite float array (n, K), K >= 2; a common shift of a row changes nothing.
 ``by_margin`` says whether two classes need the difference of their scores only, see ``_two``.
@@ -44,13 +46,14 @@ from scipy.special import log_softmax, logsumexp
 from .._cache import cache, remembered
 from .._threads import map_threads, row_slices
 from .._warnings import warn_user
-from ..noise import SMALLEST_TAIL, has_thin_tails, interquartile_range
+from ..noise import SMALLEST_TAIL, interquartile_range
 from ._cells import row_kernel
 from ._deep import Deep
 from ._discrete import DiscreteKernel
 from ._heavy_table import REACHES, build_heavy_table
-from ._interpolant import interpolant
+from ._interpolant import tabulated_law
 from ._pieces import PieceKernel
+from ._products import by_matrices, hessian_product, jacobian_product
 from ._sums import sums
 from ._table import NotTabulableError, class_tier, merged
 from ._thin_table import build_thin_table
@@ -102,9 +105,7 @@ def _standard_kernel(law, tier):
         return DiscreteKernel(law)
     if law.branches:
         return PieceKernel(law)
-    thin = has_thin_tails(law)
-    if law.needs_interpolant or not thin:
-        law = interpolant(law)
+    law, thin = tabulated_law(law)
     try:
         return TableKernel(law, tier, thin)
     except NotTabulableError:
@@ -188,6 +189,16 @@ class UnitKernel:
         (out,) = self._by_rows(self.standard.jacobian, scores)
         return out / self._unit
 
+    def hessian_product(self, scores, y, v):
+        by_rows = getattr(self.standard, "hessian_product", None)
+        product = by_rows or partial(by_matrices, self.standard.hessian)
+        return self._by_rows(product, scores, y, v)[0] / self._unit / self._unit
+
+    def jacobian_product(self, scores, v):
+        by_rows = getattr(self.standard, "jacobian_product", None)
+        product = by_rows or partial(by_matrices, self.standard.jacobian)
+        return self._by_rows(product, scores, v)[0] / self._unit
+
     def _say_if_continued(self, log_p):
         """Warn of log probabilities that stand on a tail that the law itself does not give."""
         if self._lowest == -np.inf:
@@ -264,6 +275,13 @@ class SoftmaxKernel:
     def jacobian(self, scores):
         p = self.proba(scores)
         return with_zero_row_sums(-p[:, :, None] * p[:, None, :])
+
+    def hessian_product(self, scores, y, v):
+        return -self.jacobian_product(scores, v)
+
+    def jacobian_product(self, scores, v):
+        p = self.proba(scores)
+        return p * (v - np.sum(p * v, axis=1, keepdims=True))
 
 
 class TableKernel:
@@ -369,6 +387,14 @@ class TableKernel:
         # the error of the others'.
         beyond = None if self._thin else self._deep.mesh.jacobian
         return self._routed(sums.jacobian, beyond, sums.depth(scores), scores)
+
+    def hessian_product(self, scores, y, v):
+        beyond = partial(by_matrices, self._deep.mesh.hessian)
+        return self._routed(hessian_product, beyond, self._depth(scores, y), scores, y, v)
+
+    def jacobian_product(self, scores, v):
+        beyond = None if self._thin else partial(by_matrices, self._deep.mesh.jacobian)
+        return self._routed(jacobian_product, beyond, sums.depth(scores), scores, v)
 
     def potential(self, scores):
         return self.potential_and_proba(scores)[0]

@@ -36,21 +36,21 @@ def depth(scores, y=None):
 def log_likelihood(table, scores, y):
     """log p of one class a row (n,), and its gradient (n, K)."""
     log_p, gradient = np.empty(len(y)), np.empty(scores.shape)
-    for rows in _blocks(table, scores):
-        places, weights = _interpolation(table, below_best(scores[rows]))
-        log_p[rows], share = _target_shares(table, places, weights, y[rows])
-        gradient[rows] = -_sample(share @ table.hazard.T, places, weights)
+    for rows in blocks(table, scores):
+        places, weights = flat_interpolation(table, below_best(scores[rows]))
+        log_p[rows], share = target_shares(table, places, weights, y[rows])
+        gradient[rows] = -sample(share @ table.hazard.T, places, weights)
     return log_p, with_zero_sum(gradient, y)
 
 
 def log_proba(table, scores):
     """log p of all classes within reach (n, K), normalised; -inf for those beyond."""
     out = np.empty(scores.shape)
-    for rows in _blocks(table, scores):
+    for rows in blocks(table, scores):
         delta = below_best(scores[rows])
-        places, weights = _interpolation(table, delta)
+        places, weights = flat_interpolation(table, delta)
         out[rows] = _log_proba(
-            table, delta, places, weights, _log_cdf_of_winner(table, places, weights)
+            table, delta, places, weights, weighted_rows(table.log_cdf, places, weights)
         )
     return out
 
@@ -59,10 +59,10 @@ def potential_and_log_proba(table, scores):
     """The potential less the best score (n,), and what :func:`log_proba` gives."""
     gap, out = np.empty(len(scores)), np.empty(scores.shape)
     level = table.level(scores.shape[1])
-    for rows in _blocks(table, scores):
+    for rows in blocks(table, scores):
         delta = below_best(scores[rows])
-        places, weights = _interpolation(table, delta)
-        log_cdf = _log_cdf_of_winner(table, places, weights)
+        places, weights = flat_interpolation(table, delta)
+        log_cdf = weighted_rows(table.log_cdf, places, weights)
         gap[rows] = (level - table.exp_of(log_cdf, scores.shape[1])) @ table.weight
         out[rows] = _log_proba(table, delta, places, weights, log_cdf)
     return gap, out
@@ -74,7 +74,7 @@ def _log_proba(table, delta, places, weights, log_cdf):
     peak = exponent.max(axis=1, keepdims=True)
     density = np.exp(exponent - peak) @ table.hazard.T
     log_density = np.log(np.maximum(density, np.finfo(float).tiny))
-    log_p = _sample(log_density, places, weights) + peak
+    log_p = sample(log_density, places, weights) + peak
     log_p[delta > table.reach] = -np.inf
     # What the quadrature leaves is 1e-10; the sum of the probabilities is to be exact.
     return log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
@@ -83,14 +83,14 @@ def _log_proba(table, delta, places, weights, log_cdf):
 def hessian(table, scores, y):
     """Second derivatives of log p of one class a row (n, K, K)."""
     out = np.empty((*scores.shape, scores.shape[1]))
-    for rows in _blocks(table, scores, scores.shape[1]):
+    for rows in blocks(table, scores, scores.shape[1]):
         delta = below_best(scores[rows])
-        places, weights = _interpolation(table, delta)
-        _, share = _target_shares(table, places, weights, y[rows])
+        places, weights = flat_interpolation(table, delta)
+        _, share = target_shares(table, places, weights, y[rows])
         on_grid = share @ table.hazard.T
-        mean = _sample(on_grid, places, weights)
+        mean = sample(on_grid, places, weights)
         # The slope of the hazard in delta, by the derivative of the same interpolation.
-        slope = _sample(on_grid, places, table.interpolation_slope(delta)[1])
+        slope = sample(on_grid, places, table.interpolation_slope(delta)[1])
         hazard = _hazard(table, delta)
         block = (hazard * share[:, None, :]) @ hazard.transpose(0, 2, 1)
         block -= mean[:, :, None] * mean[:, None, :]
@@ -102,10 +102,10 @@ def hessian(table, scores, y):
 def jacobian(table, scores):
     """d p_i / d theta_j = -integral r_i r_j exp(S): (n, K, K)."""
     out = np.empty((*scores.shape, scores.shape[1]))
-    for rows in _blocks(table, scores, scores.shape[1]):
+    for rows in blocks(table, scores, scores.shape[1]):
         delta = below_best(scores[rows])
-        places, weights = _interpolation(table, delta)
-        density = np.exp(_log_cdf_of_winner(table, places, weights) + table.log_weight)
+        places, weights = flat_interpolation(table, delta)
+        density = np.exp(weighted_rows(table.log_cdf, places, weights) + table.log_weight)
         hazard = _hazard(table, delta)
         out[rows] = -(hazard * density[:, None, :]) @ hazard.transpose(0, 2, 1)
     return with_zero_row_sums(out)
@@ -117,15 +117,15 @@ def softmax_likelihood(scores, y):
     return log_p[np.arange(len(y)), y], with_zero_sum(-np.exp(log_p), y)
 
 
-def _log_cdf_of_winner(table, places, weights):
-    """sum_j L(z + delta_j) at the nodes: the weights, summed by grid point, times the table."""
-    n, n_grid = len(places), len(table.log_cdf)
+def weighted_rows(function, places, weights):
+    """sum_j f(z + delta_j) at the nodes: the weights, summed by grid point, times f's table."""
+    n, n_grid = len(places), len(function)
     where = (places[..., None] + np.arange(ORDER)).ravel()
     counts = np.bincount(where, weights.ravel(), minlength=n * n_grid)
-    return counts.reshape(n, n_grid) @ table.log_cdf
+    return counts.reshape(n, n_grid) @ function
 
 
-def _blocks(table, scores, copies=1):
+def blocks(table, scores, copies=1):
     """Slices of rows; `copies` of a row's numbers on the nodes or grid are held at once."""
     per_row = max(ORDER * scores.shape[1], *table.log_cdf.shape) * copies
     size = max(1, _BLOCK_ELEMENTS // per_row)
@@ -133,16 +133,16 @@ def _blocks(table, scores, copies=1):
         yield slice(start, start + size)
 
 
-def _interpolation(table, delta):
+def flat_interpolation(table, delta):
     """Places in a flat (n, n_grid) array, and weights there."""
     first, weights = table.interpolation(delta)
     return first + np.arange(len(delta))[:, None] * len(table.log_cdf), weights
 
 
-def _target_shares(table, places, weights, y):
+def target_shares(table, places, weights, y):
     """log p of one class a row (n,), and each node's share of the integral (n, n_nodes)."""
     each = np.arange(len(y))
-    exponent = _log_cdf_of_winner(table, places, weights) + table.log_weight
+    exponent = weighted_rows(table.log_cdf, places, weights) + table.log_weight
     first = places[each, y] - each * len(table.log_cdf)
     for k in range(ORDER):
         exponent += weights[each, y, k, None] * table.log_hazard[first + k]
@@ -161,7 +161,7 @@ def _hazard(table, delta):
     return hazard
 
 
-def _sample(values, places, weights):
+def sample(values, places, weights):
     """Interpolate each row's function of delta, given on the grid, at the row's classes."""
     flat = values.ravel()
     out = weights[..., 0] * flat[places]

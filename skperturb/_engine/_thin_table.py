@@ -54,7 +54,7 @@ def _cut(lattice, grid_stride, node_stride):
     )
 
 
-def build_thin_table(law, n_classes, near=None):
+def build_thin_table(law, n_classes, near=None, target=TARGET):
     """Table of a law with thin tails for up to `n_classes` classes.
 
     Parameters
@@ -65,6 +65,8 @@ def build_thin_table(law, n_classes, near=None):
     near : Table, default=None
         Without it the small table is built, which reaches to p = 1e-11; with the small table, the
         large one, which reaches as far down as its size allows.
+    target : float, default=TARGET
+        Error of log p that is allowed.
 
     Returns
     -------
@@ -73,23 +75,23 @@ def build_thin_table(law, n_classes, near=None):
     Raises
     ------
     NotTabulableError
-        If the law has kinks or heavy tails, if log p is not right to TARGET on the finest lattice,
-        or if the table would be too large.
+        If the law has kinks or heavy tails, if log p is not right to `target` on the finest
+        lattice, or if the table would be too large.
     """
     if law.kinks or not has_thin_tails(law):
         raise NotTabulableError
     with np.errstate(invalid="ignore"):  # of a table that is refused
-        return _build(law, n_classes, near)
+        return _build(law, n_classes, near, target)
 
 
-def _build(law, n_classes, near):
+def _build(law, n_classes, near, target):
     for depth in _FAR if near else _NEAR:
         geometry = _find_geometry(law, n_classes, depth)
         # A deeper table is at least as fine as the near one.
         if near and _n_cells(geometry, near.step, np.exp(near.log_weight[0])) > _LARGEST:
             continue
         with suppress(NotTabulableError):
-            table = _tabulate(law, n_classes, geometry)
+            table = _tabulate(law, n_classes, geometry, target)
             if table.log_cdf.size <= _LARGEST:
                 return table
     raise NotTabulableError
@@ -99,20 +101,20 @@ def _n_cells(geometry, step, spacing):
     return geometry.grid_reach / step * (geometry.high - geometry.low) / spacing
 
 
-def _tabulate(law, n_classes, geometry):
-    """The coarsest table that reaches TARGET."""
+def _tabulate(law, n_classes, geometry, target):
+    """The coarsest table that reaches the target."""
     step = geometry.step
     for _ in range(_REFINEMENTS):
         lattice = _Lattice(law, geometry, step)
         finest = _error(lattice, n_classes, _STRIDES[0], _STRIDES[0])
-        if finest <= TARGET:
+        if finest <= target:
             break
         step /= 2
     else:
         raise NotTabulableError
     # Half the error to the grid, the rest to the nodes.
-    grid_stride = _coarsest(lambda g: _error(lattice, n_classes, g, _STRIDES[0]), TARGET / 2)
-    node_stride = _coarsest(lambda q: _error(lattice, n_classes, grid_stride, q), TARGET)
+    grid_stride = _coarsest(lambda g: _error(lattice, n_classes, g, _STRIDES[0]), target / 2)
+    node_stride = _coarsest(lambda q: _error(lattice, n_classes, grid_stride, q), target)
     return _cut(lattice, grid_stride, node_stride)
 
 

@@ -1,0 +1,188 @@
+"""Tensors on another device: tables there for smooth noise, and the kernels for all else.
+
+The sums of ``_engine._sums_numpy`` and ``_engine._products`` with PyTorch's operations. Rows that
+no table reaches are copied to the CPU and computed there, as are noise with kinks and the rarer
+operators: right for every noise, at the price of the way there and back. Gumbel noise is softmax,
+and Gaussian noise of few classes in float32 one kernel of ``_fused``.
+
+Nothing here depends on the kind of device: the tests run it on the CPU.
+"""
+
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+
+from .._engine import portable_tables
+from . import _fused, _rows
+from ._device_table import DeviceTable
+
+_MOST_NUMBERS = 1 << 26  # of one work array of a block of rows
+_TABLES = {}  # by tables, level, precision and device: a few MB each
+
+
+def log_likelihood(model, scores, y):
+    """See ``_rows``."""
+    law = model._law()
+    if law.closed_form:
+        log_p, p = _log_softmax(law, scores)
+        gradient = -p / law.scale
+        each = y[:, None]
+        rest = gradient.scatter(1, each, 0.0).sum(1, keepdim=True)
+        return log_p.gather(1, each)[:, 0], gradient.scatter(1, each, -rest)
+    if _fused.serves(law, scores):
+        return _fused.log_likelihood(law, scores, y, partial(_rows.log_likelihood, model))
+    log_p, gradient = _by_tables("log_likelihood", model, scores, y)
+    return log_p, gradient
+
+
+def hessian_product(model, scores, y, v):
+    """See ``_rows``."""
+    law = model._law()
+    if law.closed_form:
+        return -jacobian_product(model, scores, v) / law.scale
+    return _by_tables("hessian_product", model, scores, y, v)
+
+
+def proba(model, scores):
+    """See ``_rows``."""
+    law = model._law()
+    if law.closed_form:
+        return _log_softmax(law, scores)[1]
+    return _by_tables("proba", model, scores)
+
+
+def jacobian_product(model, scores, v):
+    """See ``_rows``."""
+    law = model._law()
+    if law.closed_form:
+        p = _log_softmax(law, scores)[1]
+        return p * (v - (p * v).sum(1, keepdim=True)) / law.scale
+    return _by_tables("jacobian_product", model, scores, v)
+
+
+def log_proba(model, scores):
+    """See ``_rows``."""
+    law = model._law()
+    if law.closed_form:
+        return _log_softmax(law, scores)[0]
+    return _by_tables("log_proba", model, scores)
+
+
+def proba_curvature(model, scores, u, v):
+    """See ``_rows``."""
+    return _on_the_cpu("proba_curvature", model, scores, u, v)
+
+
+def potential(model, scores):
+    """See ``_rows``."""
+    return _on_the_cpu("potential", model, scores)
+
+
+def log_proba_vjp(model, scores, u):
+    """See ``_rows``."""
+    return _on_the_cpu("log_proba_vjp", model, scores, u)
+
+
+def log_proba_jvp(model, scores, v):
+    """See ``_rows``."""
+    return _on_the_cpu("log_proba_jvp", model, scores, v)
+
+
+def log_proba_curvature(model, scores, u, v):
+    """See ``_rows``."""
+    return _on_the_cpu("log_proba_curvature", model, scores, u, v)
+
+
+def _log_softmax(law, scores):
+    log_p = torch.log_softmax(scores / law.scale, dim=1)
+    return log_p, log_p.exp()
+
+
+def _on_the_cpu(name, model, *tensors):
+    device = tensors[0].device
+    results = getattr(_rows, name)(model, *(tensor.cpu() for tensor in tensors))
+    if isinstance(results, torch.Tensor):
+        return results.to(device)
+    return [result.to(device) for result in results]
+
+
+def _by_tables(name, model, scores, *more):
+    """An operator, each row by the table that reaches it, and by the kernel if there is none."""
+    law, n_classes, double = model._law(), scores.shape[1], scores.dtype == torch.float64
+    # For two classes the kernel is more precise than any table of this kind.
+    tables = None if double and n_classes == 2 else portable_tables(law, n_classes, not double)
+    if tables is None:
+        return _on_the_cpu(name, model, scores, *more)
+    scaled = scores / law.scale
+    best = scaled.amax(1)
+    of_one_class = name in ("log_likelihood", "hessian_product")
+    if tables.thin and of_one_class:
+        depth = best - scaled.gather(1, more[0][:, None])[:, 0]
+    else:
+        depth = best - scaled.amin(1)
+    reaches = torch.as_tensor(tables.reaches, dtype=depth.dtype, device=depth.device)
+    level_of = torch.searchsorted(reaches, depth)
+    outs = None
+    # The one thing here that waits for the device.
+    for level in torch.unique(level_of).tolist():
+        rows = (level_of == level).nonzero()[:, 0]
+        table = _table(tables, level, scores)
+        if table is None:
+            part = (tensor[rows] for tensor in (scores, *more))
+            results = _on_the_cpu(name, model, *part)
+        else:
+            part = (tensor[rows] for tensor in (scaled, *more))
+            results = _scaled(name, law.scale, _by_blocks(getattr(table, name), table, *part))
+        results = [results] if isinstance(results, torch.Tensor) else list(results)
+        if outs is None:
+            outs = [out.new_zeros(len(scores), *out.shape[1:]) for out in results]
+        for out, result in zip(outs, results, strict=True):
+            out[rows] = result
+    outs = outs or [torch.zeros_like(scores)]
+    return outs if name == "log_likelihood" else outs[0]
+
+
+def _scaled(name, unit, results):
+    """Derivatives by the standard law, in the scores' own unit."""
+    if name == "log_likelihood":
+        return results[0], results[1] / unit
+    powers = {"hessian_product": 2, "jacobian_product": 1}
+    return results / unit ** powers.get(name, 0)
+
+
+def _by_blocks(function, table, scores, *more):
+    size = max(1, _MOST_NUMBERS // max(table.n_grid, table.n_nodes, 8 * scores.shape[1]))
+    parts = []
+    with _full_precision(scores.device):
+        for start in range(0, len(scores), size):
+            part = (tensor[start : start + size] for tensor in (scores, *more))
+            parts.append(function(*part))
+    if len(parts) == 1:
+        return parts[0]
+    if isinstance(parts[0], torch.Tensor):
+        return torch.cat(parts)
+    return tuple(torch.cat(results) for results in zip(*parts, strict=True))
+
+
+@contextmanager
+def _full_precision(device):
+    """Products without TF32 and without autocast, which would cost three digits."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _table(tables, level, like):
+    """The table of a level on the scores' device; None if there is none."""
+    if level >= len(tables.reaches):
+        return None
+    key = tables.key, level, like.dtype, like.device
+    if key not in _TABLES:
+        table = tables.table(level)
+        _TABLES[key] = table if table is None else DeviceTable(table, like.dtype, like.device)
+    return _TABLES[key]
