@@ -57,15 +57,15 @@ def log_likelihood(law, scores, y, of_deep_rows):
     list of two Tensors
     """
     n, n_classes = scores.shape
-    scaled = (scores / law.scale).contiguous()
-    log_p, gradient = scores.new_empty(n), torch.empty_like(scaled)
+    scores = scores.contiguous()
+    log_p, gradient = scores.new_empty(n), torch.empty_like(scores)
     if n:
         programs = (triton.cdiv(n, _ROWS),)
-        _sums[programs](
-            scaled, y, log_p, gradient, n, n_classes, _REACH, _STEPS, NODES, _ROWS
-        )
+        results, unit = (log_p, gradient), 1 / law.scale
+        _sums[programs](scores, y, *results, n, n_classes, unit, _REACH, _STEPS, NODES, _ROWS)
     gradient /= law.scale
-    deep = ~(scaled.amax(1) - scaled.gather(1, y[:, None])[:, 0] <= _DEEPEST)
+    depth = scores.amax(1) - scores.gather(1, y[:, None])[:, 0]
+    deep = ~(depth <= _DEEPEST * law.scale)
     if bool(deep.any()):  # the one thing here that waits for the device
         results = of_deep_rows(scores[deep].cpu(), y[deep].cpu())
         log_p[deep], gradient[deep] = (result.to(scores.device) for result in results)
@@ -107,6 +107,7 @@ if triton is not None:
         gradient,
         n,
         n_classes,
+        unit,
         reach,
         steps,
         nodes: tl.constexpr,
@@ -120,9 +121,9 @@ if triton is not None:
         # Loops over the classes, not unrolled: one program for every number of them.
         for j in range(n_classes):
             best = tl.maximum(best, tl.load(scores + row * n_classes + j, mask=inside, other=0.0))
-        # Differences in float64, but for a rounding at the end: few, and log p falls by their square.
+        # Differences in float64 up to a last rounding: log p falls by their square.
         middle = 0.5 * (best.to(tl.float64) + own.to(tl.float64))
-        half = (middle - own.to(tl.float64)).to(tl.float32)
+        half = (unit * (middle - own.to(tl.float64))).to(tl.float32)
         # The peak, and the curvature there.
         peak = tl.zeros((rows,), tl.float32)
         curvature = tl.full((rows,), 1.0, tl.float32)
@@ -131,7 +132,7 @@ if triton is not None:
             curvature = tl.full((rows,), 1.0, tl.float32)
             for j in range(n_classes):
                 score = tl.load(scores + row * n_classes + j, mask=inside, other=0.0)
-                x = peak + (middle - score.to(tl.float64)).to(tl.float32)
+                x = peak + (unit * (middle - score.to(tl.float64))).to(tl.float32)
                 hazard = tl.where(y != j, _hazard(x, _log_cdf(x)), 0.0)
                 slope += hazard
                 curvature += hazard * (x + hazard)
@@ -143,19 +144,21 @@ if triton is not None:
         exponent = -(half[:, None] + 0.5 * t) * t
         for j in range(n_classes):
             score = tl.load(scores + row * n_classes + j, mask=inside, other=0.0)
-            x = t + (middle - score.to(tl.float64)).to(tl.float32)[:, None]
+            x = t + (unit * (middle - score.to(tl.float64))).to(tl.float32)[:, None]
             exponent += tl.where((y != j)[:, None], _log_cdf(x), 0.0)
         top = tl.max(exponent, 1)
         share = tl.exp(exponent - top[:, None])
         total = tl.sum(share, 1)
         share = share / total[:, None]
-        of_middle = -0.5 * (middle - own.to(tl.float64)) * (middle - own.to(tl.float64))
+        exact_half = unit * (middle - own.to(tl.float64))
+        of_middle = -0.5 * exact_half * exact_half
         log_sum = (top + tl.log(total * spacing)).to(tl.float64) - 0.9189385332046727
-        tl.store(log_p + row, (of_middle + log_sum).to(tl.float32), mask=inside)
+        log_p_of_row = tl.minimum(of_middle + log_sum, 0.0).to(tl.float32)
+        tl.store(log_p + row, log_p_of_row, mask=inside)
         sum_of_others = tl.zeros((rows,), tl.float32)
         for j in range(n_classes):
             score = tl.load(scores + row * n_classes + j, mask=inside, other=0.0)
-            x = t + (middle - score.to(tl.float64)).to(tl.float32)[:, None]
+            x = t + (unit * (middle - score.to(tl.float64))).to(tl.float32)[:, None]
             mean = tl.where(y == j, 0.0, tl.sum(share * _hazard(x, _log_cdf(x)), 1))
             sum_of_others += mean
             tl.store(gradient + row * n_classes + j, -mean, mask=inside & (y != j))

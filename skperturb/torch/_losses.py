@@ -299,5 +299,3 @@ class FenchelYoungLoss(_Loss):
     def _of_shares(self, scores, shares):
         height = _ops.potential(scores, self.law)[0]
         return shares.sum(1) * height - (shares * scores).sum(1)
-
-

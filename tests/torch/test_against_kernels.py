@@ -1,0 +1,169 @@
+"""Numbers of tensors against those of the kernels: all noises, two to 1000 classes."""
+
+import numpy as np
+import pytest
+import torch
+
+from skperturb.torch import _device, _ops, _rows
+
+from .conftest import rows, scipy_model, tensors
+
+CLASSES = [2, 3, 7, 40]
+
+
+def of_kernel(model, scores, y, v):
+    kernel = model._kernel(scores.shape[1])
+    log_p, gradient = kernel.log_likelihood(scores, y)
+    return log_p, gradient, np.einsum("njk,nk->nj", kernel.hessian(scores, y), v)
+
+
+def by_autograd(model, scores, y, v):
+    """log p, its gradient and a Hessian product, as a network meets them."""
+    scores = scores.requires_grad_()
+    log_p = _ops.log_likelihood(scores, y, _ops.register(model))[0]
+    (gradient,) = torch.autograd.grad(log_p.sum(), scores, create_graph=True)
+    (product,) = torch.autograd.grad((gradient * v).sum(), scores)
+    return log_p.detach(), gradient.detach(), product
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("n_classes", CLASSES)
+def test_double_precision_is_that_of_the_kernels(model, n_classes, deep):
+    if deep and model.noise.bounded:
+        deep = False  # a class out of reach has no likelihood
+    scores, y, v = rows(model, n_classes, spread=6.0 if deep else 2.0, deep=deep)
+    log_p, gradient, product = of_kernel(model, scores, y, v)
+    found = by_autograd(model, *tensors(scores, y, v))
+    np.testing.assert_allclose(found[0], log_p, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(found[1], gradient, rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(found[2], product, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("index", [0, 7])  # Gaussian and Student-t
+def test_a_thousand_classes(index):
+    from .conftest import MODELS
+
+    model = MODELS[index]
+    scores, y, v = rows(model, 1000, n=2, spread=1.0)
+    expected = of_kernel(model, scores, y, v)
+    found = by_autograd(model, *tensors(scores, y, v))
+    for theirs, ours, digits in zip(expected, found, (1e-12, 1e-11, 1e-9), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=digits)
+
+
+def test_noise_of_scipy():
+    model = scipy_model()
+    scores, y, v = rows(model, 4)
+    for theirs, ours in zip(
+        of_kernel(model, scores, y, v),
+        by_autograd(model, *tensors(scores, y, v)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=1e-9)
+
+
+@pytest.mark.parametrize("n_classes", CLASSES)
+def test_single_precision(model, n_classes):
+    """2e-6 where p > 1e-10, relative 1e-4 below, and finite everywhere."""
+    scores, y, v = rows(model, n_classes, n=60, spread=4.0, deep=not model.noise.bounded)
+    single = tensors(scores, y, v, dtype=torch.float32)
+    log_p, gradient, _ = of_kernel(model, single[0].double().numpy(), y, single[2].double().numpy())
+    found = by_autograd(model, *single)
+    assert all(bool(torch.isfinite(part).all()) for part in found)
+    likely = log_p > np.log(1e-10)
+    np.testing.assert_allclose(found[0][likely], log_p[likely], atol=2e-6, rtol=0)
+    np.testing.assert_allclose(found[0][~likely], log_p[~likely], rtol=1e-4)
+    np.testing.assert_allclose(found[1], gradient, rtol=1e-4, atol=2e-6)
+
+
+def test_deepest_rows_of_single_precision_are_no_nan():
+    from .conftest import MODELS
+
+    scores = torch.tensor([[0.0, 1e15], [0.0, 1e30], [3e38, -3e38]], requires_grad=True)
+    for model in MODELS:
+        if model.noise.bounded:
+            continue
+        for y in (torch.tensor([0, 0, 1]), torch.tensor([1, 1, 0])):
+            log_p = _ops.log_likelihood(scores, y, _ops.register(model))[0]
+            (gradient,) = torch.autograd.grad(log_p.sum(), scores)
+            assert not torch.isnan(log_p).any(), model
+            assert not torch.isnan(gradient).any(), model
+            assert not torch.isnan(0 * log_p).any(), model
+
+
+@pytest.mark.parametrize("n_classes", CLASSES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_tables_of_a_device_agree_with_the_kernels(model, n_classes, dtype):
+    """The path of another device, run on the CPU."""
+    scores, y, v = tensors(*rows(model, n_classes, spread=3.0), dtype=dtype)
+    double = scores.double(), y, v.double()
+    exact = dtype == torch.float64
+    for found, expected, digits in (
+        (_device.log_likelihood(model, scores, y), _rows.log_likelihood(model, *double[:2]), 2),
+        (
+            [_device.hessian_product(model, scores, y, v)],
+            [_rows.hessian_product(model, *double)],
+            20 if exact else 50,
+        ),
+        ([_device.proba(model, scores)], [_rows.proba(model, double[0])], 2),
+        (
+            [_device.jacobian_product(model, scores, v)],
+            [_rows.jacobian_product(model, double[0], double[2])],
+            2,
+        ),
+    ):
+        for one, other in zip(found, expected, strict=True):
+            assert one.dtype == dtype
+            atol = digits * (1e-10 if exact else 1e-6)
+            np.testing.assert_allclose(one.double(), other, rtol=1e-6, atol=atol)
+
+
+def test_deep_rows_of_a_device_go_through_the_kernels():
+    from .conftest import MODELS
+
+    for model in (MODELS[0], MODELS[9], MODELS[10]):
+        scores, y, _ = tensors(*rows(model, 5, spread=60.0, deep=True), dtype=torch.float32)
+        found = _device.log_likelihood(model, scores, y)
+        expected = _rows.log_likelihood(model, scores.double(), y)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one.double(), other, rtol=1e-5, atol=1e-5)
+        log_p = _device.log_proba(model, scores)
+        np.testing.assert_allclose(
+            log_p, _rows.log_proba(model, scores.double()), rtol=1e-5, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("spread", [0.5, 8.0, 60.0])
+@pytest.mark.parametrize("n_classes", [2, 5, 12])
+def test_the_fused_kernel(n_classes, spread):
+    pytest.importorskip("triton", reason="the fused kernel needs triton, which Linux has")
+    from skperturb.torch import _fused
+
+    from .conftest import MODELS
+
+    model = MODELS[0]
+    for deep in (False, True):
+        scores, y, _ = tensors(
+            *rows(model, n_classes, n=20, spread=spread, deep=deep), dtype=torch.float32
+        )
+        found = _fused.log_likelihood(
+            model._law(), scores, y, lambda *part: _rows.log_likelihood(model, *part)
+        )
+        log_p, gradient = _rows.log_likelihood(model, scores.double(), y)
+        # A log is right to its last digits: 2e-6 below 16.
+        np.testing.assert_allclose(found[0].double(), log_p, atol=2e-6, rtol=3e-7)
+        np.testing.assert_allclose(found[1].double(), gradient, atol=2e-6, rtol=1e-4)
+
+
+def test_memory_does_not_grow_with_the_square_of_the_classes():
+    import tracemalloc
+
+    from .conftest import MODELS
+
+    # Kinked noise has no product but by matrices: 500 x 200 x 200 of them would be 160 MB.
+    scores, y, v = rows(MODELS[4], 200, n=500, spread=1.0)
+    tracemalloc.start()
+    _rows.hessian_product(MODELS[4], *tensors(scores, y, v))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60e6
