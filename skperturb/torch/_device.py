@@ -18,11 +18,20 @@ from . import _fused, _rows
 from ._device_table import DeviceTable
 
 _MOST_NUMBERS = 1 << 26  # of one work array of a block of rows
-_TABLES = {}  # by tables, level, precision and device: a few MB each
+_TABLES: dict[
+    tuple, DeviceTable | None
+] = {}  # by tables, level, precision and device: a few MB each
 
 
 def log_likelihood(model, scores, y):
     """See ``_rows``."""
+    counted = y != _rows.IGNORED
+    scores, y = torch.where(counted[:, None], scores, 0.0), torch.where(counted, y, 0)
+    log_p, gradient = _log_likelihood(model, scores, y)
+    return torch.where(counted, log_p, 0.0), torch.where(counted[:, None], gradient, 0.0)
+
+
+def _log_likelihood(model, scores, y):
     law = model._law()
     if law.closed_form:
         log_p, p = _log_softmax(law, scores)
@@ -32,16 +41,19 @@ def log_likelihood(model, scores, y):
         return log_p.gather(1, each)[:, 0], gradient.scatter(1, each, -rest)
     if _fused.serves(law, scores):
         return _fused.log_likelihood(law, scores, y, partial(_rows.log_likelihood, model))
-    log_p, gradient = _by_tables("log_likelihood", model, scores, y)
-    return log_p, gradient
+    return _by_tables("log_likelihood", model, scores, y)
 
 
 def hessian_product(model, scores, y, v):
     """See ``_rows``."""
+    counted = y != _rows.IGNORED
+    scores, y = torch.where(counted[:, None], scores, 0.0), torch.where(counted, y, 0)
     law = model._law()
     if law.closed_form:
-        return -jacobian_product(model, scores, v) / law.scale
-    return _by_tables("hessian_product", model, scores, y, v)
+        out = -jacobian_product(model, scores, v) / law.scale
+    else:
+        out = _by_tables("hessian_product", model, scores, y, v)
+    return torch.where(counted[:, None], out, 0.0)
 
 
 def proba(model, scores):

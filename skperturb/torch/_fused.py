@@ -100,7 +100,7 @@ if triton is not None:
         return tl.exp(-0.5 * x * x - 0.9189385332046727 - log_cdf)
 
     @triton.jit
-    def _sums(
+    def _sums(  # type: ignore[no-untyped-def]
         scores,
         targets,
         log_p,

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..models import NoiseLike, PerturbArgmax, PerturbSoftmax
 from . import _ops
+from ._rows import IGNORED
 from ._scores import OfModel, as_rows
 
 _REDUCTIONS = ("mean", "sum", "none")
@@ -32,7 +33,7 @@ class _Loss(OfModel):
 
     @abstractmethod
     def _of_classes(self, scores, y):
-        """Loss of one class a row (n,)."""
+        """Loss of one class a row (n,), a number that is finite where y is IGNORED."""
 
     @abstractmethod
     def _of_shares(self, scores, shares):
@@ -94,14 +95,13 @@ class _Loss(OfModel):
             )
         target = target.reshape(-1).long()
         counts = target != self.ignore_index
-        y = torch.where(counts, target, 0)
-        # What is ignored may hold anything.
-        flat = torch.where(counts[:, None], flat, 0.0)
         weight = counts.to(flat.dtype)
         if self.weight is not None:
-            weight = weight * self._weight_for(flat)[y]
-        losses = weight * self._of_classes(flat, y)
+            weight = weight * self._weight_for(flat)[torch.where(counts, target, 0)]
+        losses = weight * self._of_classes(flat, torch.where(counts, target, IGNORED))
         if self.label_smoothing > 0:
+            # What is ignored may hold anything.
+            flat = torch.where(counts[:, None], flat, 0.0)
             each = torch.ones_like(flat) if self.weight is None else self._weight_for(flat)
             spread = self._of_shares(flat, counts[:, None] * each / flat.shape[1])
             losses = (1 - self.label_smoothing) * losses + self.label_smoothing * spread
@@ -293,6 +293,8 @@ class FenchelYoungLoss(_Loss):
         super().__init__(model, weight, ignore_index, reduction, label_smoothing)
 
     def _of_classes(self, scores, y):
+        counts = y != IGNORED
+        scores, y = torch.where(counts[:, None], scores, 0.0), torch.where(counts, y, 0)
         height = _ops.potential(scores, self.law)[0]
         return height - scores.gather(1, y[:, None])[:, 0]
 

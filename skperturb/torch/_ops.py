@@ -13,6 +13,7 @@ law by value, within an ``autograd.Function``, which ``torch.func`` can differen
 import torch
 from torch import Tensor
 
+from ..models import PerturbArgmax, PerturbSoftmax
 from . import _device, _rows
 
 _DERIVATIVES = {
@@ -23,7 +24,9 @@ _DERIVATIVES = {
     "log_proba_jvp",
     "log_proba_curvature",
 }
-_MODELS = {}  # by the name of their law: one entry for each law that a process uses
+_MODELS: dict[
+    str, PerturbArgmax | PerturbSoftmax
+] = {}  # by the name of their law: one entry for each law that a process uses
 
 
 def register(model):

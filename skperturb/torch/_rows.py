@@ -13,18 +13,18 @@ import torch
 from .._engine import LARGEST_SCORE
 
 _BLOCK = 1 << 20  # scores that are converted at once
+IGNORED = -(1 << 62)  # a target
 _UNDERFLOW = 1e-250  # below, a ratio of probabilities would lose digits
 
 
 def log_likelihood(model, scores, y):
-    """log p of one class a row (n,), and its gradient (n, K)."""
-    _check_targets(scores, y)
-    return _by_blocks(_kernel(model, scores).log_likelihood, scores, y)
+    """log p of one class a row (n,), and its gradient (n, K); zeros where y is IGNORED."""
+    return _of_counted(_kernel(model, scores).log_likelihood, scores, y)
 
 
 def hessian_product(model, scores, y, v):
-    """The second derivative of log p of one class a row, times v: (n, K)."""
-    return _by_blocks(_kernel(model, scores).hessian_product, scores, y, v)[0]
+    """The second derivative of log p of one class a row, times v: (n, K), zeros likewise."""
+    return _of_counted(_kernel(model, scores).hessian_product, scores, y, v)[0]
 
 
 def proba(model, scores):
@@ -69,6 +69,19 @@ def log_proba_curvature(model, scores, u, v):
 
 def _kernel(model, scores):
     return model._kernel(scores.shape[1])
+
+
+def _of_counted(function, scores, y, *more):
+    """What a function of the rows gives that are not ignored, which cost nothing, and zeros."""
+    counted = y != IGNORED
+    if bool(counted.all()):
+        _check_targets(scores, y)
+        return _by_blocks(function, scores, y, *more)
+    outs = _of_counted(function, *(tensor[counted] for tensor in (scores, y, *more)))
+    full = [out.new_zeros(len(scores), *out.shape[1:]) for out in outs]
+    for all_rows, out in zip(full, outs, strict=True):
+        all_rows[counted] = out
+    return full
 
 
 def _by_blocks(function, scores, *more):
