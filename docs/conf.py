@@ -22,6 +22,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 2
 autosummary_generate = True
 numpydoc_show_class_members = False
+autodoc_mock_imports = ["torch", "triton"]  # the pages are made without the extra
 # scikit-learn's own methods are documented there.
 autodoc_default_options = {
     "members": True,

@@ -20,8 +20,8 @@ PAGES = sorted(
     for pattern in ("docs/*.md", "docs/*.rst", "docs/guide/*.rst", "README.md")
     for path in ROOT.glob(pattern)
 )
-# Needs libraries of the extra "clients": tests/clients/test_page.py runs it.
-ELSEWHERE = "saving_and_serving.md"
+# They need libraries of other extras: tests/clients and tests/torch run them, each in test_page.py.
+ELSEWHERE = {"saving_and_serving.md", "networks.md"}
 
 
 def blocks(path, language):
@@ -58,7 +58,7 @@ def folder(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in PAGES if blocks(path, "python") and path.name != ELSEWHERE],
+    [path for path in PAGES if blocks(path, "python") and path.name not in ELSEWHERE],
     ids=identity,
 )
 def test_the_python_code_of_a_page_runs(path, folder):

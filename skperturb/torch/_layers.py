@@ -1,5 +1,7 @@
 """Layers that return class probabilities, or draw classes."""
 
+from __future__ import annotations  # as text: the reference is made without torch
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -119,7 +121,7 @@ class PerturbArgmax(_Layer):
     >>> import torch
     >>> from skperturb.torch import PerturbArgmax
     >>> layer = PerturbArgmax("gaussian")
-    >>> layer(torch.tensor([1.0, 0.0, -1.0])).round(decimals=4).tolist()
+    >>> layer(torch.tensor([1.0, 0.0, -1.0]).double()).round(decimals=4).tolist()
     [0.7288, 0.2241, 0.0472]
     """
 
@@ -191,7 +193,7 @@ class PerturbSoftmax(_Layer):
     >>> import torch
     >>> from skperturb.torch import PerturbSoftmax
     >>> layer = PerturbSoftmax("gaussian", temperature=0.5)
-    >>> layer(torch.tensor([1.0, 0.0, -1.0])).round(decimals=4).tolist()
+    >>> layer(torch.tensor([1.0, 0.0, -1.0]).double()).round(decimals=4).tolist()
     [0.6777, 0.2492, 0.0731]
     """
 

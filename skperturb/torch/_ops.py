@@ -107,12 +107,13 @@ def _operator(function, outputs, backward=None):
                 return outs.unflatten(0, shape), 0
             return tuple(out.unflatten(0, shape) for out in outs), (0,) * len(outs)
 
-    def derivative(*arguments):
-        # A compiled program has first derivatives only, and calls this within them.
-        compiling = torch.compiler.is_compiling()
-        return opaque(*arguments) if compiling else Operator.apply(*arguments)
+    def operator(*arguments):
+        # A compiled program has first derivatives only, and calls these within them.
+        if name in _DERIVATIVES and torch.compiler.is_compiling():
+            return opaque(*arguments)
+        return Operator.apply(*arguments)
 
-    return derivative if name in _DERIVATIVES else Operator.apply
+    return operator
 
 
 def _sum(*terms):

@@ -62,7 +62,8 @@ def test_first_and_second_derivatives(loss, batch):
     assert torch.autograd.gradgradcheck(lambda s: loss(s, y), scores)
     soft = torch.softmax(scores.detach().flip(0), 1)
     assert torch.autograd.gradcheck(lambda s: loss(s, soft), scores)
-    assert torch.autograd.gradgradcheck(lambda s: loss(s, soft), scores)
+    # Tables meet to 1e-10, which over a step of 1e-6 would look like a slope of 1e-4.
+    assert torch.autograd.gradgradcheck(lambda s: loss(s, soft), scores, eps=1e-4)
 
 
 def test_third_derivatives_are_refused(batch):
