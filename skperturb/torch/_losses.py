@@ -117,8 +117,14 @@ class _Loss(OfModel):
             )
         return self.weight.to(flat.dtype)
 
-    def extra_repr(self):
-        """What the repr shows."""
+    def extra_repr(self) -> str:
+        """What the repr shows.
+
+        Returns
+        -------
+        str
+            The model and the reduction.
+        """
         return f"{super().extra_repr()}, reduction={self.reduction!r}"
 
 
@@ -246,9 +252,9 @@ class PerturbSoftmaxLoss(_LogLoss):
 
 
 class FenchelYoungLoss(_Loss):
-    __doc__ = f"""potential(scores) - score of the target: convex, with the gradient p - target.
+    __doc__ = f"""The potential of the scores less the score of the target, which is convex.
 
-    The Fenchel-Young loss of Berthet et al. (2020), "Learning with differentiable perturbed
+    Its gradient is p - target. The Fenchel-Young loss of Berthet et al. (2020), "Learning with differentiable perturbed
     optimizers", up to a constant, with the exact p in the place of a mean over draws. It is finite
     for every noise.
 

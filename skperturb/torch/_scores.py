@@ -34,8 +34,14 @@ class OfModel(nn.Module):
         super().__setstate__(state)
         self.law = _ops.register(self.model)  # in a process that has not seen it
 
-    def extra_repr(self):
-        """What the repr shows."""
+    def extra_repr(self) -> str:
+        """What the repr shows.
+
+        Returns
+        -------
+        str
+            The model.
+        """
         return repr(self.model)
 
 
