@@ -254,9 +254,9 @@ class PerturbSoftmaxLoss(_LogLoss):
 class FenchelYoungLoss(_Loss):
     __doc__ = f"""The potential of the scores less the score of the target, which is convex.
 
-    Its gradient is p - target. The Fenchel-Young loss of Berthet et al. (2020), "Learning with differentiable perturbed
-    optimizers", up to a constant, with the exact p in the place of a mean over draws. It is finite
-    for every noise.
+    Its gradient is p - target. It is the Fenchel-Young loss of Berthet et al. (2020), "Learning
+    with differentiable perturbed optimizers", up to a constant, with the exact p in the place of a
+    mean over draws, and finite for every noise.
 
     Parameters
     ----------
