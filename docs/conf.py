@@ -1,5 +1,6 @@
 """Configuration of the documentation."""
 
+import inspect
 import os
 
 import skperturb
@@ -28,7 +29,7 @@ autodoc_default_options = {
     "members": True,
     "inherited-members": True,
     "exclude-members": "score, get_params, set_params, set_output, get_metadata_routing, "
-    "set_fit_request, set_score_request",
+    "set_fit_request, set_score_request, extra_repr",
 }
 templates_path = ["_templates"]
 
@@ -50,3 +51,16 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "parallel": os.cpu_count(),
 }
+
+
+def signature_of_module(app, what, name, value, options, signature, returns):
+    """That of a class for PyTorch, whose base is not there when the pages are made."""
+    if what != "class" or not name.startswith("skperturb.torch."):
+        return None
+    parameters = [*inspect.signature(value.__init__).parameters.values()][1:]
+    plain = [parameter.replace(annotation=parameter.empty) for parameter in parameters]
+    return str(inspect.Signature(plain)), None
+
+
+def setup(app):
+    app.connect("autodoc-process-signature", signature_of_module)
