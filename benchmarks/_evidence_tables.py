@@ -1,0 +1,167 @@
+"""The results of `evidence.py` as tables in Markdown, which `docs/evidence.md` includes."""
+
+import numpy as np
+from scipy import stats
+
+from skperturb.evaluation import corrected_paired_ttest, holm
+
+BASELINE = "logistic regression"
+LEVEL = 0.95
+METRICS = {  # name -> (sign of better, format of a mean, format of a difference, factor, unit)
+    "log loss": (-1, ".3f", "+.4f", 1, "nats"),
+    "accuracy": (+1, ".1f", "+.2f", 100, "percentage points"),
+    "cost": (-1, ".0f", "+.1f", 1000, "false alarms per 1000 rows"),
+}
+CONDITIONS = {"right": "labels as they are", "flipped": "10 % of the training labels wrong"}
+SHORT = {
+    "logistic regression": "log. regr.",
+    "uniform, Fenchel-Young": "uniform, FY",
+    "softmax gaussian": "softmax gauss.",
+    "softmax uniform": "softmax unif.",
+}
+
+
+def split_scores(result, condition, model, metric):
+    """The metric of each test fold, in its unit."""
+    place = list(METRICS).index(metric)
+    return np.array(result[condition][model]["scores"])[:, place] * METRICS[metric][3]
+
+
+def difference(result, condition, model, metric):
+    """Mean difference from the baseline, and its verdict: +1 better, -1 worse, 0 not shown.
+
+    The verdict is that of the corrected t test of Nadeau and Bengio on the test folds.
+    """
+    ours = split_scores(result, condition, model, metric)
+    with np.errstate(invalid="ignore"):
+        differences = ours - split_scores(result, condition, BASELINE, metric)
+    if not np.isfinite(differences).all():
+        return np.inf, -1
+    folds = len(differences) // result["repeats"]
+    test = corrected_paired_ttest(differences, test_train_ratio=1 / (folds - 1))
+    shown = test.p_value < 1 - LEVEL
+    return test.mean, int(np.sign(test.mean)) * METRICS[metric][0] * shown
+
+
+def over_tables(differences):
+    """Mean, ends of Student's interval, and p-value of differences, one for each table."""
+    n = len(differences)
+    mean = np.mean(differences)
+    if n < 2 or not np.isfinite(differences).all():
+        return mean, np.nan, np.nan, np.nan
+    error = np.std(differences, ddof=1) / np.sqrt(n)
+    if error == 0:
+        return mean, mean, mean, 1.0 if mean == 0 else 0.0
+    margin = error * stats.t.ppf((1 + LEVEL) / 2, n - 1)
+    p_value = 2 * stats.t.sf(abs(mean) / error, n - 1)
+    return mean, mean - margin, mean + margin, p_value
+
+
+def markdown(head, rows):
+    """A table; the first column is text, the others are aligned right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def signed(value, spec):
+    return format(value, spec).replace("-", "\N{MINUS SIGN}")
+
+
+def summary(results, condition, models):
+    """Against the baseline: counts of tables and the mean difference with its interval."""
+    columns = []
+    for metric, (_, _, spec, _, unit) in METRICS.items():
+        found = {
+            model: [difference(result, condition, model, metric) for result in results]
+            for model in models
+        }
+        means = {name: over_tables([mean for mean, _ in pairs]) for name, pairs in found.items()}
+        finite = [name for name in models if np.isfinite(means[name][3])]
+        p_values = dict(zip(finite, holm([means[name][3] for name in finite]), strict=True))
+        cells = [f"{metric}: better / not shown / worse"], [f"mean difference, {unit}"]
+        for name in models:
+            verdicts = [verdict for _, verdict in found[name]]
+            cells[0].append(" / ".join(str(verdicts.count(which)) for which in (1, 0, -1)))
+            mean, low, high, _ = means[name]
+            infinite = sum(not np.isfinite(mean) for mean, _ in found[name])
+            if infinite:
+                cells[1].append(f"infinite in {infinite} tables")
+                continue
+            text = signed(mean, spec)
+            if name in p_values:
+                text += f" [{signed(low, spec)}, {signed(high, spec)}]"
+                text = f"**{text}**" if p_values[name] < 1 - LEVEL else text
+            cells[1].append(text)
+        columns += cells
+    head, *rows = zip(["model", *models], *columns, strict=True)
+    return markdown(list(head), [list(row) for row in rows])
+
+
+def each_table(results, condition, models, metric):
+    """The metric of every model on every table; + better and - worse than the baseline."""
+    spec = METRICS[metric][1]
+    constant = metric == "cost"
+    head = ["table", *(SHORT.get(name, name) for name in models)]
+    rows = []
+    for result in results:
+        row = [result["name"]]
+        for name in models:
+            mean = split_scores(result, condition, name, metric).mean()
+            verdict = 0 if name == BASELINE else difference(result, condition, name, metric)[1]
+            text = f"{mean:{spec}}" if np.isfinite(mean) else "\N{INFINITY}"
+            row.append(text + {1: " +", 0: "", -1: " \N{MINUS SIGN}"}[verdict])
+        if constant:
+            row.append(f"{result['constant_cost'] * METRICS[metric][3]:{spec}}")
+        rows.append(row)
+    return markdown(head + ["same decision for all"] * constant, rows)
+
+
+def material(results):
+    """Where the tables come from, and how large they are."""
+    rows = [
+        [
+            result["name"],
+            result["package"],
+            f"{result['rows']:,} of {result['rows_in_package']:,}",
+            str(result["columns"]),
+            str(result["classes"]),
+            f"{result['rarest']:.1%}".replace("%", " %"),
+            f"{result['lots']:,}" if result["lots"] else "",
+            str(result["repeats"]),
+        ]
+        for result in results
+    ]
+    head = ["table", "package", "rows", "columns", "classes", "rarest class", "lots", "repeats"]
+    return markdown(head, rows)
+
+
+def times(results, models):
+    """CPU seconds of a fit with its search and predictions, and the ratio to the baseline."""
+    rows = []
+    for name in models:
+        seconds = np.array([result["right"][name]["seconds"] for result in results])
+        ratios = seconds / [result["right"][BASELINE]["seconds"] for result in results]
+        row = [name, f"{np.median(seconds):.2f}", f"{seconds.min():.2f} to {seconds.max():.2f}"]
+        rows.append([*row, f"{np.median(ratios):.2f}", f"{ratios.min():.2f} to {ratios.max():.2f}"])
+    head = ["model", "seconds, median", "range", "ratio to logistic regression, median", "range"]
+    return markdown(head, rows)
+
+
+def tables(results):
+    """All tables of the page, the summaries first."""
+    models = list(results[0]["right"])
+    others = [name for name in models if name != BASELINE]
+    machines = sorted({result["machine"] for result in results})
+    parts = [
+        "<!-- Written by benchmarks/evidence.py; do not edit. -->\n",
+        f"{len(results)} tables. " + " ".join(f"{line}." for line in machines) + "\n",
+    ]
+    for condition, words in CONDITIONS.items():
+        parts += [f"## Against logistic regression: {words}\n"]
+        parts += [summary(results, condition, others)]
+    parts += ["## Time\n", times(results, models), "## The tables of data\n", material(results)]
+    for metric, (*_, unit) in METRICS.items():
+        for condition, words in CONDITIONS.items():
+            parts += [f"## {metric.capitalize()} of each table: {words}\n", f"In {unit}.\n"]
+            parts += [each_table(results, condition, models, metric)]
+    return "\n".join(parts)
