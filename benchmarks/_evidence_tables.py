@@ -1,16 +1,18 @@
 """The results of `evidence.py` as tables in Markdown, which `docs/evidence.md` includes."""
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from skperturb.evaluation import corrected_paired_ttest, holm
 
 BASELINE = "logistic regression"
+LINEAR = "gumbel"  # the same model, with C chosen as for the other noises
 LEVEL = 0.95
 METRICS = {  # name -> (sign of better, format of a mean, format of a difference, factor, unit)
     "log loss": (-1, ".3f", "+.4f", 1, "nats"),
-    "accuracy": (+1, ".1f", "+.2f", 100, "percentage points"),
-    "cost": (-1, ".0f", "+.1f", 1000, "false alarms per 1000 rows"),
+    "accuracy": (+1, ".1f", "+.2f", 100, "percent"),
+    "cost": (-1, ".0f", "+.1f", 1000, "per 1000 rows"),
 }
 CONDITIONS = {"right": "labels as they are", "flipped": "10 % of the training labels wrong"}
 SHORT = {
@@ -27,14 +29,14 @@ def split_scores(result, condition, model, metric):
     return np.array(result[condition][model]["scores"])[:, place] * METRICS[metric][3]
 
 
-def difference(result, condition, model, metric):
-    """Mean difference from the baseline, and its verdict: +1 better, -1 worse, 0 not shown.
+def difference(result, condition, model, metric, baseline=BASELINE):
+    """Mean difference from a baseline, and its verdict: +1 better, -1 worse, 0 not shown.
 
     The verdict is that of the corrected t test of Nadeau and Bengio on the test folds.
     """
     ours = split_scores(result, condition, model, metric)
     with np.errstate(invalid="ignore"):
-        differences = ours - split_scores(result, condition, BASELINE, metric)
+        differences = ours - split_scores(result, condition, baseline, metric)
     if not np.isfinite(differences).all():
         return np.inf, -1
     folds = len(differences) // result["repeats"]
@@ -67,12 +69,12 @@ def signed(value, spec):
     return format(value, spec).replace("-", "\N{MINUS SIGN}")
 
 
-def summary(results, condition, models):
-    """Against the baseline: counts of tables and the mean difference with its interval."""
+def summary(results, condition, models, baseline):
+    """Against a baseline: counts of tables and the mean difference with its interval."""
     columns = []
     for metric, (_, _, spec, _, unit) in METRICS.items():
         found = {
-            model: [difference(result, condition, model, metric) for result in results]
+            model: [difference(result, condition, model, metric, baseline) for result in results]
             for model in models
         }
         means = {name: over_tables([mean for mean, _ in pairs]) for name, pairs in found.items()}
@@ -85,7 +87,7 @@ def summary(results, condition, models):
             mean, low, high, _ = means[name]
             infinite = sum(not np.isfinite(mean) for mean, _ in found[name])
             if infinite:
-                cells[1].append(f"infinite in {infinite} tables")
+                cells[1].append(f"infinite in {infinite} of {len(results)}")
                 continue
             text = signed(mean, spec)
             if name in p_values:
@@ -151,17 +153,38 @@ def tables(results):
     """All tables of the page, the summaries first."""
     models = list(results[0]["right"])
     others = [name for name in models if name != BASELINE]
+    linear = others[: others.index("curves")] if "curves" in others else others
     machines = sorted({result["machine"] for result in results})
     parts = [
         "<!-- Written by benchmarks/evidence.py; do not edit. -->\n",
         f"{len(results)} tables. " + " ".join(f"{line}." for line in machines) + "\n",
     ]
     for condition, words in CONDITIONS.items():
-        parts += [f"## Against logistic regression: {words}\n"]
-        parts += [summary(results, condition, others)]
-    parts += ["## Time\n", times(results, models), "## The tables of data\n", material(results)]
+        parts += [f"### Compared with logistic regression: {words}\n"]
+        parts += [summary(results, condition, others, BASELINE)]
+    if LINEAR in linear:
+        rest = [name for name in linear if name != LINEAR]
+        for condition, words in CONDITIONS.items():
+            parts += [f"### Compared with Gumbel noise: {words}\n"]
+            parts += [summary(results, condition, rest, LINEAR)] if rest else []
+    parts += ["### Time\n", times(results, models), "### The data\n", material(results)]
     for metric, (*_, unit) in METRICS.items():
         for condition, words in CONDITIONS.items():
-            parts += [f"## {metric.capitalize()} of each table: {words}\n", f"In {unit}.\n"]
+            parts += [f"### {metric.capitalize()} of each table, {unit}: {words}\n"]
             parts += [each_table(results, condition, models, metric)]
     return "\n".join(parts)
+
+
+def long_table(results):
+    """One row for each table, condition, model and metric: the mean over the test folds."""
+    return pd.DataFrame(
+        [
+            (result["name"], condition, model, metric, scores.mean())
+            for result in results
+            for condition in CONDITIONS
+            for model in result[condition]
+            for metric in METRICS
+            for scores in [split_scores(result, condition, model, metric)]
+        ],
+        columns=["table", "labels", "model", "metric", "mean"],
+    )

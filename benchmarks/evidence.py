@@ -13,17 +13,14 @@ already is not computed again. `docs/evidence.md` says what is measured and what
 
 import argparse
 import json
-import os
 import sys
 import warnings
 from pathlib import Path
 from time import perf_counter, process_time
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core: process seconds are then wall seconds
-
 import numpy as np
 from _evidence_data import QUICK, SOURCES, load
-from _evidence_tables import BASELINE, tables
+from _evidence_tables import BASELINE, long_table, tables
 from _timing import machine
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import make_column_selector, make_column_transformer
@@ -33,6 +30,7 @@ from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from skperturb import PerturbArgmaxClassifierCV, PerturbSoftmaxClassifierCV
 from skperturb.additive import AdditiveClassifier
@@ -71,8 +69,7 @@ class Search(ClassifierMixin, BaseEstimator):
 
 
 def logistic_regression():
-    options = {"use_legacy_attributes": False, "l1_ratios": (0.0,)}
-    return Search(LogisticRegressionCV(Cs=CS, scoring="neg_log_loss", max_iter=10_000, **options))
+    return Search(LogisticRegressionCV(Cs=list(CS), scoring="neg_log_loss", max_iter=10_000))
 
 
 def boosting():
@@ -151,14 +148,9 @@ def scores(proba, y, costs, floor):
     return np.column_stack([loss, right, costs.to_numpy()[y, decision]])
 
 
-def repeats_of(n_rows):
-    """Small tables are divided into folds more often."""
-    return 2 if n_rows < 400 else 1
-
-
-def measure(data, options, share, repeats, told):
+def measure(data, options, share, told):
     """Mean scores of each test fold (splits x 3) and CPU seconds of a fit, for each model."""
-    models, folds = options.models, options.folds
+    models, folds, repeats = options.models, options.folds, options.repeats
     costs = costs_of(data.y)
     found = {name: {"scores": [], "seconds": 0.0} for name in models}
     for repeat in range(repeats):
@@ -187,7 +179,6 @@ def measure(data, options, share, repeats, told):
 def examine(name, options, told):
     """All that the page says of one table."""
     data = load(name)
-    repeats = options.repeats or repeats_of(len(data.y))
     decisions = costs_of(data.y).to_numpy()[data.y]
     counts = np.bincount(data.y)
     return {
@@ -199,10 +190,10 @@ def examine(name, options, told):
         "classes": len(counts),
         "rarest": counts.min() / len(data.y),
         "lots": 0 if data.groups is None else len(set(data.groups)),
-        "repeats": repeats,
+        "repeats": options.repeats,
         "constant_cost": decisions.mean(axis=0).min(),
-        "right": measure(data, options, 0.0, repeats, told),
-        "flipped": measure(data, options, FLIPPED, repeats, told),
+        "right": measure(data, options, 0.0, told),
+        "flipped": measure(data, options, FLIPPED, told),
     }
 
 
@@ -249,17 +240,18 @@ def results(options):
         yield found
 
 
-def main():
+def main(arguments=None):
+    """Run what the command line asks for; print or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", choices=SOURCES, metavar="NAME", help="tables")
     parser.add_argument("--models", nargs="+", choices=MODELS, metavar="NAME", help="models")
     parser.add_argument("--quick", action="store_true", help="three small tables, 2 folds")
     parser.add_argument("--folds", type=int, help="default 5, or 2 with --quick")
-    parser.add_argument("--repeats", type=int, help="of the folds; by default more for few rows")
+    parser.add_argument("--repeats", type=int, default=1, help="of the folds")
     parser.add_argument("--keep", type=Path, help="folder of the results of each table")
-    parser.add_argument("--out", type=Path, help="file for the tables in Markdown")
+    parser.add_argument("--out", type=Path, help="file for the tables: Markdown, or .csv")
     parser.add_argument("--list", action="store_true", help="print the names, and stop")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.list:
         print("tables:", *SOURCES, "models:", *MODELS, sep="\n  ")
         return
@@ -268,12 +260,14 @@ def main():
         name for name in MODELS if name == BASELINE or name in (options.models or MODELS)
     ]
     options.folds = options.folds or (2 if options.quick else 5)
-    options.repeats = options.repeats or (1 if options.quick else None)
-    text = tables(list(results(options)))
-    if options.out:
-        options.out.write_text(text, encoding="utf-8")
+    with threadpool_limits(1):
+        found = list(results(options))
+    if options.out is None:
+        print(tables(found))
+    elif options.out.suffix == ".csv":
+        long_table(found).to_csv(options.out, index=False)
     else:
-        print(text)
+        options.out.write_text(tables(found), encoding="utf-8")
 
 
 if __name__ == "__main__":
