@@ -1,5 +1,7 @@
 """The results of `evidence.py` as tables in Markdown, which `docs/evidence.md` includes."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -9,10 +11,23 @@ from skperturb.evaluation import corrected_paired_ttest, holm
 BASELINE = "logistic regression"
 LINEAR = "gumbel"  # the same model, with C chosen as for the other noises
 LEVEL = 0.95
-METRICS = {  # name -> (sign of better, format of a mean, format of a difference, factor, unit)
-    "log loss": (-1, ".3f", "+.4f", 1, "nats"),
-    "accuracy": (+1, ".1f", "+.2f", 100, "percent"),
-    "cost": (-1, ".0f", "+.1f", 1000, "per 1000 rows"),
+
+
+class Metric(NamedTuple):
+    """How a metric is compared and printed."""
+
+    sign: int  # +1 if more is better
+    factor: float  # from the mean of rows to the unit
+    unit: str
+    spec: str
+    unit_of_difference: str
+    spec_of_difference: str
+
+
+METRICS = {  # in the order of the scores of `evidence.py`
+    "log loss": Metric(-1, 1, "nats", ".3f", "nats", "+z.4f"),
+    "accuracy": Metric(+1, 100, "percent", ".1f", "percentage points", "+z.2f"),
+    "cost": Metric(-1, 1000, "per 1000 rows", ".0f", "per 1000 rows", "+z.1f"),
 }
 CONDITIONS = {"right": "labels as they are", "flipped": "10 % of the training labels wrong"}
 SHORT = {
@@ -26,7 +41,7 @@ SHORT = {
 def split_scores(result, condition, model, metric):
     """The metric of each test fold, in its unit."""
     place = list(METRICS).index(metric)
-    return np.array(result[condition][model]["scores"])[:, place] * METRICS[metric][3]
+    return np.array(result[condition][model]["scores"])[:, place] * METRICS[metric].factor
 
 
 def difference(result, condition, model, metric, baseline=BASELINE):
@@ -42,7 +57,7 @@ def difference(result, condition, model, metric, baseline=BASELINE):
     folds = len(differences) // result["repeats"]
     test = corrected_paired_ttest(differences, test_train_ratio=1 / (folds - 1))
     shown = test.p_value < 1 - LEVEL
-    return test.mean, int(np.sign(test.mean)) * METRICS[metric][0] * shown
+    return test.mean, int(np.sign(test.mean)) * METRICS[metric].sign * shown
 
 
 def over_tables(differences):
@@ -72,7 +87,8 @@ def signed(value, spec):
 def summary(results, condition, models, baseline):
     """Against a baseline: counts of tables and the mean difference with its interval."""
     columns = []
-    for metric, (_, _, spec, _, unit) in METRICS.items():
+    for metric, kind in METRICS.items():
+        spec = kind.spec_of_difference
         found = {
             model: [difference(result, condition, model, metric, baseline) for result in results]
             for model in models
@@ -80,7 +96,10 @@ def summary(results, condition, models, baseline):
         means = {name: over_tables([mean for mean, _ in pairs]) for name, pairs in found.items()}
         finite = [name for name in models if np.isfinite(means[name][3])]
         p_values = dict(zip(finite, holm([means[name][3] for name in finite]), strict=True))
-        cells = [f"{metric}: better / not shown / worse"], [f"mean difference, {unit}"]
+        cells = (
+            [f"{metric}: better / not shown / worse"],
+            [f"mean difference, {kind.unit_of_difference}"],
+        )
         for name in models:
             verdicts = [verdict for _, verdict in found[name]]
             cells[0].append(" / ".join(str(verdicts.count(which)) for which in (1, 0, -1)))
@@ -101,7 +120,7 @@ def summary(results, condition, models, baseline):
 
 def each_table(results, condition, models, metric):
     """The metric of every model on every table; + better and - worse than the baseline."""
-    spec = METRICS[metric][1]
+    spec = METRICS[metric].spec
     constant = metric == "cost"
     head = ["table", *(SHORT.get(name, name) for name in models)]
     rows = []
@@ -113,9 +132,36 @@ def each_table(results, condition, models, metric):
             text = f"{mean:{spec}}" if np.isfinite(mean) else "\N{INFINITY}"
             row.append(text + {1: " +", 0: "", -1: " \N{MINUS SIGN}"}[verdict])
         if constant:
-            row.append(f"{result['constant_cost'] * METRICS[metric][3]:{spec}}")
+            row.append(f"{result['constant_cost'] * METRICS[metric].factor:{spec}}")
         rows.append(row)
     return markdown(head + ["same decision for all"] * constant, rows)
+
+
+def ranks(results, models):
+    """How often a model has the best mean, and costs less than the same decision for all."""
+    columns = []
+    for metric in ("log loss", "cost"):
+        for condition, words in CONDITIONS.items():
+            means = np.array(
+                [
+                    [split_scores(result, condition, name, metric).mean() for name in models]
+                    for result in results
+                ]
+            )
+            best = (means <= means.min(axis=1, keepdims=True)).sum(axis=0)
+            columns.append([f"lowest {metric}: {words}", *map(str, best)])
+    constant = METRICS["cost"].factor * np.array([result["constant_cost"] for result in results])
+    for condition, words in CONDITIONS.items():
+        less = [
+            sum(
+                split_scores(result, condition, name, "cost").mean() < cost
+                for result, cost in zip(results, constant, strict=True)
+            )
+            for name in models
+        ]
+        columns.append([f"cheaper than one decision for all: {words}", *map(str, less)])
+    head, *rows = zip(["model", *models], *columns, strict=True)
+    return markdown(list(head), [list(row) for row in rows])
 
 
 def material(results):
@@ -167,10 +213,11 @@ def tables(results):
         for condition, words in CONDITIONS.items():
             parts += [f"### Compared with Gumbel noise: {words}\n"]
             parts += [summary(results, condition, rest, LINEAR)] if rest else []
+    parts += ["### In how many tables a model is the best\n", ranks(results, models)]
     parts += ["### Time\n", times(results, models), "### The data\n", material(results)]
-    for metric, (*_, unit) in METRICS.items():
+    for metric, kind in METRICS.items():
         for condition, words in CONDITIONS.items():
-            parts += [f"### {metric.capitalize()} of each table, {unit}: {words}\n"]
+            parts += [f"### {metric.capitalize()} of each table, {kind.unit}: {words}\n"]
             parts += [each_table(results, condition, models, metric)]
     return "\n".join(parts)
 

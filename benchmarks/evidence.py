@@ -46,6 +46,10 @@ FLIPPED = 0.1  # of the training labels, in the second condition
 MISS = 10.0  # cost of missing the rarest class, in false alarms
 SEED = 20  # of folds, flips and models
 TREES = 300
+# Smaller probabilities of the true class count as this: half a vote of the trees.
+SMALLEST = {"forest": 1 / (2 * TREES)}
+# A zero is meant by bounded noise; elsewhere it is 1 - p, rounded.
+ZERO = {"uniform, Fenchel-Young": 0.0}
 
 
 class Search(ClassifierMixin, BaseEstimator):
@@ -138,9 +142,10 @@ def costs_of(y):
     return costs
 
 
-def scores(proba, y, costs, floor):
-    """Log loss, accuracy and cost of each row; `floor` replaces a probability of zero."""
-    own = np.maximum(proba[np.arange(len(y)), y], floor)
+def scores(name, proba, y, costs):
+    """Log loss, accuracy and cost of each row, by the probabilities of the model of that name."""
+    own = np.maximum(proba[np.arange(len(y)), y], SMALLEST.get(name, 0.0))
+    own[own == 0] = ZERO.get(name, np.finfo(float).eps)
     with np.errstate(divide="ignore"):
         loss = -np.log(own)
     decision = expected_cost_decision(proba, costs, costs.index)
@@ -168,8 +173,7 @@ def measure(data, options, share, told):
                 random_state=SEED + repeat,
             )
             found[name]["seconds"] += (process_time() - start) / (folds * repeats)
-            floor = 1 / (2 * TREES) if name == "forest" else 0.0
-            rows = scores(out.proba[0], data.y, costs, floor)
+            rows = scores(name, out.proba[0], data.y, costs)
             found[name]["scores"] += [
                 rows[out.fold[0] == fold].mean(axis=0).tolist() for fold in range(folds)
             ]
