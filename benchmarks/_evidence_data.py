@@ -111,8 +111,9 @@ SOURCES = {  # the cheapest first
     "DAAG nassCDS": _r("DAAG nassCDS", "dead", "weight", "injSeverity", groups="caseid", rows=8000),
     "digits": _sklearn("digits", rows=600),
 }
-# 9 and 10 classes, where a search with Cauchy noise takes minutes, and 300 lots of 4 classes.
-SLOW = ("dslabs olive", "digits", "Ecdat Catsup")
+# 9 and 10 classes, where a search with Cauchy noise takes minutes; 300 lots of 4 classes, and
+# thousands of lots, where every search by lots does.
+SLOW = ("dslabs olive", "digits", "Ecdat Catsup", "DAAG nassCDS")
 QUICK = ("iris", "MASS birthwt", "DAAG leafshape")
 
 
