@@ -18,7 +18,7 @@ extensions = [
     "sphinx-mathjax-offline",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "evidence_tables.md"]  # the second is included by evidence.md
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 2
 autosummary_generate = True
