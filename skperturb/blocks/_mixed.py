@@ -285,9 +285,10 @@ def _density(fitted, facts):
         size = facts.n * (where.stop - where.start)
         entries += size
         last = (_steps(transformer) or [None])[-1]
-        if isinstance(last, OneHotEncoder) and last.sparse_output:
+        names = _names_of(facts, columns)
+        if names and isinstance(last, OneHotEncoder) and last.sparse_output:
             is_sparse = True
-            size = _stored(last, [facts.cells[c] for c in _names_of(facts, columns)], transformer)
+            size = _stored(last, [facts.cells[name] for name in names], transformer)
         stored += size
     return is_sparse, stored / max(entries, 1)
 
