@@ -354,6 +354,9 @@ def _has_fractions(values):
 
 def _as_text(column):
     """A column of a frame with types of its own as text, NaN where there is no value."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        few = _as_text(pd.Series(column.cat.categories))
+        return pd.Series(np.append(few.to_numpy(object), np.nan)[column.cat.codes], dtype=object)
     cells = ["" if pd.api.types.is_scalar(c) and pd.isna(c) else _cell(c) for c in column]
     return pd.Series([cell or np.nan for cell in cells], dtype=object)
 
