@@ -302,7 +302,7 @@ def _read(options):
     else:
         roles = ("groups", "time", "weight", "today")
         parts = read(options, **{role: getattr(options, role) for role in roles})
-        refuse_few(parts)
+        refuse_few(len(parts.target), parts.source)
     classes = set(parts.target)
     refuse_unknown_class("--good", options.good, classes)
     notes = [*parts.notes, *rare_class_notes(parts.target, _cv(options)[1])]

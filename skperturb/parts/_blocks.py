@@ -213,7 +213,7 @@ class BlockReader:
             if names.count(name) > 1:
                 raise ValueError(f"{self._name} has several columns called {name!r}; rename them.")
         more = [name for name in more if name not in self.known]
-        if more:
+        if more and not self.training:
             what = "1 column" if len(more) == 1 else f"{len(more)} columns"
             verb = "is" if len(more) == 1 else "are"
             text = f"{what} that the model does not know {verb} ignored: {listed(more, 6)}"
@@ -375,7 +375,9 @@ class BlockReader:
             return
         row = int(np.flatnonzero(which)[0])
         example = "" if cells is None else str(cells.iloc[row]).strip()[:30]
-        entry = self._counts.setdefault((kind, name), _Count(0, example, int(lines[row]), self._name))
+        entry = self._counts.setdefault(
+            (kind, name), _Count(0, example, int(lines[row]), self._name)
+        )
         entry.cells += found
 
     def _notes_of_rows(self):

@@ -9,6 +9,10 @@ from ._sources import PARQUET_NEEDS, shown
 
 _ROWS = 16_384  # of a batch
 _KIND = ".parquet"
+# A single file is read as a whole, if its values in double precision are less than this share of
+# the memory: reading and fitting keep several copies.
+_SHARE = 1 / 8
+_USUAL_MEMORY = 8 << 30  # bytes, where a system does not say how much it has
 
 
 def row_batches(path, name, wanted=None):
@@ -87,12 +91,14 @@ def _cannot(name, error):
     return f"{name} is a Parquet file that cannot be read: {reason}."
 
 
-def parquet_files(paths):
+def parquet_files(paths, sized=True):
     """The Parquet files that folders, patterns and names stand for, if they are to be read so.
 
     Parameters
     ----------
     paths : sequence of str
+    sized : bool, default=True
+        Whether a single file is read so, too, if it is large for the memory of this machine.
 
     Returns
     -------
@@ -121,7 +127,7 @@ def parquet_files(paths):
         found += inside
     others = [path for path in found if not path.lower().endswith(_KIND)]
     if not several and (others or len(found) < 2):
-        return None
+        return found if sized and not others and found and _is_large(found[0]) else None
     if others:
         raise ValueError(
             f"Folders, patterns and several files are read in blocks if all are {_KIND} files, but "
@@ -131,3 +137,16 @@ def parquet_files(paths):
     if twice is not None:
         raise ValueError(f"The file {shown(twice)} is named twice.")
     return found
+
+
+def _is_large(path):
+    """Whether the values of a file, in double precision, take too much of the memory."""
+    if not os.path.isfile(path):
+        return False  # which is refused with a better sentence
+    with opened(path, shown(path)) as file:
+        size = 8 * file.metadata.num_rows * file.metadata.num_columns
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        memory = _USUAL_MEMORY
+    return size > _SHARE * memory

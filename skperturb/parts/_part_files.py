@@ -73,8 +73,8 @@ class PartFiles:
         How many parts each class has.
     weights : dict of str to float
         The sum of their weights.
-    files_of : dict of str to set of int
-        The files that have parts of a class.
+    units_of : dict of str to set
+        The lots that have parts of a class, or the places of the files if there are no lots.
     lots : Counter or None
         How many parts each lot has.
     """
@@ -89,7 +89,7 @@ class PartFiles:
     sample_rows: np.ndarray
     counts: dict = field(default_factory=dict)
     weights: dict = field(default_factory=dict)
-    files_of: dict = field(default_factory=dict)
+    units_of: dict = field(default_factory=dict)
     lots: Counter | None = None
 
     @property
@@ -238,7 +238,7 @@ def _counted(held, is_sample):
     """The same files with what one pass over all rows counts."""
     reader = held._reader()
     n, missing, cells, ends = 0, Counter(), {}, {}
-    counts, weights, files_of = Counter(), Counter(), {}
+    counts, weights, units_of = Counter(), Counter(), {}
     lots = None if held.roles["groups"] is None else Counter()
     for block in held._blocks(reader):
         n += len(block.rows)
@@ -249,9 +249,15 @@ def _counted(held, is_sample):
             if count:
                 counts[name] += int(count)
                 weights[name] += float(weight)
-                files_of.setdefault(name, set()).add(block.file)
-        if lots is not None:
-            lots.update(pd.Series(block.lots, dtype=object).value_counts().to_dict())
+        if lots is None:
+            for name in block.labels.unique():
+                units_of.setdefault(name, set()).add(block.file)
+        else:
+            pairs = pd.Series(block.lots, dtype=object).groupby(block.labels, observed=True)
+            for name, of_class in pairs:
+                found = of_class.value_counts().to_dict()
+                units_of.setdefault(name, set()).update(found)
+                lots.update(found)
         for column in held.columns:
             values = block.features[column.name]
             missing[column.name] += int(values.isna().sum())
@@ -282,7 +288,7 @@ def _counted(held, is_sample):
         notes=(*notes, *reader.notes),
         counts=dict(counts),
         weights=dict(weights),
-        files_of=files_of,
+        units_of=units_of,
         lots=lots,
     )
 
@@ -306,4 +312,4 @@ def _stripped(cells):
     texts = sorted(set(names) - {""})
     place = {text: k for k, text in enumerate(texts)}
     codes = np.array([*(place.get(name, -1) for name in names), -1])[codes]
-    return codes, np.array(texts, dtype=object)
+    return codes, np.array(texts, dtype=str)
