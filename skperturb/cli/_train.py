@@ -117,7 +117,9 @@ def run(options):
     tables, about_tables = read_tables(options, classes)
     notes = [*parts.notes, *about_tables]
     further = {"good": options.good, "random_state": options.seed, **tables}
-    if not in_blocks:
+    if in_blocks:
+        further["scratch"] = os.path.dirname(os.path.realpath(options.out))
+    else:
         lots = parts.groups
         further["folds"] = _FOLDS if lots is None else max(2, min(_FOLDS, lots.nunique()))
         if options.estimator.startswith("perturb_argmax_cv"):

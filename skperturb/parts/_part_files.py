@@ -269,10 +269,18 @@ def _counted(held, is_sample):
     if not n:
         raise ValueError(f"{held.source} has no parts with a class.")
     labels = pd.Series(counts).sort_values(ascending=False, kind="stable")
-    notes = [*held.notes, *check_target(labels, held.roles["target"], held.source)]
+    target = held.roles["target"]
+    notes = [*held.notes, *check_target(labels, target, held.source)]
     if held.roles["weight"] is not None and not any(weights.values()):
         raise ValueError(f"Column {held.roles['weight']!r} holds only weights of 0.")
     if is_sample:
+        # Cells and rows of all files are counted, not those of the sample.
+        notes = [note for note in notes if note.kind not in ("missing", "unlabelled")]
+        notes += reader.notes
+        without = int(held.sizes.sum()) - n
+        if without:
+            text = f"left out {counted(without, 'row')} that have no value in {target!r}"
+            notes.append(Note("unlabelled", None, (), text))
         text = (
             f"what each column holds is judged by {len(held.sample.target):,} of {n:,} parts, "
             "drawn at random; all parts are read accordingly"
@@ -285,7 +293,7 @@ def _counted(held, is_sample):
     return replace(
         held,
         columns=columns,
-        notes=(*notes, *reader.notes),
+        notes=tuple(notes),
         counts=dict(counts),
         weights=dict(weights),
         units_of=units_of,

@@ -86,7 +86,7 @@ class Folds:
 
 def _even(units, number, seed):
     """A fold for each unit, with about as many rows in each: larger ones first."""
-    names = list(units)
+    names = sorted(units)
     order = np.random.default_rng([seed, 2]).permutation(len(names))
     order = sorted(order, key=lambda k: -units[names[k]])
     rows, places = np.zeros(number), {}

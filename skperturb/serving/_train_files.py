@@ -4,6 +4,10 @@ The pipeline is that of ``train_model``, fitted by sums over blocks. The perform
 fits that leave out whole lots, whole files, or rows at random (see ``Folds``).
 """
 
+import pickle
+import tempfile
+import warnings
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -22,7 +26,6 @@ from ._performance import Figures, Sums
 from ._train import account_of, left_out_arrays, of_covariance
 from ._watch import references
 
-_FEW_VALUES = 4_000_000  # of features: designs of so few are kept
 _MOST_KEPT = 50_000  # parts with which new ones are compared
 
 
@@ -34,6 +37,7 @@ def train_files(
     prevalence: pd.Series | None = None,
     good: str | None = None,
     random_state: int = 0,
+    scratch: str | None = None,
 ) -> SavedModel:
     """Fit a pipeline to Parquet files of parts, and account for it.
 
@@ -45,6 +49,9 @@ def train_files(
         What ``read_part_files`` returned.
     cost_matrix, prevalence, good, random_state
         As for ``train_model``.
+    scratch : str, default=None
+        The folder of a temporary file, as large as the prepared features in double precision; the
+        usual one of the system if None.
 
     Returns
     -------
@@ -63,14 +70,19 @@ def train_files(
         )
     folds = Folds.of(held, random_state)
     rows = arrays(lambda: ((b.features, b.labels) for b in held.blocks()))
-    designs = _Designs(held, fit_preprocessor(pipeline[0], rows))
+    prepare = fit_preprocessor(pipeline[0], rows)
+    with tempfile.TemporaryFile(dir=scratch) as file:
+        designs = _Designs(held, prepare, folds, file)
+        return _trained(pipeline, designs, cost_matrix, prevalence, good, random_state)
+
+
+def _trained(pipeline, designs, cost_matrix, prevalence, good, random_state):
+    held, folds = designs.held, designs.folds
     source = designs.source()
     classifier = fit(clone(pipeline[-1]), source)
     (first, _), (last, _) = pipeline.steps
     chosen = Pipeline([(first, designs.prepare), (last, classifier)])
-    left_out_by = [
-        fit(clone(pipeline[-1]), designs.source(folds, fold)) for fold in range(folds.number)
-    ]
+    left_out_by = _left_out_by(pipeline[-1], designs)
     classes = [str(name) for name in chosen.classes_]
     study = np.array([held.weights[name] for name in classes])
     account, cost_matrix, prevalence = account_of(
@@ -93,7 +105,7 @@ def train_files(
         "folds": folds.number,
         "lots": folds.by == "lots",
         "files": folds.by == "files",
-        **seen.measure(figures, folds, left_out_by),
+        **seen.measure(figures, left_out_by),
     }
     kept = seen.kept()
     groups = None if held.lots is None else kept["lots"]
@@ -117,40 +129,60 @@ def train_files(
     return SavedModel(chosen, account, saved)
 
 
-class _Designs:
-    """Blocks of files and what the preprocessor makes of their features.
+def _left_out_by(classifier, designs):
+    """A fit without each fold; what these warn of is not about the model itself."""
+    number = designs.folds.number
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fits = [fit(clone(classifier), designs.source(fold)) for fold in range(number)]
+    for message, count in Counter(str(warning.message) for warning in caught).items():
+        warnings.warn(
+            f"In {count} of the {number} fits by which the performance is measured: {message}",
+            stacklevel=2,
+        )
+    return fits
 
-    They are made anew each time, but kept where there are few parts.
+
+class _Designs:
+    """What the preprocessor makes of each block, in a temporary file.
+
+    Several fits go through the designs many times; to read Parquet and to prepare features takes
+    much longer than the sums of a fit.
     """
 
-    def __init__(self, held, prepare):
-        self.held, self.prepare = held, prepare
-        self._kept = None
+    def __init__(self, held, prepare, folds, file):
+        self.held, self.prepare, self.folds = held, prepare, folds
+        self._file, self._n = file, 0
+        try:
+            for block in held.blocks():
+                design = prepare.transform(block.features)
+                fold = folds.among(block.file, block.rows, block.lots)
+                rows = (design, block.labels, block.weight, block.lots)
+                pickle.dump((fold, rows), file, protocol=5)
+                self._n += 1
+            file.flush()
+        except OSError as error:
+            raise ValueError(
+                f"The prepared features cannot be written to a temporary file ({error.strerror}): "
+                "they take 8 bytes for each part and column of the design."
+            ) from error
 
-    def blocks(self):
-        """Pairs of a block and its design."""
-        if sum(self.held.counts.values()) * len(self.held.columns) > _FEW_VALUES:
-            return self._made()
-        if self._kept is None:
-            self._kept = list(self._made())
-        return iter(self._kept)
+    def __iter__(self):
+        """The folds of the rows of a block, and what a source takes of it."""
+        self._file.seek(0)
+        for _ in range(self._n):
+            yield pickle.load(self._file)
 
-    def _made(self):
-        for block in self.held.blocks():
-            yield block, self.prepare.transform(block.features)
-
-    def source(self, folds=None, left_out=None):
+    def source(self, left_out=None):
         """The rows for a fit, without those of a fold."""
-        return arrays(lambda: self._rows(folds, left_out))
+        return arrays(lambda: self._rows(left_out))
 
-    def _rows(self, folds, left_out):
-        for block, design in self.blocks():
-            columns = (design, block.labels, block.weight, block.lots)
-            if folds is None:
+    def _rows(self, left_out):
+        for fold, columns in self:
+            kept = fold != left_out
+            if left_out is None or kept.all():
                 yield columns
-                continue
-            kept = folds.among(block.file, block.rows, block.lots) != left_out
-            if kept.any():
+            elif kept.any():
                 yield tuple(None if column is None else column[kept] for column in columns)
 
 
@@ -167,22 +199,22 @@ class _LastPass:
         self._lots = None
         if held.lots is not None:
             # Whole lots, because means of lots are compared.
-            names = list(held.lots)
+            names = sorted(held.lots)
             order = [names[k] for k in self._rng.permutation(len(names))]
             ends = np.cumsum([held.lots[name] for name in order])
             self._lots = np.array(order[: max(1, int((ends <= _MOST_KEPT).sum()))])
 
-    def measure(self, figures, folds, left_out_by) -> dict[str, Any]:
+    def measure(self, figures, left_out_by) -> dict[str, Any]:
         """The figures of predictions by fits that left out the part."""
         classes = pd.Index(figures.classes)
         lots = None if self._held.lots is None else pd.Index(list(self._held.lots))
         sums = Sums(None if lots is None else len(lots))
         right = np.zeros(len(classes))
         total, mean = 0.0, 0.0
-        for block, design in self._designs.blocks():
+        pairs = zip(self._held.blocks(), self._designs, strict=True)
+        for block, (fold, (design, *_)) in pairs:
             codes = classes.get_indexer(block.labels.categories)[block.labels.codes]
             weight = np.ones(len(codes)) if block.weight is None else block.weight
-            fold = folds.among(block.file, block.rows, block.lots)
             proba = np.zeros((len(codes), len(classes)))
             for one in np.unique(fold):
                 model, rows = left_out_by[one], np.flatnonzero(fold == one)
