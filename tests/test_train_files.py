@@ -86,17 +86,6 @@ def two_folds(monkeypatch):
 
 OPTIONS = ["--estimator", "perturb_argmax:gumbel", "--groups", "lot", "--weight", "weight"]
 OPTIONS += ["--cost", "costs.csv", "--good", "ok"]
-    "--estimator",
-    "perturb_argmax:gumbel",
-    "--groups",
-    "lot",
-    "--weight",
-    "weight",
-    "--cost",
-    "costs.csv",
-    "--good",
-    "ok",
-]
 
 
 @pytest.mark.parametrize(("many", "strength"), [("lots", []), ("lots/*.parquet", ["--C", "inf"])])
