@@ -218,7 +218,6 @@ def test_kinds_are_judged_by_a_sample_and_counted_in_all_rows(folder, monkeypatc
     frame.to_parquet("lots/0.parquet", index=False)
     monkeypatch.setattr(_part_files, "_SAMPLE", 100)
     sampled = held_of(["lots/0.parquet", "lots/1.parquet"], groups="lot")
-    assert len(sampled.sample.target) in (99, 100)
     assert [c.name for c in sampled.columns] == [c.name for c in whole.columns]
     width, gap, machine = sampled.columns[:3]
     held = pd.concat([frame.drop(index=5), table()[90:230]])

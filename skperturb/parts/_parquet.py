@@ -8,6 +8,7 @@ import pandas as pd
 from ._sources import PARQUET_NEEDS, shown
 
 _ROWS = 16_384  # of a batch
+_BUFFER = 1 << 16  # bytes of each column that are read at a time, not the whole row group
 _KIND = ".parquet"
 # A single file is read as a whole, if its values in double precision are less than this share of
 # the memory: reading and fitting keep several copies.
@@ -71,7 +72,7 @@ def _frame(batch):
         for bits in (8, 16, 32, 64)
     }
     types = {**whole, pa.bool_(): pd.BooleanDtype()}
-    return table.to_pandas(types_mapper=types.get, ignore_metadata=True)
+    return table.to_pandas(types_mapper=types.get, ignore_metadata=True, use_threads=False)
 
 
 def opened(path, name):
@@ -81,7 +82,7 @@ def opened(path, name):
     except ImportError:
         raise ValueError(PARQUET_NEEDS.format(name)) from None
     try:
-        return parquet.ParquetFile(path, memory_map=True, pre_buffer=False)
+        return parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
     except Exception as error:  # whatever a damaged file makes pyarrow raise
         raise ValueError(_cannot(name, error)) from None
 

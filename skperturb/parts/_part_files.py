@@ -18,12 +18,12 @@ from ._blocks import BlockReader
 from ._labels import check_target
 from ._notes import Note, counted
 from ._parquet import opened, row_batches
-from ._parts import Parts, check_roles, check_same_names, parts_of
+from ._parts import check_roles, check_same_names, parts_of
 from ._schema import FeatureColumn
 from ._sources import Source, shown
 from ._table import Table
 
-_SAMPLE = 50_000  # rows by which columns are judged
+_SAMPLE = 20_000  # rows by which columns are judged
 
 
 class FileBlock(NamedTuple):
@@ -65,10 +65,6 @@ class PartFiles:
     columns : tuple of FeatureColumn
         The features. Quantiles are those of the sample, all else is of all rows.
     notes : tuple of Note
-    sample : Parts
-        Rows at random.
-    sample_files, sample_rows : ndarray of shape (n_sample,), int
-        The file of each row of the sample, and its number there.
     counts : dict of str to int
         How many parts each class has.
     weights : dict of str to float
@@ -84,9 +80,6 @@ class PartFiles:
     roles: dict
     columns: tuple[FeatureColumn, ...]
     notes: tuple[Note, ...]
-    sample: Parts
-    sample_files: np.ndarray
-    sample_rows: np.ndarray
     counts: dict = field(default_factory=dict)
     weights: dict = field(default_factory=dict)
     units_of: dict = field(default_factory=dict)
@@ -192,18 +185,10 @@ def read_part_files(
         raise ValueError(f"{shown(files[0])} has no parts.")
     check_same_names(tables)
     sample = parts_of(tables, roles, numeric, categories, keep, drop, sampled=True)
-    places = np.flatnonzero([len(rows) > 0 for rows in drawn])
-    held = PartFiles(
-        tuple(map(str, files)),
-        sizes,
-        roles,
-        sample.columns,
-        sample.notes,
-        sample,
-        np.repeat(places, [len(table.lines) for table in tables]),
-        np.concatenate([table.lines for table in tables]) - 1,
-    )
-    return _counted(held, len(sample.target) < sizes.sum())
+    held = PartFiles(tuple(map(str, files)), sizes, roles, sample.columns, sample.notes)
+    n_sample = len(sample.target)
+    del tables, sample  # before the next pass
+    return _counted(held, n_sample)
 
 
 def _size(path):
@@ -234,8 +219,8 @@ def _sampled(path, rows, target):
     return table
 
 
-def _counted(held, is_sample):
-    """The same files with what one pass over all rows counts."""
+def _counted(held, n_sample):
+    """The same files with what one pass over all rows counts, of which some were judged."""
     reader = held._reader()
     n, missing, cells, ends = 0, Counter(), {}, {}
     counts, weights, units_of = Counter(), Counter(), {}
@@ -273,7 +258,7 @@ def _counted(held, is_sample):
     notes = [*held.notes, *check_target(labels, target, held.source)]
     if held.roles["weight"] is not None and not any(weights.values()):
         raise ValueError(f"Column {held.roles['weight']!r} holds only weights of 0.")
-    if is_sample:
+    if n_sample < n:
         # Cells and rows of all files are counted, not those of the sample.
         notes = [note for note in notes if note.kind not in ("missing", "unlabelled")]
         notes += reader.notes
@@ -282,7 +267,7 @@ def _counted(held, is_sample):
             text = f"left out {counted(without, 'row')} that have no value in {target!r}"
             notes.append(Note("unlabelled", None, (), text))
         text = (
-            f"what each column holds is judged by {len(held.sample.target):,} of {n:,} parts, "
+            f"what each column holds is judged by {n_sample:,} of {n:,} parts, "
             "drawn at random; all parts are read accordingly"
         )
         notes.append(Note("sample", None, (), text))

@@ -204,7 +204,7 @@ class _LastPass:
             ends = np.cumsum([held.lots[name] for name in order])
             self._lots = np.array(order[: max(1, int((ends <= _MOST_KEPT).sum()))])
 
-    def measure(self, figures, left_out_by) -> dict[str, Any]:
+    def measure(self, figures, left_out_by):
         """The figures of predictions by fits that left out the part."""
         classes = pd.Index(figures.classes)
         lots = None if self._held.lots is None else pd.Index(list(self._held.lots))
