@@ -198,6 +198,30 @@ def test_the_size_of_blocks_does_not_matter(folder, monkeypatch):
     assert sorted(path.name for path in Path().iterdir()) == ["all.parquet", "costs.csv", "lots"]
 
 
+def test_classes_without_weight_or_in_one_lot(folder):
+    """As in memory: they are classes, and a fit that has not seen one gives it nothing."""
+    for k in range(3):
+        part = pd.read_parquet(f"lots/{k}.parquet")
+        part.loc[part["defect"] == "burr", "weight"] = 0.0
+        part.loc[part["lot"] == 0, "defect"] = "stain"
+        part.to_parquet(f"lots/{k}.parquet", index=False)
+    frame = pd.concat([pd.read_parquet(f"lots/{k}.parquet") for k in range(3)])
+    frame.to_parquet("all.parquet", index=False)
+    with pytest.warns(UserWarning, match="weight"):
+        model = train_files(PIPELINE, held_of(["lots"], groups="lot", weight="weight"))
+    with pytest.warns(UserWarning, match="weight"):
+        one = train_model(
+            PIPELINE, read_parts("all.parquet", "defect", groups="lot", weight="weight")
+        )
+    assert model.classes == one.classes == ["burr", "dent", "ok", "stain"]
+    features = read_parts("all.parquet", "defect", groups="lot", weight="weight").features
+    assert_allclose(
+        model.pipeline.predict_proba(features), one.pipeline.predict_proba(features), atol=1e-6
+    )
+    right = {row["class"]: row["right"] for row in model.account["performance"]["classes"]}
+    assert right["stain"] == 0.0
+
+
 def test_a_full_disk_is_one_sentence(folder):
     class Full:
         def write(self, data):
@@ -309,6 +333,11 @@ def test_files_with_other_columns_or_none_are_refused(folder, capsys):
     # A file without rows says nothing.
     table()[:0].to_parquet("lots/3.parquet", index=False)
     assert main(study) == 0
+    assert main(["predict", "m.skops", "lots", "--out", "d.csv"]) == 0
+    assert len(pd.read_csv("d.csv")) == N
+    capsys.readouterr()
+    assert main(["train", "lots/0.parquet", "lots/4.parquet", *study[2:]]) == 2
+    assert "There is no file lots/4.parquet" in capsys.readouterr().err
 
 
 def test_the_watch_keeps_whole_lots(folder, monkeypatch):

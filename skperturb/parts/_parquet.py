@@ -5,7 +5,7 @@ from glob import glob, has_magic
 
 import pandas as pd
 
-from ._sources import PARQUET_NEEDS, shown
+from ._sources import PARQUET_NEEDS, read_bytes, shown
 
 _ROWS = 16_384  # of a batch
 _BUFFER = 1 << 16  # bytes of each column that are read at a time, not the whole row group
@@ -39,9 +39,7 @@ def row_batches(path, name, wanted=None):
         names = [str(one).strip() for one in file.schema_arrow.names]
         columns = None
         if wanted is not None and len(set(names)) == len(names):
-            columns = [
-                one for one in file.schema_arrow.names if wanted is None or one.strip() in wanted
-            ]
+            columns = [one for one in file.schema_arrow.names if one.strip() in wanted]
         if not file.metadata.num_rows:
             yield pd.DataFrame(columns=columns or names, dtype=object), names
             return
@@ -81,6 +79,7 @@ def opened(path, name):
         from pyarrow import parquet
     except ImportError:
         raise ValueError(PARQUET_NEEDS.format(name)) from None
+    read_bytes(path, name).close()  # which says what is wrong, if there is no such file
     try:
         return parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
     except Exception as error:  # whatever a damaged file makes pyarrow raise
