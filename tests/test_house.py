@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "onnx": ["blocks"],
     "evaluation": ["_results", "_version"],
     "parts": ["_results", "_version"],
-    "serving": ["additive", "saving", "evaluation", "parts"],
+    "serving": ["blocks", "saving", "evaluation", "parts"],
     "_versions": ["_engine", "_version"],
     "skperturb": ["model_selection", "_versions", "_cache"],  # the names of the package itself
     "cli": ["blocks", "serving", "skperturb"],

@@ -51,6 +51,14 @@ class Rows(NamedTuple):
 
 def block_of(X, y, weight=None, lots=None):
     """A block of features and labels."""
+    if isinstance(getattr(y, "dtype", None), pd.CategoricalDtype):
+        # Few labels are compared instead of those of all rows.
+        y = pd.Categorical(y)
+        seen, codes = np.unique(y.codes, return_inverse=True)
+        if len(seen) and seen[0] < 0:
+            raise ValueError("A block has rows without a label: leave those rows out first.")
+        few = block_of(X, y.categories[seen].to_numpy(), weight, lots)
+        return few._replace(codes=few.codes[codes])
     labels, codes = np.unique(np.asarray(plain_labels(y)), return_inverse=True)
     weight = None if weight is None else np.asarray(weight, dtype=float)
     return Block(X, labels, codes, weight, None if lots is None else np.asarray(lots))
@@ -81,13 +89,7 @@ def block_of_frame(frame, columns):
             f"The column {columns.target!r} is empty in {int(y.isna().sum())} rows of a block: "
             "leave those rows out first."
         )
-    X = frame[features]
-    if not isinstance(y.dtype, pd.CategoricalDtype):
-        return block_of(X, y, weight, lots)
-    # Few labels are compared instead of those of all rows.
-    seen, codes = np.unique(y.cat.codes, return_inverse=True)
-    few = block_of(X, y.cat.categories[seen].to_numpy(), weight, lots)
-    return few._replace(codes=few.codes[codes])
+    return block_of(frame[features], y, weight, lots)
 
 
 def features_of(X, prepare):

@@ -13,6 +13,7 @@ from ._block import block_of, block_of_frame
 from ._reading import read
 
 _ROWS_AT_ONCE = 1 << 14  # that this process reads from a file
+_BUFFER = 1 << 16  # bytes of each column that it reads at a time, not those of a whole row group
 _ROWS_OF_BLOCK = 200_000  # of a worker: fewer are not worth a round trip
 
 
@@ -172,7 +173,7 @@ class ParquetSource(Source):
 
         for path in self._files:
             # Not the batches of a dataset, which are read ahead without a bound.
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) as file:
                 names = self._columns.to_read()
                 for batch in file.iter_batches(_ROWS_AT_ONCE, columns=names, use_threads=False):
                     yield block_of_frame(_frame(batch, self._columns), self._columns)
@@ -198,9 +199,9 @@ def _frame(table, columns):
     """A data frame of a table whose labels are not made text one by one."""
     place = table.schema.get_field_index(columns.target)
     if place < 0:  # which is refused next
-        return table.to_pandas()
+        return table.to_pandas(use_threads=False)
     encoded = table.column(place).dictionary_encode()
-    return table.set_column(place, columns.target, encoded).to_pandas()
+    return table.set_column(place, columns.target, encoded).to_pandas(use_threads=False)
 
 
 def _read_pieces(pieces, columns):

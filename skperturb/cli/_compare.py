@@ -31,6 +31,7 @@ from ..parts import (
     shipped_parts,
     write_text,
 )
+from . import _cluster
 from ._about import reading_of
 from ._arguments import currency, jobs, positive, repeats_and_folds, rope, seed
 from ._drivers import drivers
@@ -166,6 +167,7 @@ def add_to(commands):
     parser.add_argument(
         "--jobs", type=jobs, metavar="N", help="fits at a time (1; -1 for all cores)"
     )
+    _cluster.add_to(parser)
     parser.add_argument("--out", metavar="report.html", help="write a report there")
     parser.add_argument(
         "--lang", choices=LANGUAGES, help="language of the report, the notes and the summary (en)"
@@ -182,6 +184,11 @@ def run(options):
     estimators = {full_name(name): estimator_named(name) for name in names}
     if len(estimators) < 2:
         raise ValueError("--estimators needs two different names, the baseline first.")
+    if options.cluster and options.jobs:
+        raise ValueError(
+            "--jobs is for the cores of this machine: leave it out with --cluster, whose workers "
+            "make as many fits at a time as they have threads."
+        )
     check_outputs(
         {"--json": options.json, "--out": options.out},
         [*options.parts, options.cost, options.prevalence],
@@ -193,7 +200,10 @@ def run(options):
     if any(name.startswith("perturb_argmax_cv") for name in names):
         refuse_rare(parts, folds)
     say(notes, options.lang or "en")
-    with Progress(sys.stderr, list(estimators)) as progress:
+    with (
+        _cluster.fits_on(options.cluster),
+        Progress(sys.stderr, list(estimators)) as progress,
+    ):
         result = compare_classifiers(
             estimators,
             parts.features,
@@ -292,7 +302,7 @@ def _read(options):
     else:
         roles = ("groups", "time", "weight", "today")
         parts = read(options, **{role: getattr(options, role) for role in roles})
-        refuse_few(parts)
+        refuse_few(len(parts.target), parts.source)
     classes = set(parts.target)
     refuse_unknown_class("--good", options.good, classes)
     notes = [*parts.notes, *rare_class_notes(parts.target, _cv(options)[1])]

@@ -6,7 +6,15 @@ import warnings
 from collections import Counter
 from importlib.util import find_spec
 
-from ..parts import BlockReader, FeatureColumn, check_outputs, counted, frame_text, stream_text
+from ..parts import (
+    BlockReader,
+    FeatureColumn,
+    check_outputs,
+    counted,
+    frame_text,
+    parquet_files,
+    stream_text,
+)
 from ..serving import decide, load_model
 from ._progress import StillWorking
 from ._reading import say
@@ -21,16 +29,19 @@ def add_to(commands):
         help="decide on new parts with a saved model",
         description="Decide on new parts with a model that 'train' saved: one line for each part "
         "with the decision, the probabilities of all classes, the reasons, and whether the part "
-        "is unlike any that the model has seen. The file is read in blocks and may be of any size. "
+        "is unlike any that the model has seen. Files are read in blocks and may be of any size; "
+        "of several files, each must have all the columns, and the first column of the decisions "
+        "names the file. "
         "Loading a model runs nothing that its file may hold.",
     )
     parser.set_defaults(run=run)
     parser.add_argument("model", metavar="model.skops", help="a file that 'train' wrote")
     parser.add_argument(
         "parts",
+        nargs="+",
         metavar="new.csv",
         help="one row per part, with the columns of the training file: CSV (also .gz), .xlsx or "
-        "Parquet, - for standard input",
+        "Parquet, - for standard input; several files, a folder of Parquet files, or a pattern",
     )
     parser.add_argument(
         "--encoding", metavar="NAME", help="of the CSV file, such as cp932 (found by its bytes)"
@@ -50,14 +61,15 @@ def add_to(commands):
 
 def run(options):
     """Load the model, and write what it says of each block of parts."""
-    check_outputs({"--out": options.out}, [options.model, options.parts])
+    files = parquet_files(options.parts, sized=False) or options.parts
+    check_outputs({"--out": options.out}, [options.model, *files])
     if options.out and os.path.splitext(options.out)[1].lower() != ".csv":
         raise ValueError(f"--out {options.out!r} must end with .csv.")
     model = load(options.model)
     account = model.account
     roles = [account.get("target"), *account.get("roles", {}).values()]
     reader = BlockReader(
-        options.parts,
+        files,
         [FeatureColumn.from_dict(column) for column in account["columns"]],
         copy=options.id,
         known=[name for name in roles if name],
@@ -66,7 +78,7 @@ def run(options):
     )
     if options.out:
         with (
-            StillWorking(sys.stderr, f"deciding on the parts of {options.parts}"),
+            StillWorking(sys.stderr, f"deciding on the parts of {' '.join(options.parts)}"),
             # With a byte order mark, by which Excel knows that the file is UTF-8.
             stream_text(options.out, "utf-8-sig") as file,
         ):
@@ -117,6 +129,9 @@ def _write(file, model, reader):
         for place, name in enumerate(reader.copy):
             table.insert(place, name, block.copied[name], allow_duplicates=True)
         table.insert(0, "line", block.lines, allow_duplicates=True)
+        if len(reader.paths) > 1:
+            name = os.path.basename(reader.paths[block.file])
+            table.insert(0, "file", name, allow_duplicates=True)
         file.write(frame_text(table, header=first))
     return counts
 

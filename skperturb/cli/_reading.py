@@ -13,6 +13,7 @@ from ..parts import (
 )
 from ._console import is_verbose
 
+NAME_THE_TARGET = "Name the column that holds the class with --target COLUMN."
 FEWEST_PARTS = 40  # fewer could not tell two classifiers apart
 
 
@@ -48,7 +49,7 @@ def add_roles(parser, **texts):
 def read(options, **roles):
     """Return the parts of the files that the options name."""
     if not options.target:
-        raise ValueError("Name the column that holds the class with --target COLUMN.")
+        raise ValueError(NAME_THE_TARGET)
     return read_parts(
         options.parts,
         options.target,
@@ -69,11 +70,11 @@ def refuse_without_file(options, names):
             raise ValueError(f"--{name} is for a file of parts, but no file is given.")
 
 
-def refuse_few(parts):
+def refuse_few(n, source):
     """Refuse parts that are too few to compare anything."""
-    if len(parts.target) < FEWEST_PARTS:
+    if n < FEWEST_PARTS:
         raise ValueError(
-            f"{parts.source} has {len(parts.target)} parts; at least {FEWEST_PARTS} are needed for "
+            f"{source} has {n} parts; at least {FEWEST_PARTS} are needed for "
             "a comparison that could tell anything."
         )
 

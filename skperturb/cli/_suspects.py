@@ -80,7 +80,7 @@ def run(options):
     kind = _check_out(options)
     roles = ("groups", "weight", "time", "today")
     parts = read(options, **{role: getattr(options, role) for role in roles})
-    refuse_few(parts)
+    refuse_few(len(parts.target), parts.source)
     kept, left_out = _without_rare(parts)
     notes = [*account(parts.notes), *left_out]
     say(parts.notes)

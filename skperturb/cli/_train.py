@@ -11,13 +11,14 @@ from importlib.util import find_spec
 from sklearn.preprocessing import OneHotEncoder
 
 from ..evaluation import LANGUAGES, model_card_html, model_summary
-from ..parts import account, check_outputs, write_text
-from ..serving import save_model, train_model
+from ..parts import account, check_outputs, parquet_files, read_part_files, write_text
+from ..serving import save_model, train_files, train_model
 from ._about import now
 from ._arguments import seed
 from ._compare import ESTIMATORS, estimator_named, refuse_rare
 from ._progress import StillWorking
 from ._reading import (
+    NAME_THE_TARGET,
     add_options,
     add_roles,
     read,
@@ -29,6 +30,8 @@ from ._reading import (
 
 KIND = ".skops"  # the ending of model files
 _FOLDS = 10
+_MOST_HASHES = 20  # files that are named one by one
+_IN_BLOCKS = ("perturb_argmax", "perturb_softmax")
 _WITH_C = ("logistic_regression", "perturb_argmax", "perturb_softmax")
 
 
@@ -39,7 +42,10 @@ def add_to(commands):
         help="fit a classifier to all parts of a file and save it",
         description="Fit a classifier to all parts of a file, as 'compare' does, and save it with "
         "an account of where it comes from and how well it does on parts that it has not seen. A "
-        "page about it is written, too.",
+        "page about it is written, too. A folder of Parquet files, a pattern such as "
+        "'lots/*.parquet', several .parquet files, or one whose values would take more than an "
+        "eighth of the memory are fitted in blocks, which never are in memory all at once: "
+        "perturb_argmax and perturb_softmax only.",
     )
     parser.set_defaults(run=run)
     add_options(parser, several=False)
@@ -97,39 +103,42 @@ def run(options):
     """Read the parts, fit, and write the model and its page."""
     card = _check_outputs(options)
     pipeline = _pipeline(options)
-    roles = ("groups", "weight", "time", "today")
-    parts = read(options, **{role: getattr(options, role) for role in roles})
-    refuse_few(parts)
-    classes = set(parts.target)
+    roles = {role: getattr(options, role) for role in ("groups", "weight", "time", "today")}
+    files = parquet_files(options.parts)
+    in_blocks = files is not None
+    if in_blocks:
+        parts = _read_files(options, files, roles)
+        n, classes = sum(parts.counts.values()), set(parts.counts)
+    else:
+        parts = read(options, **roles)
+        n, classes = len(parts.target), set(parts.target)
+    refuse_few(n, parts.source)
     refuse_unknown_class("--good", options.good, classes)
     tables, about_tables = read_tables(options, classes)
     notes = [*parts.notes, *about_tables]
-    folds = _FOLDS if parts.groups is None else max(2, min(_FOLDS, parts.groups.nunique()))
-    if options.estimator.startswith("perturb_argmax_cv"):
-        refuse_rare(parts, folds)
+    further = {"good": options.good, "random_state": options.seed, **tables}
+    if in_blocks:
+        further["scratch"] = os.path.dirname(os.path.realpath(options.out))
+    else:
+        lots = parts.groups
+        further["folds"] = _FOLDS if lots is None else max(2, min(_FOLDS, lots.nunique()))
+        if options.estimator.startswith("perturb_argmax_cv"):
+            refuse_rare(parts, further["folds"])
     say(notes)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with StillWorking(
-            sys.stderr, f"fitting {options.estimator} to {len(parts.target):,} parts"
-        ):
-            model = train_model(
-                pipeline,
-                parts,
-                **tables,
-                good=options.good,
-                folds=folds,
-                random_state=options.seed,
-            )
+        how = "in blocks" if in_blocks else "in memory"
+        with StillWorking(sys.stderr, f"fitting {options.estimator} to {n:,} parts {how}"):
+            model = (train_files if in_blocks else train_model)(pipeline, parts, **further)
     messages = list(dict.fromkeys(str(warning.message) for warning in caught))
     for message in messages:
         print(f"note: {message}", file=sys.stderr)
     model.account.update(
         target=options.target,
         estimator=options.estimator,
-        roles={role: getattr(options, role) for role in roles if getattr(options, role)},
+        roles={role: name for role, name in roles.items() if name},
         source=", ".join(map(os.path.basename, parts.source.split(", "))),
-        sha256={os.path.basename(path): _hash(path) for path in options.parts if path != "-"},
+        sha256=_hashes(files or options.parts),
         notes=account(notes) + messages,
         command=options.command,
         date=now(),
@@ -174,6 +183,42 @@ def _pipeline(options):
             if isinstance(pipeline.get_params()[name], OneHotEncoder):
                 pipeline.set_params(**{f"{name}__drop": "first"})
     return pipeline
+
+
+def _read_files(options, files, roles):
+    """The parts of files that are fitted in blocks; what is not for these is refused."""
+    if not options.target:
+        raise ValueError(NAME_THE_TARGET)
+    if options.encoding or options.sheet:
+        raise ValueError("--encoding and --sheet are not for Parquet files: leave them out.")
+    if options.estimator.partition(":")[0] not in _IN_BLOCKS:
+        raise ValueError(
+            f"{options.estimator!r} is fitted in memory only, and folders and several Parquet "
+            f"files are fitted in blocks: use {' or '.join(_IN_BLOCKS)} (perturb_argmax:gumbel is "
+            "logistic regression), or name one file."
+        )
+    with StillWorking(sys.stderr, f"reading {len(files):,} Parquet files"):
+        return read_part_files(
+            files,
+            options.target,
+            numeric=options.numeric,
+            categories=options.categories,
+            keep=options.keep,
+            drop=options.drop,
+            random_state=options.seed,
+            **roles,
+        )
+
+
+def _hashes(paths):
+    """SHA-256 of each file, or of the list of many files with theirs."""
+    paths = [path for path in paths if path != "-"]
+    names = [os.path.basename(path) for path in paths]
+    hashes = list(map(_hash, paths))
+    if len(set(names)) == len(names) <= _MOST_HASHES:
+        return dict(zip(names, hashes, strict=True))
+    lines = "".join(f"{one}  {name}\n" for name, one in zip(names, hashes, strict=True))
+    return {f"{len(names)} files": hashlib.sha256(lines.encode()).hexdigest()}
 
 
 def _hash(path):

@@ -112,7 +112,8 @@ def _sentences(account, texts):
 
 def _method(account, texts):
     method = account["performance"]
-    key = f"card_{method['method']}" + ("_lots" if method.get("lots") else "")
+    left_out = next((f"_{unit}" for unit in ("lots", "files") if method.get(unit)), "")
+    key = f"card_{method['method']}{left_out}"
     text = texts[key].format(folds=method.get("folds"))
     return text if account["prevalence"] is None else f"{text} {texts['note_prevalence']}"
 

@@ -46,7 +46,7 @@ class Search:
                 self._set(i, j, scorer(C))
                 stopped = tell()
                 last = self.scores[i, max(j - _RISES, 0) : j + 1]
-                if stopped or (len(last) > _RISES and np.all(np.diff(last) < 0)):
+                if stopped or (len(last) > _RISES and np.all(last[1:] < last[:-1])):
                     break
             self._refine(i, scorer)
             if stopped:
@@ -79,7 +79,8 @@ class Search:
     def gain(self, i):
         """By how much a candidate is better than the first at their best C, and its error."""
         own, first = (self.row_scores[k, self.best_of(k)] for k in (i, 0))
-        return self._mean(own - first)
+        with np.errstate(invalid="ignore"):  # a row that is impossible for both decides nothing
+            return self._mean(own - first)
 
     def _clearly_better(self, i):
         gain, error = self.gain(i)

@@ -8,6 +8,9 @@ from ._notes import Note, account
 from ._notes import counted as counted
 from ._notes import did_you_mean as did_you_mean
 from ._notes import listed as listed
+from ._parquet import parquet_files as parquet_files
+from ._part_files import PartFiles as PartFiles
+from ._part_files import read_part_files as read_part_files
 from ._parts import Parts, read_parts, shipped_parts
 from ._preprocess import preprocessor
 from ._schema import FeatureColumn

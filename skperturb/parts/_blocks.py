@@ -35,12 +35,15 @@ class Block:
         The line of the file in which each part begins.
     new : ndarray of shape (n_parts,)
         Whether a part has a category that the training file did not have.
+    file : int
+        The place of the file among those that are read.
     """
 
     features: pd.DataFrame
     copied: pd.DataFrame
     lines: np.ndarray
     new: np.ndarray
+    file: int = 0
 
 
 @dataclass
@@ -50,6 +53,7 @@ class _Count:
     cells: int = 0
     example: str = ""
     line: int = 0
+    file: str = ""
 
 
 class BlockReader:
@@ -57,8 +61,9 @@ class BlockReader:
 
     Parameters
     ----------
-    path : str or path
-        A file as ``read_parts`` reads it.
+    path : str, path, or sequence of them
+        A file as ``read_parts`` reads it, or several, one after the other. Each must have all the
+        columns, by their names.
     columns : sequence of FeatureColumn
         The features of the training file.
     copy : sequence of str, default=()
@@ -67,6 +72,8 @@ class BlockReader:
         Columns that are no features, and of which nothing is to be said, such as the class.
     encoding, sheet : str, default=None
         As for ``read_parts``.
+    training : bool, default=False
+        Whether the files are those of the training: then no category or number is new.
 
     Attributes
     ----------
@@ -88,15 +95,17 @@ class BlockReader:
 
     def __init__(
         self,
-        path: str | PathLike,
+        path: str | PathLike | Sequence[str | PathLike],
         columns: Sequence[FeatureColumn],
         *,
         copy: Sequence[str] = (),
         known: Sequence[str] = (),
         encoding: str | None = None,
         sheet: str | int | None = None,
+        training: bool = False,
     ) -> None:
-        self.path, self.columns = path, columns
+        self.paths = [path] if isinstance(path, (str, PathLike)) else list(path)
+        self.columns, self.training = columns, training
         self.copy, self.known = copy, known
         self.encoding, self.sheet = encoding, sheet
         self._marks: dict[str, str] = {}
@@ -124,8 +133,13 @@ class BlockReader:
             for column in self.columns
             if column.kind == "category"
         }
+        for place, path in enumerate(self.paths):
+            yield from self._blocks_of(path, names, place)
+
+    def _blocks_of(self, path, names, place):
         first = True
-        for piece in pieces_of(self.path, names, self.encoding, self.sheet):
+        wanted = {*names, *self.copy}
+        for piece in pieces_of(path, names, self.encoding, self.sheet, wanted):
             self._name = piece.source.name
             if piece.within is None:
                 frame, lines = self._of_frame(piece, first)
@@ -138,14 +152,14 @@ class BlockReader:
             read = {c.name: self._read(c, frame[c.name], lines, new) for c in self.columns}
             copied = frame[list(self.copy)].reset_index(drop=True)
             features = pd.DataFrame({name: _series(values) for name, values in read.items()})
-            yield Block(features, copied, lines, new)
+            yield Block(features, copied, lines, new, place)
         if first:
-            raise ValueError(f"{self.path} has no parts.")
+            raise ValueError(f"{path} has no parts.")
 
     @property
     def notes(self) -> list[Note]:
         """What was decided, changed or left out so far."""
-        return [*self._said, *self._notes_of_rows(), *self._notes_of_cells()]
+        return [*dict.fromkeys(self._said), *self._notes_of_rows(), *self._notes_of_cells()]
 
     # --- A block as a frame whose columns are numbers or text
 
@@ -153,7 +167,7 @@ class BlockReader:
         table = Table(piece.source, None)
         frame = table.frame
         if first:
-            self._check_names(table.names)
+            self._check_names(piece.names or table.names)
             words = frame.select_dtypes(object).head(_SOME_ROWS)
             self._choose_marks(list(words), words.fillna("").astype(str).to_numpy().tolist())
         text = [c.name for c in self.columns if c.kind == "category"]
@@ -199,7 +213,7 @@ class BlockReader:
             if names.count(name) > 1:
                 raise ValueError(f"{self._name} has several columns called {name!r}; rename them.")
         more = [name for name in more if name not in self.known]
-        if more:
+        if more and not self.training:
             what = "1 column" if len(more) == 1 else f"{len(more)} columns"
             verb = "is" if len(more) == 1 else "are"
             text = f"{what} that the model does not know {verb} ignored: {listed(more, 6)}"
@@ -264,6 +278,8 @@ class BlockReader:
             self._count("infinite", column.name, beyond, cells, lines)
             values[beyond] = np.nan
         self._count("unreadable", column.name, wrong, cells, lines)
+        if self.training:
+            return values
         if column.missing == 0:
             self._count("missing", column.name, np.isnan(values) & ~wrong & ~beyond, None, lines)
         if column.low is not None:
@@ -278,6 +294,8 @@ class BlockReader:
         codes, different = pd.factorize(cells)
         names = [str(cell).strip() for cell in different]
         known = self._categories[column.name]
+        if self.training:
+            return np.array([name or np.nan for name in [*names, ""]], dtype=object)[codes]
         strange = np.array([bool(name) and name not in known for name in names] + [False])[codes]
         if strange.any():
             numeric = [name for name in names if name and number(normal(name)) is not None]
@@ -357,7 +375,9 @@ class BlockReader:
             return
         row = int(np.flatnonzero(which)[0])
         example = "" if cells is None else str(cells.iloc[row]).strip()[:30]
-        entry = self._counts.setdefault((kind, name), _Count(0, example, int(lines[row])))
+        entry = self._counts.setdefault(
+            (kind, name), _Count(0, example, int(lines[row]), self._name)
+        )
         entry.cells += found
 
     def _notes_of_rows(self):
@@ -369,6 +389,8 @@ class BlockReader:
         ranges = {c.name: (c.low, c.high) for c in self.columns}
         for (kind, name), found in self._counts.items():
             cells, at = counted(found.cells, "cell"), f"line {found.line}"
+            if len(self.paths) > 1:
+                at += f" of {found.file}"
             low, high = ranges[name]
             text = {
                 "unreadable": f"column {name!r}: {cells} that cannot be read, such as "

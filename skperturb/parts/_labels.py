@@ -16,23 +16,23 @@ _MANY_NUMBERS = 10
 _FEWEST_NAMES = 20
 
 
-def check_target(labels: pd.Series, target: str, source: str) -> list[Note]:
-    """Refuse a column that cannot be the class, with a sentence that says why."""
-    counts = labels.value_counts()
+def check_target(counts: pd.Series, target: str, source: str) -> list[Note]:
+    """Refuse a column that cannot be the class: its labels, and how many parts have each."""
+    n = counts.sum()
     if len(counts) < 2:
         found = f"only the class {counts.index[0]!r}" if len(counts) else "no value at all"
         raise ValueError(f"Column {target!r} of {source} has {found}; a comparison needs two.")
     numbers = [name for name in counts.index if _NUMBER.fullmatch(name)]
     all_numbers = len(numbers) == len(counts)
     broken = all_numbers and any(map(_BROKEN.fullmatch, numbers))
-    if broken and len(counts) > min(_MANY_NUMBERS, len(labels) / 4):
+    if broken and len(counts) > min(_MANY_NUMBERS, n / 4):
         raise ValueError(
             f"Column {target!r} of {source} holds {len(counts)} different decimal numbers; the "
             "target must be a class, such as a defect's name."
         )
-    if len(counts) > len(labels) / 2 and len(counts) >= _FEWEST_NAMES:
+    if len(counts) > n / 2 and len(counts) >= _FEWEST_NAMES:
         raise ValueError(
-            f"Column {target!r} of {source} has {len(counts)} different values in {len(labels)} "
+            f"Column {target!r} of {source} has {len(counts)} different values in {n} "
             "rows: it looks like an identifier, not a class."
         )
     if all_numbers and len(counts) > _MOST_NUMBERS:

@@ -158,8 +158,19 @@ def read_parts(
     column 'width': 1 of 40 values is no number ('-'), read as missing: line 3
     """
     roles = {"target": target, "groups": groups, "time": time, "weight": weight, "today": today}
-    _check_roles(roles, {"keep": keep, "numeric": numeric, "categories": categories}, drop)
+    check_roles(roles, {"keep": keep, "numeric": numeric, "categories": categories}, drop)
     tables = _tables(path, target, encoding, sheet, [n for n in (target, groups, today) if n])
+    return parts_of(tables, roles, numeric, categories, keep, drop)
+
+
+def parts_of(tables, roles, numeric=(), categories=(), keep=(), drop=(), sampled=False):
+    """The parts in tables; roles are the columns that are no features, by what they are.
+
+    A sample of the rows says nothing of how many classes there are.
+    """
+    target, groups, time, weight, today = (
+        roles[role] for role in ("target", "groups", "time", "weight", "today")
+    )
     reader = ColumnReader(tables)
     source = ", ".join(table.name for table in tables)
     # How a column's numbers are written is nothing to say if it is no column of numbers.
@@ -173,7 +184,8 @@ def read_parts(
                 f"{did_you_mean(name, names) or '.'}"
             )
     labels = reader.text(target)
-    notes += check_target(labels, target, source)
+    if not sampled:
+        notes += check_target(labels.value_counts(), target, source)
     notes += label_notes(labels, target, reader.raw(target))
     if not any(name not in (*roles.values(), *drop) for name in names):
         raise ValueError(f"{source} has no feature column beside {target!r}.")
@@ -225,7 +237,7 @@ def shipped_parts() -> Parts:
     return Parts(wine.data, growers, source="wine (ships with scikit-learn)", places=places)
 
 
-def _check_roles(roles, wishes, drop):
+def check_roles(roles, wishes, drop):
     used = {}
     for option, name in roles.items():
         if name is not None:
@@ -252,6 +264,12 @@ def _tables(path, target, encoding, sheet, as_text):
     if not paths:
         raise ValueError("No file is given.")
     tables = [Table(open_source(one, encoding, sheet), target, as_text) for one in paths]
+    check_same_names(tables)
+    return tables
+
+
+def check_same_names(tables):
+    """Refuse tables of which one has a column that another one lacks."""
     first = tables[0]
     for table in tables[1:]:
         if set(table.names) != set(first.names):
@@ -260,7 +278,6 @@ def _tables(path, target, encoding, sheet, as_text):
                 f"{table.name} and {first.name} do not have the same columns; only one of them "
                 f"has {listed(odd)}."
             )
-    return tables
 
 
 def _notes_of(tables):

@@ -18,7 +18,7 @@ from ._encoding import decode
 from ._notes import Note, did_you_mean, listed
 
 _EXCEL_NEEDS = "{} is an Excel file; reading it needs openpyxl: pip install 'skperturb[excel]'."
-_PARQUET_NEEDS = "{} is a Parquet file; reading it needs pyarrow: pip install 'skperturb[parquet]'."
+PARQUET_NEEDS = "{} is a Parquet file; reading it needs pyarrow: pip install 'skperturb[parquet]'."
 _BINARY = (
     (b"\xd0\xcf\x11\xe0", "an Excel file of the old kind (.xls): save it as .xlsx or 'CSV UTF-8'"),
     (b"%PDF", "a PDF file: export the table as CSV"),
@@ -125,7 +125,7 @@ def _parquet(content, name):
     try:
         import pyarrow  # noqa: F401
     except ImportError:
-        raise ValueError(_PARQUET_NEEDS.format(name)) from None
+        raise ValueError(PARQUET_NEEDS.format(name)) from None
     try:
         frame = pd.read_parquet(BytesIO(content), engine="pyarrow", dtype_backend="numpy_nullable")
     except Exception as error:  # whatever a damaged file makes pyarrow or pandas raise

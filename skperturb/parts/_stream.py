@@ -15,6 +15,7 @@ import pandas as pd
 from ._encoding import decode
 from ._layout import Within
 from ._notes import Note
+from ._parquet import row_batches
 from ._records import find_separator, first_records, records_of
 from ._sources import Source, read_bytes, shown, source_of
 
@@ -39,14 +40,17 @@ class Piece:
         Where the block lies; None for a frame.
     start : int
         Rows of the frame before it.
+    names : list of str or None
+        All columns of the file, where the frame has some of them.
     """
 
     source: Source
     within: Within | None
     start: int = 0
+    names: list[str] | None = None
 
 
-def pieces_of(path, names, encoding=None, sheet=None):
+def pieces_of(path, names, encoding=None, sheet=None, wanted=None):
     """Yield the blocks of a file.
 
     Parameters
@@ -56,6 +60,8 @@ def pieces_of(path, names, encoding=None, sheet=None):
     names : list of str
         Columns by which the header is found: it is the line that has most of them.
     encoding, sheet : str or None
+    wanted : collection of str or None
+        The columns that are needed of a Parquet file; None for all.
 
     Yields
     ------
@@ -74,6 +80,12 @@ def pieces_of(path, names, encoding=None, sheet=None):
         opened = file = read_bytes(path, name)
     with opened:
         head = file.peek(8)[:8]
+        if head.startswith(b"PAR1") and str(path) != "-" and sheet is None:
+            start = 0
+            for frame, columns in row_batches(path, name, wanted):
+                yield Piece(Source(name, frame=frame), None, start, columns)
+                start += len(frame)
+            return
         if head.startswith(_MAGIC) or (sheet is not None and head[:2] != b"\x1f\x8b"):
             yield from _whole(source_of(file.read(), name, encoding, sheet), names)
             return

@@ -354,8 +354,17 @@ def _has_fractions(values):
 
 def _as_text(column):
     """A column of a frame with types of its own as text, NaN where there is no value."""
-    cells = ["" if pd.api.types.is_scalar(c) and pd.isna(c) else _cell(c) for c in column]
-    return pd.Series([cell or np.nan for cell in cells], dtype=object)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes, different = column.cat.codes, column.cat.categories
+    elif is_numeric_dtype(column):
+        codes, different = pd.factorize(column)
+    else:
+        codes, different = None, column
+    cells = ["" if pd.api.types.is_scalar(c) and pd.isna(c) else _cell(c) for c in different]
+    texts = pd.Series([cell or np.nan for cell in cells], dtype=object)
+    if codes is None:
+        return texts
+    return pd.Series(np.append(texts.to_numpy(object), np.nan)[codes], dtype=object)
 
 
 def cells_of_frame(frame):

@@ -3,11 +3,12 @@
 from ._decide import cost_table, decide, probabilities
 from ._file import SavedModel, load_model, save_model
 from ._train import train_model
+from ._train_files import train_files as train_files
 from ._watch import Watch as Watch
 from ._watch import costs_of as costs_of
 from ._watch import decisions_of as decisions_of
 
-# What the command watch needs besides is imported under its own name, but is no public name.
+# What the commands need besides is imported under its own name, but is no public name.
 __all__ = [
     "SavedModel",
     "cost_table",

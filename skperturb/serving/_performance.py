@@ -57,43 +57,127 @@ def performance(proba, labels, classes, parts, costs, prevalence, good):
     """
     weight = np.ones(len(labels)) if parts.weight is None else parts.weight.to_numpy(float)
     codes = pd.Index(classes).get_indexer(labels)
-    if prevalence is not None:
-        study = np.bincount(codes, weight, len(classes))
-        proba = correct_prevalence(proba, prevalence, study, classes=classes)
-        # Each class has its share on the line, whatever the weights of the parts.
-        line = prevalence.reindex(classes).to_numpy(float)
-        weight = weight * np.divide(line, study, out=np.zeros(len(line)), where=study > 0)[codes]
+    figures = Figures(classes, np.bincount(codes, weight, len(classes)), costs, prevalence, good)
     lots = None if parts.groups is None else pd.factorize(parts.groups)[0]
-    own = proba[np.arange(len(codes)), codes]
-    squares = ((proba - np.eye(len(classes))[codes]) ** 2).sum(axis=1)
-    most = proba.argmax(axis=1)
-    each = {
-        "log_loss": -np.log(np.maximum(own, _SMALLEST)),
-        "brier": squares / (2 if len(classes) == 2 else 1),
-        "accuracy": (most == codes).astype(float),
-    }
-    found = {}
-    if costs is not None:
-        decisions = expected_cost_decision(proba, costs, classes)
-        places = costs.columns.get_indexer(decisions)
-        each["cost"] = PER * costs.to_numpy(float)[codes, places]
-        policies = trivial_policies(labels, costs, sample_weight=weight, good=good)
-        found["policies"] = [
-            {"name": row.policy, "decision": row.decision, "value": PER * row.mean_cost}
-            for row in policies.itertuples()
-            if row.decision is not None
-        ]
+    each, weight = figures.each(proba, codes, weight)
+    found = figures.policies()
     found |= {name: _estimate(values, weight, lots) for name, values in each.items()}
-    right = most == codes
-    found["classes"] = [
-        {
-            "class": str(name),
-            "parts": int((codes == k).sum()),
-            "right": float(right[codes == k].mean()) if (codes == k).any() else None,
+    counts = np.bincount(codes, minlength=len(classes))
+    return found | {
+        "classes": figures.of_classes(counts, np.bincount(codes, each["accuracy"], len(classes)))
+    }
+
+
+class Figures:
+    """What is said of predictions of parts.
+
+    Parameters
+    ----------
+    classes : list of str
+    study : ndarray of shape (n_classes,)
+        The sum of the weights of the parts of each class.
+    costs : DataFrame of shape (n_classes, n_decisions) or None
+    prevalence : Series or None
+    good : str or None
+    """
+
+    def __init__(self, classes, study, costs, prevalence, good):
+        self.classes, self.study, self.costs = classes, study, costs
+        self.prevalence, self.good = prevalence, good
+
+    def each(self, proba, codes, weight):
+        """The figures of each part, by their names, and its weight in their means."""
+        if self.prevalence is not None:
+            proba = correct_prevalence(proba, self.prevalence, self.study, classes=self.classes)
+            # Each class has its share on the line, whatever the weights of the parts.
+            line = self.prevalence.reindex(self.classes).to_numpy(float)
+            ratio = np.divide(line, self.study, out=np.zeros(len(line)), where=self.study > 0)
+            weight = weight * ratio[codes]
+        own = proba[np.arange(len(codes)), codes]
+        squares = ((proba - np.eye(len(self.classes))[codes]) ** 2).sum(axis=1)
+        each = {
+            "log_loss": -np.log(np.maximum(own, _SMALLEST)),
+            "brier": squares / (2 if len(self.classes) == 2 else 1),
+            "accuracy": (proba.argmax(axis=1) == codes).astype(float),
         }
-        for k, name in enumerate(classes)
-    ]
-    return found
+        if self.costs is not None:
+            decisions = expected_cost_decision(proba, self.costs, self.classes)
+            places = self.costs.columns.get_indexer(decisions)
+            each["cost"] = PER * self.costs.to_numpy(float)[codes, places]
+        return each, weight
+
+    def policies(self):
+        """One decision for all parts, with costs."""
+        if self.costs is None:
+            return {}
+        line = self.study
+        if self.prevalence is not None:
+            line = self.prevalence.reindex(self.classes).to_numpy(float)
+            line = np.where(self.study > 0, line, 0.0)
+        table = trivial_policies(self.classes, self.costs, sample_weight=line, good=self.good)
+        return {
+            "policies": [
+                {"name": row.policy, "decision": row.decision, "value": PER * row.mean_cost}
+                for row in table.itertuples()
+                if row.decision is not None
+            ]
+        }
+
+    def of_classes(self, counts, right):
+        """For each class its parts and the share of them that is right."""
+        return [
+            {
+                "class": str(name),
+                "parts": int(count),
+                "right": float(found / count) if count else None,
+            }
+            for name, count, found in zip(self.classes, counts, right, strict=True)
+        ]
+
+
+class Sums:
+    """Figures of all parts from sums over blocks, with standard errors by parts or lots.
+
+    Parameters
+    ----------
+    n_lots : int or None
+        None if the parts are independent.
+    """
+
+    def __init__(self, n_lots):
+        self._lots = None if n_lots is None else np.zeros(n_lots)
+        self._n, self._total, self._squares, self._sums = 0, 0.0, 0.0, {}
+
+    def add(self, each, weight, lots=None):
+        """Add the figures of some parts; lots are the numbers of theirs."""
+        self._total += weight.sum()
+        self._squares += weight @ weight
+        self._n += int((weight > 0).sum())
+        if lots is not None:
+            np.add.at(self._lots, lots, weight)
+        for name, values in each.items():
+            if name not in self._sums:
+                first = float(values[0])  # values are near it, so that squares do not cancel
+                n_lots = 0 if self._lots is None else len(self._lots)
+                self._sums[name] = [first, np.zeros(3), np.zeros(n_lots)]
+            first, sums, of_lots = self._sums[name]
+            off = weight * (values - first)
+            sums += [off.sum(), weight @ off, off @ off]
+            if lots is not None:
+                np.add.at(of_lots, lots, off)
+
+    def estimates(self):
+        """Weighted means and their standard errors, as :func:`performance` has them."""
+        found = {}
+        for name, (first, (linear, crossed, squares), of_lots) in self._sums.items():
+            mean, n = linear / self._total, self._n
+            spread = squares - 2 * mean * crossed + mean**2 * self._squares
+            if self._lots is not None:
+                spread = ((of_lots - mean * self._lots) ** 2).sum()
+                n = int((self._lots > 0).sum())
+            error = np.sqrt(n / (n - 1) * max(spread, 0.0)) / self._total if n > 1 else 0.0
+            found[name] = {"value": float(first + mean), "std_err": float(error)}
+        return found
 
 
 def _estimate(values, weight, lots):

@@ -87,11 +87,12 @@ def train_model(
     # Of what chose noise, C or curves by these parts, the choice is repeated in each fold.
     measured = pipeline if isinstance(fitted[-1], _CHOOSING) else chosen
     left_out, how = left_out_probabilities(measured, parts, labels, folds, random_state)
-    account: dict[str, Any] = {
-        "classes": classes,
-        "model": " ".join(repr(chosen[-1]).split()),
-        "noise": repr(chosen[-1].model_.noise) if hasattr(chosen[-1], "model_") else None,
-        "good": good,
+    codes = pd.Index(classes).get_indexer(labels)
+    study = np.bincount(codes, weight, len(classes)).astype(float)
+    account, cost_matrix, prevalence = account_of(
+        chosen, classes, study, cost_matrix, prevalence, good
+    )
+    account |= {
         "columns": [column.to_dict() for column in parts.columns],
         "parts": {
             "number": len(labels),
@@ -99,11 +100,36 @@ def train_model(
             "weighted": weight is not None,
         },
         "source": parts.source,
-        "versions": _versions(),
     }
-    codes = pd.Index(classes).get_indexer(labels)
-    study = np.bincount(codes, weight, len(classes)).astype(float)
-    account["costs"] = account["prevalence"] = None
+    account["performance"] = how | performance(
+        left_out, labels, classes, parts, cost_matrix, prevalence, good
+    )
+    account["watch"] = references(
+        SavedModel(chosen, account),
+        parts.features,
+        parts.groups,
+        weight,
+        left_out,
+        codes,
+        random_state,
+    )
+    arrays = left_out_arrays(left_out, codes, random_state)
+    arrays |= familiar(parts.features, random_state)
+    arrays |= _of_linear_part(chosen, parts, labels, weight, account)
+    return SavedModel(chosen, account, arrays)
+
+
+def account_of(chosen, classes, study, cost_matrix, prevalence, good):
+    """What an account says of a model, and costs and shares in the order of its classes."""
+    account: dict[str, Any] = {
+        "classes": classes,
+        "model": " ".join(repr(chosen[-1]).split()),
+        "noise": repr(chosen[-1].model_.noise) if hasattr(chosen[-1], "model_") else None,
+        "good": good,
+        "versions": _versions(),
+        "costs": None,
+        "prevalence": None,
+    }
     if cost_matrix is not None:
         cost_matrix = cost_matrix.reindex(classes)
         account["costs"] = {
@@ -117,26 +143,16 @@ def train_model(
             "line": (prevalence / prevalence.sum()).tolist(),
             "study": (study / study.sum()).tolist(),
         }
-    account["performance"] = how | performance(
-        left_out, labels, classes, parts, cost_matrix, prevalence, good
-    )
-    account["watch"] = references(
-        SavedModel(chosen, account),
-        parts.features,
-        parts.groups,
-        weight,
-        left_out,
-        codes,
-        random_state,
-    )
+    return account, cost_matrix, prevalence
+
+
+def left_out_arrays(left_out, codes, random_state):
+    """Predictions of parts that the fit did not see, of so many as a file keeps."""
     kept = np.arange(len(codes))
     if len(kept) > _MOST_KEPT:
         rng = np.random.default_rng(random_state)
         kept = np.sort(rng.choice(len(codes), _MOST_KEPT, replace=False))
-    arrays = {"left_out_proba": left_out[kept], "left_out_truth": codes[kept]}
-    arrays |= familiar(parts.features, random_state)
-    arrays |= _of_linear_part(chosen, parts, labels, weight, account)
-    return SavedModel(chosen, account, arrays)
+    return {"left_out_proba": left_out[kept], "left_out_truth": codes[kept]}
 
 
 def _fit_options(pipeline, parts, weight):
@@ -169,27 +185,29 @@ def _of_linear_part(pipeline, parts, labels, weight, account):
     design = part.design(parts.features)
     share = np.ones(len(labels)) if weight is None else weight
     arrays = {"design_mean": np.asarray(design.T @ (share / share.sum())).ravel()}
-    if not hasattr(part.classifier, "covariance"):
+    groups = None if parts.groups is None else parts.groups.to_numpy(dtype=object)
+    n_lots = None if groups is None else parts.groups.nunique()
+    data = (design, labels, weight)
+    return arrays | of_covariance(part.classifier, account, data, groups, weight, n_lots)
+
+
+def of_covariance(classifier, account, data, groups, weight, n_lots):
+    """The covariance of the coefficients, or an account of why there is none."""
+    if not hasattr(classifier, "covariance"):
         account["intervals"] = "the classifier has no covariance of its coefficients"
-        return arrays
-    if np.isfinite(part.classifier.C):
+        return {}
+    if np.isfinite(classifier.C):
         account["intervals"] = "the fit has a penalty (perturb_argmax with '--C inf' has none)"
-        return arrays
+        return {}
+    weights = None if weight is None else "sampling"
     try:
-        covariance = part.classifier.covariance(
-            design,
-            labels,
-            weight,
-            groups=None if parts.groups is None else parts.groups.to_numpy(dtype=object),
-            weights=None if weight is None else "sampling",
-        )
+        covariance = classifier.covariance(*data, groups=groups, weights=weights)
     except ValueError as error:
         account["intervals"] = str(error).splitlines()[0].rstrip(".")
-        return arrays
-    df = 0 if parts.groups is None else parts.groups.nunique() - 1
+        return {}
     account["intervals"] = None
-    arrays["covariance"] = covariance.to_numpy(float)
-    return arrays | {"covariance_df": np.array(float(df))}
+    df = 0 if n_lots is None else n_lots - 1
+    return {"covariance": covariance.to_numpy(float), "covariance_df": np.array(float(df))}
 
 
 def _versions():
