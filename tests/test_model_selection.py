@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn import config_context
-from sklearn.datasets import make_classification
+from sklearn.datasets import load_breast_cancer, make_classification
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -147,3 +147,16 @@ def test_a_callback_sees_the_points_and_can_stop():
     clf = PerturbArgmaxClassifierCV(Cs=3).set_callbacks(recorder).fit(X, Y)
     assert recorder.names[:2] == ["point", "refit"]
     assert np.isfinite(clf.scores_).sum() == 1
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+@pytest.mark.parametrize("noises", [["uniform"], ["uniform", "laplace"], ["laplace", "uniform"]])
+def test_an_infinite_log_loss_is_said_and_not_chosen(noises, cv):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)[:150, :5]
+    y = np.where(np.arange(150) % 10 == 0, 1 - y[:150], y[:150])
+    clf = PerturbArgmaxClassifierCV(noises, loss="fenchel_young", Cs=[1e-4, 1.0, 100.0], cv=cv)
+    with pytest.warns(UserWarning, match="the probability zero.*neg_brier_score"):
+        clf.fit(X, y)
+    assert np.isneginf(clf.scores_).any()
+    assert np.isfinite(clf.best_score_)

@@ -19,6 +19,7 @@ from .._completeness import Constraint
 from .._data import Features, check_features, fit_weights, row_weights
 from .._results import Table
 from .._sklearn import Interval, StrOptions, fit_context
+from .._warnings import warn_user
 from ..leave_out import lots_of, workable
 from ..models import NoiseLike
 from ..noise import as_noise
@@ -143,7 +144,7 @@ class PerturbClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
         Warns
         -----
         ConvergenceWarning, UserWarning
-            As the fit of the chosen classifier does.
+            As the fit of the chosen classifier does, and where a log loss is infinite.
         """
         given = X
         X, y = check_features(self, X, y, reset=True)
@@ -163,6 +164,15 @@ class PerturbClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
         counted = np.where(weight > 0, data.weight, 0.0)
         search = Search(scorers, Cs, counted, data.lots)
         search.run(monitor)
+        infinite = int(np.sum(search.scores == -np.inf))
+        if infinite:
+            warn_user(
+                f"{infinite} of the {np.sum(~np.isnan(search.scores))} pairs of noise and C give a "
+                "row that was left out the probability zero, so that their log loss is infinite "
+                "and they are not chosen. Use scoring='neg_brier_score', or noise that is not "
+                "bounded.",
+                UserWarning,
+            )
         i, j = search.choose(self.selection)
         best = classifiers[i].set_params(C=float(Cs[j]))
 
