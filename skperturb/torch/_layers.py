@@ -145,7 +145,9 @@ class PerturbArgmax(_Layer):
         form : {"exact", "straight_through", "relaxed"}, default="exact"
             "exact": the class of argmax(scores + noise) as a vector of 0 and 1, whose gradient is
             that of its expectation p, so that the mean gradient of whatever is linear in the
-            vector is exact. "straight_through": the same vector with the gradient of "relaxed".
+            vector is exact; of other functions it has a bias, as with the other forms (an estimate
+            without bias from :meth:`log_proba`: ``examples/torch_autoencoder.py``).
+            "straight_through": the same vector with the gradient of "relaxed".
             "relaxed": softmax((scores + noise) / temperature).
         temperature : float, default=1.0
             Of the relaxation; "exact" does not use it.
