@@ -1,6 +1,34 @@
 """
 Flipped labels: what heavy-tailed noise is worth in a small net
 ===============================================================
+
+A net learns faults of steel plates (7 classes, 1941 plates) from labels that are right, or of which
+30 % are wrong. ``PerturbArgmaxLoss`` takes the place of cross entropy, with Gaussian, Student-t and
+Cauchy noise. The test labels are right. With 10 splits the file printed, as means and differences
+to cross entropy with their standard errors:
+
+=======  =======  ===============  ========  ==============  ========  ==============
+flipped  epoch    loss             accuracy  difference      log loss  difference
+=======  =======  ===============  ========  ==============  ========  ==============
+0 %      stopped  cross entropy    .733                      .759
+0 %      stopped  Gaussian         .727      -.006 ± .004    1.372     +.612 ± .291
+0 %      stopped  Student-t, 4 df  .738      +.005 ± .006    .694      -.065 ± .018
+0 %      stopped  Cauchy           .736      +.003 ± .006    .724      -.035 ± .020
+30 %     stopped  cross entropy    .692                      1.009
+30 %     stopped  Gaussian         .687      -.005 ± .007    1.099     +.090 ± .026
+30 %     stopped  Student-t, 4 df  .698      +.006 ± .005    .993      -.015 ± .007
+30 %     stopped  Cauchy           .704      +.012 ± .007    .958      -.051 ± .013
+30 %     last     cross entropy    .622                      1.369
+30 %     last     Cauchy           .631      +.009 ± .006    1.100     -.270 ± .034
+=======  =======  ===============  ========  ==============  ========  ==============
+
+What is gained is log loss: the probabilities of Student-t and Cauchy noise are better than those of
+cross entropy with right labels as with wrong ones, because a net that is too sure pays less where
+tails are heavy. What is not gained, as far as ten splits can show, is accuracy: no difference is
+twice its standard error, and as all splits share the same plates, those errors are rather too small.
+Gaussian noise is worse than cross entropy here: its tails charge the square of a distance, and a few
+plates on which the net is sure and wrong cost hundreds of nats. Early stopping matters far more than
+the noise: without it every net learns the wrong labels, too, and loses seven points of accuracy.
 """
 
 # %%

@@ -79,8 +79,10 @@ class _Layer(OfModel):
                 # The softmax's own choice: argmax with Gumbel noise of its temperature.
                 noisy = noisy + gumbel * self._gumbel(flat, generator)
             hard = nn.functional.one_hot(noisy.detach().argmax(1), flat.shape[1]).to(flat.dtype)
-            smooth = relaxed if form == "straight_through" else _ops.proba(flat, self.law)
-            out = hard + (smooth - smooth.detach())
+            out = hard
+            if torch.is_grad_enabled():
+                smooth = relaxed if form == "straight_through" else _ops.proba(flat, self.law)
+                out = hard + (smooth - smooth.detach())
         return out.reshape(*shape, -1).movedim(-1, self.dim)
 
     def _noise(self, like, generator):
