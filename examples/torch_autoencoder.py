@@ -1,6 +1,42 @@
 """
 A categorical autoencoder: four gradients through a choice
 ==========================================================
+
+An encoder scores 6 choices among 8 classes, a decoder draws a digit from the 6 classes chosen.
+Between them stands a draw, through which a gradient must come. The experiments of Cohen Indelman
+and Hazan (arXiv 2406.02180) compare Gumbel and Gaussian noise there; here four gradients are
+compared, too. With "relaxed", which for Gumbel noise is Gumbel-Softmax, the decoder learns from
+softmax((scores + noise) / 0.5). With "straight_through" it sees the class, and the gradient is that
+of "relaxed"; with "exact" it sees the class, and the gradient is that of p. "score function" is the
+derivative of log p of four draws, each with the mean of the others as its baseline. The table has
+bounds on the log probability of images held out (in nats, larger is better) after 30 epochs, as
+means over 5 seeds, with paired differences to Gumbel-Softmax and their standard errors, and the
+divergence of the choices from equal shares, which is a part of the bound:
+
+=================  ================  ======  ==============  ==========  =====
+noise, model       gradient          bound   difference      divergence  CPU s
+=================  ================  ======  ==============  ==========  =====
+Gumbel, argmax     relaxed           -21.07                  3.31        1.9
+Gumbel, argmax     straight_through  -21.20  -.13 ± .05      2.85        1.9
+Gumbel, argmax     exact             -21.51  -.44 ± .07      2.78        2.1
+Gumbel, argmax     score function    -20.99  +.08 ± .10      3.31        2.5
+Gaussian, argmax   relaxed           -21.25  -.17 ± .04      3.27        3.9
+Gaussian, argmax   straight_through  -21.19  -.11 ± .04      2.72        3.9
+Gaussian, argmax   exact             -21.57  -.49 ± .06      2.75        5.9
+Gaussian, argmax   score function    -20.96  +.12 ± .06      3.23        5.7
+Gaussian, softmax  relaxed           -21.57  -.50 ± .09      3.10        4.0
+Gaussian, softmax  straight_through  -21.33  -.25 ± .10      2.95        4.1
+Gaussian, softmax  exact             -21.57  -.49 ± .09      2.73        5.8
+Gaussian, softmax  score function    -20.91  +.16 ± .10      3.10        5.8
+=================  ================  ======  ==============  ==========  =====
+
+**What is gained**: the divergence of the choices is exact for every noise, and so is log p, without
+which Gaussian noise has no score function. That is the one gradient here without bias, and within
+each model it has the best bound. **What is not gained**: Gaussian noise is no better than Gumbel
+noise. With the score function the three models lie within .1, and a step costs twice as much. Nor
+is "exact" what its name may promise: the gradient of p is right for functions that are linear in
+the drawn vector, which a decoder is not, and its bounds are among the worst. Rate and temperature
+were chosen on two seeds with Gumbel noise, and longer training may change the order.
 """
 
 # %%
