@@ -81,8 +81,10 @@ class _Layer(OfModel):
                 # The softmax's own choice: argmax with Gumbel noise of its temperature.
                 noisy = noisy + gumbel * self._gumbel(flat, generator)
             hard = nn.functional.one_hot(noisy.detach().argmax(1), flat.shape[1]).to(flat.dtype)
-            smooth = relaxed if form == "straight_through" else _ops.proba(flat, self.law)
-            out = hard + (smooth - smooth.detach())
+            out = hard
+            if torch.is_grad_enabled():
+                smooth = relaxed if form == "straight_through" else _ops.proba(flat, self.law)
+                out = hard + (smooth - smooth.detach())
         return out.reshape(*shape, -1).movedim(-1, self.dim)
 
     def _noise(self, like, generator):
@@ -147,7 +149,9 @@ class PerturbArgmax(_Layer):
         form : {"exact", "straight_through", "relaxed"}, default="exact"
             "exact": the class of argmax(scores + noise) as a vector of 0 and 1, whose gradient is
             that of its expectation p, so that the mean gradient of whatever is linear in the
-            vector is exact. "straight_through": the same vector with the gradient of "relaxed".
+            vector is exact; of other functions it has a bias, as with the other forms (an estimate
+            without bias from :meth:`log_proba`: ``examples/torch_autoencoder.py``).
+            "straight_through": the same vector with the gradient of "relaxed".
             "relaxed": softmax((scores + noise) / temperature).
         temperature : float, default=1.0
             Of the relaxation; "exact" does not use it.
