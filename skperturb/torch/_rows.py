@@ -73,10 +73,17 @@ def _kernel(model, scores):
 
 def _of_counted(function, scores, y, *more):
     """What a function of the rows gives that are not ignored, which cost nothing, and zeros."""
-    counted = y != IGNORED
-    if bool(counted.all()):
-        _check_targets(scores, y)
+    # Operations of NumPy: a batch of a hundred rows would wait for those of PyTorch.
+    targets, n_classes = y.detach().numpy(), scores.shape[1]
+    if not targets.size or (targets.min() >= 0 and targets.max() < n_classes):
         return _by_blocks(function, scores, y, *more)
+    counted = torch.from_numpy(targets != IGNORED)
+    if bool(counted.all()):
+        wrong = targets[(targets < 0) | (targets >= n_classes)][0]
+        raise ValueError(
+            f"Target {wrong} is not one of the {n_classes} classes of the scores, 0 to "
+            f"{n_classes - 1}, and not ignore_index."
+        )
     outs = _of_counted(function, *(tensor[counted] for tensor in (scores, y, *more)))
     full = [out.new_zeros(len(scores), *out.shape[1:]) for out in outs]
     for all_rows, out in zip(full, outs, strict=True):
@@ -111,27 +118,18 @@ def _as_array(tensor):
 def _as_tensor(array, dtype):
     tensor = torch.from_numpy(array).to(dtype)
     # A log that float32 cannot hold is its lowest number: times a weight of 0 it is 0, and not nan.
-    return tensor if dtype == torch.float64 else tensor.clamp(min=torch.finfo(dtype).min)
+    return tensor if dtype == torch.float64 else tensor.clamp_(min=torch.finfo(dtype).min)
 
 
 def _check_scores(scores, start):
-    good = (np.abs(scores) <= LARGEST_SCORE).all(axis=1)
-    if not good.all():
+    # A nan is neither; two passes without a copy.
+    if scores.size and not (scores.max() <= LARGEST_SCORE and scores.min() >= -LARGEST_SCORE):
+        good = (np.abs(scores) <= LARGEST_SCORE).all(axis=1)
         row = int(np.flatnonzero(~good)[0])
         raise ValueError(
             f"Row {start + row} of the scores is {np.array2string(scores[row], threshold=8)}: "
             f"scores must be finite, and at most {LARGEST_SCORE:g}. Use a smaller learning rate, "
             "or clip gradients, if they grew while training."
-        )
-
-
-def _check_targets(scores, y):
-    n_classes = scores.shape[1]
-    wrong = (y < 0) | (y >= n_classes)
-    if bool(wrong.any()):
-        raise ValueError(
-            f"Target {int(y[wrong][0])} is not one of the {n_classes} classes of the scores, "
-            f"0 to {n_classes - 1}, and not ignore_index."
         )
 
 
