@@ -97,3 +97,14 @@ def test_what_cannot_be():
         LAYERS[0].sample(torch.zeros(2, 3), "relaxed", temperature=0.0)
     with pytest.raises(ValueError, match="at least two classes"):
         LAYERS[0](torch.zeros(2, 1))
+
+
+def test_a_draw_without_gradients_computes_no_probabilities(scores, monkeypatch):
+    for layer in LAYERS:
+        one = layer.sample(scores, "exact", generator=torch.Generator().manual_seed(5))
+        with monkeypatch.context() as patch, torch.no_grad():
+            patch.setattr("skperturb.torch._ops.proba", None)
+            two = layer.sample(scores, "exact", generator=torch.Generator().manual_seed(5))
+        assert torch.equal(one, two)
+        assert one.requires_grad
+        assert not two.requires_grad
