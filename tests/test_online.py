@@ -618,7 +618,7 @@ def test_mean_capital_over_all_sequences_is_one(case):
     e_and_false = means(
         test,
         lambda test: outcomes,
-        8,
+        7,
         lambda test: test.e_value + 1j * (test.verdict != "undecided"),
     )
     assert_allclose(e_and_false.real, 1, rtol=IDENTITY)
