@@ -221,7 +221,7 @@ def test_a_network_learns():
         (lambda: PerturbArgmaxLoss("uniform"), "bounded or has atoms"),
         (lambda: PerturbArgmaxLoss(Discrete([0, 1], [0.5, 0.5])), "bounded or has atoms"),
         (lambda: FenchelYoungLoss(Discrete([0, 1], [0.5, 0.5])), "step functions"),
-        (lambda: PerturbArgmaxLoss("normall"), "normall"),
+        (lambda: PerturbArgmaxLoss("nonsense"), "nonsense"),
         (lambda: PerturbArgmaxLoss(reduction="median"), "reduction"),
         (lambda: PerturbArgmaxLoss(label_smoothing=2), "label_smoothing"),
         (lambda: PerturbArgmaxLoss(weight=torch.tensor([-1.0, 1.0])), "none negative"),
