@@ -213,7 +213,7 @@ def _few_rows(facts, few):
 
 def _learn_numbers(fitted, facts, blocks):
     """Give imputers and scalers what they would have learned from all rows."""
-    parts = [(_steps(t), _names_of(facts, columns)) for _, t, columns in fitted.transformers_]
+    parts = [(_steps(t), _names_of(facts, columns)) for _, t, columns in _kept(fitted)]
     parts = [(steps, names) for steps, names in parts if names]  # others are not fitted
     asked = {
         name
@@ -277,10 +277,17 @@ def _scale(scaler, names, held, n):
         scaler.var_, scaler.scale_ = var, np.where(constant, 1.0, np.sqrt(var))
 
 
+def _kept(fitted):
+    """The fitted parts, without those that drop their columns (of which older versions warn)."""
+    return [
+        part for part in fitted.transformers_ if not isinstance(part[1], str) or part[1] != "drop"
+    ]
+
+
 def _density(fitted, facts):
     """(whether any part is sparse, the share of entries that are stored), for all rows."""
     stored, entries, is_sparse = 0, 0, False
-    for name, transformer, columns in fitted.transformers_:
+    for name, transformer, columns in _kept(fitted):
         where = fitted.output_indices_[name]
         size = facts.n * (where.stop - where.start)
         entries += size
