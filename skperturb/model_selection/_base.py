@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
@@ -228,6 +227,9 @@ class PerturbClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator, 
     def _scorers(self, data, classifiers, groups):
         if self.cv is None:
             return [LeaveOutScores(data, clf, self.scoring) for clf in classifiers]
+        # Here, because it takes a thirtieth of the time of importing skperturb.
+        from sklearn.model_selection import StratifiedGroupKFold, check_cv
+
         if isinstance(self.cv, Integral) and groups is not None:
             cv = StratifiedGroupKFold(self.cv)
         else:
