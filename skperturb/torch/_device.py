@@ -18,17 +18,21 @@ from . import _fused, _rows
 from ._device_table import DeviceTable
 
 _MOST_NUMBERS = 1 << 26  # of one work array of a block of rows
-_TABLES: dict[
-    tuple, DeviceTable | None
-] = {}  # by tables, level, precision and device: a few MB each
+# By tables, level, precision and device: a few MB each.
+_TABLES: dict[tuple, DeviceTable | None] = {}
 
 
 def log_likelihood(model, scores, y):
     """See ``_rows``."""
-    counted = y != _rows.IGNORED
-    scores, y = torch.where(counted[:, None], scores, 0.0), torch.where(counted, y, 0)
+    counted, scores, y = _without_ignored(scores, y)
     log_p, gradient = _log_likelihood(model, scores, y)
     return torch.where(counted, log_p, 0.0), torch.where(counted[:, None], gradient, 0.0)
+
+
+def _without_ignored(scores, y):
+    """Which rows count, and scores and classes with zeros in the others, whatever they hold."""
+    counted = y != _rows.IGNORED
+    return counted, torch.where(counted[:, None], scores, 0.0), torch.where(counted, y, 0)
 
 
 def _log_likelihood(model, scores, y):
@@ -46,8 +50,7 @@ def _log_likelihood(model, scores, y):
 
 def hessian_product(model, scores, y, v):
     """See ``_rows``."""
-    counted = y != _rows.IGNORED
-    scores, y = torch.where(counted[:, None], scores, 0.0), torch.where(counted, y, 0)
+    counted, scores, y = _without_ignored(scores, y)
     law = model._law()
     if law.closed_form:
         out = -jacobian_product(model, scores, v) / law.scale

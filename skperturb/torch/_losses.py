@@ -90,10 +90,11 @@ class _Loss(OfModel):
 
     def _hard(self, scores, target, flat):
         """Losses of rows whose target is a class number, and the sum of their weights."""
-        if target.shape != scores.shape[:1] + scores.shape[2:] and scores.dim() > 1:
+        shape = scores.shape[:1] + scores.shape[2:] if scores.dim() > 1 else ()
+        if target.shape != shape:
             raise ValueError(
                 f"Scores of shape {tuple(scores.shape)} want class numbers of shape "
-                f"{tuple(scores.shape[:1] + scores.shape[2:])}; got {tuple(target.shape)}."
+                f"{tuple(shape)}; got {tuple(target.shape)}."
             )
         target = target.reshape(-1).long()
         counts = target != self.ignore_index
@@ -137,7 +138,7 @@ class _LogLoss(_Loss):
     def _of_shares(self, scores, shares):
         log_p = _ops.log_proba(scores, self.law)
         # A class of no share counts nothing, whatever its log is.
-        return -torch.where(shares > 0, shares * log_p, 0.0).sum(1)
+        return -torch.where(shares != 0, shares * log_p, 0.0).sum(1)
 
 
 _PARAMETERS = """weight : Tensor of shape (C,), default=None

@@ -94,6 +94,14 @@ def test_soft_targets_reach_probabilities_that_underflow():
     assert torch.autograd.gradgradcheck(lambda s: loss(s, soft), scores)
 
 
+def test_a_soft_target_that_is_nan_shows(batch):
+    scores, _ = batch
+    soft = torch.full((9, 4), 0.25, dtype=torch.float64)
+    soft[2, 1] = torch.nan
+    for loss in (*LOSSES, nn.CrossEntropyLoss()):
+        assert torch.isnan(loss(scores, soft))
+
+
 def test_weights_are_repetition(batch):
     scores, y = batch
     weight = torch.tensor([1.0, 2.0, 0.0, 3.0], dtype=torch.float64)
@@ -242,6 +250,7 @@ def test_data_that_cannot_be(batch):
         ((spoiled, y), ValueError, "Row 4 of the scores"),
         ((scores, y + 1), ValueError, "Target 4 is not one of the 4 classes"),
         ((scores, y[:5]), ValueError, "want class numbers of shape"),
+        ((scores[0], y[:3]), ValueError, "want class numbers of shape"),
         ((scores, torch.rand(9, 3)), ValueError, "shape of the scores"),
         ((scores[:, :1], y), ValueError, "at least two classes"),
         ((y[:, None].expand(9, 4), y), TypeError, "floating-point"),
