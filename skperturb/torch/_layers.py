@@ -65,7 +65,7 @@ class _Layer(OfModel):
     def _by_rows(self, operator, scores):
         shape, flat = as_rows(scores, self.dim)
         out = operator(flat, self.law)
-        return out.reshape(*shape, -1).movedim(-1, self.dim)
+        return out.reshape(*shape, flat.shape[1]).movedim(-1, self.dim)
 
     def _sample(self, scores, form, temperature, gumbel, generator):
         """A draw: `temperature` is that of the relaxation, `gumbel` that of the hard class."""
@@ -85,7 +85,7 @@ class _Layer(OfModel):
             if torch.is_grad_enabled():
                 smooth = relaxed if form == "straight_through" else _ops.proba(flat, self.law)
                 out = hard + (smooth - smooth.detach())
-        return out.reshape(*shape, -1).movedim(-1, self.dim)
+        return out.reshape(*shape, flat.shape[1]).movedim(-1, self.dim)
 
     def _noise(self, like, generator):
         seed = torch.randint(2**32, (), generator=generator, device=_device_of(generator))

@@ -75,6 +75,14 @@ def test_the_relaxed_form_of_softmax_has_the_right_mean_gradient():
     assert bool(((each.mean(0) - torch.tensor(expected)).abs() < 5 * error).all())
 
 
+def test_no_rows_give_none():
+    for layer in LAYERS:
+        assert layer(torch.zeros(0, 3)).shape == (0, 3)
+        assert layer.log_proba(torch.zeros(0, 3)).shape == (0, 3)
+        for form in FORMS:
+            assert layer.sample(torch.zeros(0, 3, 4), form).shape == (0, 3, 4)
+
+
 def test_draws_follow_the_seed():
     row = torch.zeros(50, 3)
     for layer in LAYERS:
