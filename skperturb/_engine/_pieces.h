@@ -12,12 +12,12 @@ INLINE int add_top(const Branches *law, Walk *w, double full, const int one, con
     const double *rule;
     Nodes nodes;
     activate(law, w, full);
-    w->level = -w->offset;
-    w->scale = power_of_e(w->level);
+    w->scale = power_of_e(-w->offset);
+    w->plain = 1.0; /* of equal classes' F_j as the noise rises */
     w->own = -b;
 #pragma omp simd reduction(+ : steepness)
     for (j = 0; j < w->active; j++) {
-        const double factor = j == w->y ? 0.0 : b * exp_of_negative(-height(w, j));
+        const double factor = j == w->y ? 0.0 : b * w->power[j];
         w->constant[j] = 1.0;
         w->factor[j] = factor;
         w->gain[j] = -b * w->scale * (one ? -factor : 1.0);
@@ -30,7 +30,7 @@ INLINE int add_top(const Branches *law, Walk *w, double full, const int one, con
     groups = groups < 1 ? 1 : groups > MOST_NODES / 4 ? MOST_NODES / 4 : groups;
     rule = law->rules + (groups - 1) * 2 * MOST_NODES;
     for (q = 0; q < 4 * groups;) {
-        const int m = 4 * groups - q >= PANEL ? PANEL : PANEL / 2;
+        const int m = 4 * groups - q >= PANEL / 2 ? PANEL / 2 : PANEL / 4;
         for (int i = 0; i < m; i++) {
             const double u = most * rule[q + i];
             nodes.line[i] = nodes.up[i] = 0.0; /* no class is on such a branch */
@@ -38,10 +38,10 @@ INLINE int add_top(const Branches *law, Walk *w, double full, const int one, con
             nodes.weight[i] = most * rule[MOST_NODES + q + i] / u;
             weights += nodes.weight[i];
         }
-        if (m == PANEL)
-            add_panel(law, w, &nodes, PANEL, one, second);
-        else
+        if (m == PANEL / 2)
             add_panel(law, w, &nodes, PANEL / 2, one, second);
+        else
+            add_panel(law, w, &nodes, PANEL / 4, one, second);
         q += m;
     }
     w->above = weights - (most < 1.0 ? log(most) : 0.0);
@@ -55,7 +55,7 @@ INLINE void add_closed(const Branches *law, Walk *w, double length, const int on
     const double sum = -expm1(-c * length) / c; /* of exp(-c s), and of exp(s - c s) */
     const double mass = c == 1.0 ? length : -expm1((1.0 - c) * length) / (c - 1.0);
     const double part = one && w->y >= w->crossed[0] ? mass : sum;
-    const double plain = one ? w->scale * w->own * part : plain_scale(law, w) * part;
+    const double plain = one ? w->scale * w->own * part : w->plain * part;
     ptrdiff_t j, k;
     if (one)
         w->total += plain;
@@ -92,7 +92,7 @@ INLINE int is_done(const Branches *law, const Walk *w, double seen, const int on
         return 1;
     }
     if (one && w->y < crossed)
-        return w->scale * power_of_e(height(w, w->y)) <= TINY * w->total;
+        return w->scale * w->rise <= TINY * w->total;
     /* From here on a class above the last kink has at most scale * length, then F at the kink. */
     if (c > 0)
         length = c > 1 ? 1.0 / (double)(c - 1) : height(w, one ? w->y : w->n - 1) - kink;
@@ -101,33 +101,62 @@ INLINE int is_done(const Branches *law, const Walk *w, double seen, const int on
     else
         return 0;
     length = crossed < w->n ? length : 0.0;
-    return w->scale * (length - power_of_e(kink) / law->b[law->n_kinks]) <= TINY * seen;
+    return w->scale * (length + w->rest) <= TINY * seen;
 }
 
-/* Width s of a panel with s (rate + growing e^s) = STEEPEST, by Newton's method from above. */
-INLINE double widest_panel(const Walk *w)
+/* Width s <= most of a panel with s (rate + growing e^s) <= STEEPEST, by Newton's method from
+ * above; the power is to be e^s, of most at first. */
+INLINE double panel_width(const Walk *w, double most, double *power)
 {
-    double step = WIDEST, power = WIDEST_POWER;
+    double step = most;
     for (int k = 0; k < 3; k++) {
-        const double excess = step * (w->rate + w->growing * power) - STEEPEST;
+        const double excess = step * (w->rate + w->growing * *power) - STEEPEST;
         if (excess <= 0.0)
             break;
-        step -= excess / (w->rate + w->growing * power * (1.0 + step));
-        if (k < 2)
-            power = exp_of_negative(step);
+        step -= excess / (w->rate + w->growing * *power * (1.0 + step));
+        *power = power_of_e(step);
     }
     return step;
+}
+
+/* m nodes of a panel, those of phi = e^z or e^-z if it bends, and weights times exp(-c s). */
+INLINE void place_nodes(const Branches *law, Nodes *restrict nodes, double step, double bend,
+                        ptrdiff_t c, const int m)
+{
+    const double *restrict rule = law->rules + (m / 4 - 1) * 2 * MOST_NODES;
+    double factor[PANEL];
+#pragma omp simd
+    for (int q = 0; q < m; q++) {
+        const double s = step * rule[q];
+        nodes->line[q] = -s;
+        nodes->weight[q] = step * rule[MOST_NODES + q];
+        factor[q] = nodes->up[q] = exp_of_negative(-bend * s);
+        nodes->down[q] = 1.0 / nodes->up[q];
+    }
+    for (; c > 0; c >>= 1)
+#pragma omp simd
+        for (int q = 0; q < m; q++) {
+            nodes->weight[q] *= c & 1 ? factor[q] : 1.0;
+            factor[q] *= factor[q];
+        }
+}
+
+/* A panel of m nodes, a constant. */
+INLINE void add_nodes(const Branches *law, Walk *w, double step, double bend, const int m,
+                      const int one, const int second)
+{
+    Nodes nodes;
+    place_nodes(law, &nodes, step, bend, w->crossed[0], m);
+    add_panel(law, w, &nodes, m, one, second);
 }
 
 /* One panel, or a part of the piece that one resolves, down to the next kink. */
 INLINE void add_next(const Branches *law, Walk *w, const int one, const int second)
 {
     const ptrdiff_t c = w->crossed[0];
-    double left = INFINITY, step;
+    double left = INFINITY, step, growth;
     ptrdiff_t k, at = 0, degree = 0;
-    int polynomial = c == 0 && !falls(law), half;
-    const double *rule;
-    Nodes nodes;
+    int polynomial = c == 0 && !falls(law);
     for (k = 0; k < law->n_kinks; k++) {
         const ptrdiff_t next = w->crossed[k];
         /* In this order: the distance of two classes next to each other keeps its digits. */
@@ -141,34 +170,23 @@ INLINE void add_next(const Branches *law, Walk *w, const int one, const int seco
         }
     }
     polynomial = polynomial && degree <= DEGREE;
-    step = widest_panel(w);
-    if (polynomial || left <= step || w->offset - step == w->offset)
+    growth = left < WIDEST ? power_of_e(left) : WIDEST_POWER;
+    step = panel_width(w, left < WIDEST ? left : WIDEST, &growth);
+    if (polynomial || w->offset - step == w->offset)
         step = left;
-    else if (left < 2.0 * step)
+    else if (step < left && left < 2.0 * step) {
         step = left / 2.0;
+        growth = power_of_e(step);
+    }
     if (step > 0.0) {
-        half = polynomial ? degree <= PANEL - 1 : 2.0 * step * (w->rate + w->growing) < FLAT;
-        rule = law->rules + (half ? 0 : 2 * MOST_NODES);
-        const double growth = 1.0 / exp_of_negative(-step);
-        double factor[PANEL];
-#pragma omp simd
-        for (int q = 0; q < PANEL; q++) {
-            const double s = step * rule[q];
-            nodes.line[q] = -s;
-            nodes.weight[q] = step * rule[MOST_NODES + q];
-            factor[q] = nodes.up[q] = polynomial ? 1.0 : exp_of_negative(-s);
-            nodes.down[q] = 1.0 / nodes.up[q];
-        }
-        for (k = c; k > 0; k >>= 1) /* times exp(-c s) */
-#pragma omp simd
-            for (int q = 0; q < PANEL; q++) {
-                nodes.weight[q] *= k & 1 ? factor[q] : 1.0;
-                factor[q] *= factor[q];
-            }
-        if (half)
-            add_panel(law, w, &nodes, PANEL / 2, one, second);
+        const double bend = polynomial ? 0.0 : 1.0;
+        const double steepness = step * (w->rate + w->growing * growth);
+        if (polynomial ? degree < PANEL / 2 : 2.0 * step * (w->rate + w->growing) < FLAT)
+            add_nodes(law, w, step, bend, PANEL / 4, one, second);
+        else if (polynomial ? degree < PANEL : steepness <= STEEP)
+            add_nodes(law, w, step, bend, PANEL / 2, one, second);
         else
-            add_panel(law, w, &nodes, PANEL, one, second);
+            add_nodes(law, w, step, bend, PANEL, one, second);
         for (k = w->crossed[law->n_kinks - 1]; k < w->active; k++)
             w->power[k] *= growth;
     }
@@ -244,7 +262,7 @@ INLINE int piece_rows(const Branches *law, const double *scores, const intptr_t 
     if (start_walks(&w, law, n_classes, twice))
         return -1;
     for (i = 0; i < n; i++, scores += n_classes, slope += n_classes) {
-        double total = 0.0, sum = 0.0;
+        double total = 0.0, sum = 0.0, inverse;
         sort_classes(&w, scores);
         w.y = -1;
         if (one)
@@ -252,7 +270,7 @@ INLINE int piece_rows(const Branches *law, const double *scores, const intptr_t 
                 w.y = w.order[j] == y[i] ? j : w.y;
         walk_down(law, &w, one, twice);
         if (one) {
-            const double inverse = w.total > 0.0 ? 1.0 / w.total : 0.0;
+            inverse = w.total > 0.0 ? 1.0 / w.total : 0.0;
             value[i] = log(w.total) + w.unit[w.y];
             for (j = 0; j < n_classes; j++) {
                 w.sum[j] *= j == w.y ? 0.0 : inverse;
@@ -273,13 +291,17 @@ INLINE int piece_rows(const Branches *law, const double *scores, const intptr_t 
         }
         for (j = w.active; j < n_classes; j++)
             w.sum[j] = w.mass;
+#pragma omp simd
+        for (j = 0; j < padded(n_classes); j++)
+            w.gain[j] = exp_of_negative(w.unit[j]) * w.sum[j];
         for (j = 0; j < n_classes; j++) {
-            w.gain[j] = w.unit[j] > -700.0 ? exp_of_negative(w.unit[j]) * w.sum[j]
-                                           : exp(w.unit[j] + log(w.sum[j]));
+            if (w.unit[j] <= -700.0)
+                w.gain[j] = exp(w.unit[j] + log(w.sum[j]));
             total += w.gain[j];
         }
+        inverse = 1.0 / total;
         for (j = 0; j < n_classes; j++)
-            slope[w.order[j]] = logs ? w.unit[j] + log(w.sum[j] / total) : w.gain[j] / total;
+            slope[w.order[j]] = logs ? w.unit[j] + log(w.sum[j] * inverse) : w.gain[j] * inverse;
         value[i] = law->kink[law->n_kinks - 1] + w.above - w.below;
         if (twice)
             for (j = 0; j < n_classes; j++) {

@@ -18,13 +18,16 @@
 
 enum { CONSTANT, LINEAR, RISING, FALLING };
 
-#define PANEL 8          /* nodes of a panel */
+#define PANEL 16         /* nodes of a panel at most; it has half or a quarter of them if they do */
 #define MOST_NODES 20    /* of a rule: with these, exp(-40 u) is integrated to 1e-14 on [0, 1] */
-#define DEGREE 15        /* of the polynomials that a panel integrates exactly */
+#define DEGREE (2 * PANEL - 1) /* of the polynomials that a panel integrates exactly */
 #define WIDEST 2.0       /* panel between kinks of exponentials */
 #define WIDEST_POWER 7.38905609893065 /* exp(WIDEST) */
-#define STEEPEST 4.0     /* logarithm by which an integrand may change in a panel, about */
-#define FLAT 0.25        /* the same for a panel of half the nodes */
+#define STEEPEST 16.0    /* logarithm by which an integrand may change in a panel, about */
+#define STEEP 4.0        /* the same for a panel of half the nodes, */
+#define FLAT 0.25        /* and of a quarter */
+#define FEW 16           /* classes */
+#define LANES 8          /* loops over classes go on to a multiple of it: none has a remainder */
 #define DECAYED 40.0     /* exp(-40) = 4e-18 of an integral is nothing */
 #define TINY 1e-17       /* share of an integral that may be left out */
 #define FURTHEST 1e305   /* distance: a sum of many is finite */
@@ -54,14 +57,22 @@ typedef struct {
     double *gain, *unit, *sum;
     double *hazard, *product, *curve; /* (n, PANEL), (n, n), (n,), for second derivatives */
     double level, scale, own;    /* log of the integrand's scale, exp of it; what y adds to it */
+    double plain, rise, rest;    /* product of the F_j there; exp of y's height; exp(kink) / -b */
     double rate, growing;        /* of the integrand, relative: what may grow as e^s apart */
     double total, mass, below, above, reference;
     void *memory;
 } Walk;
 
+INLINE ptrdiff_t padded(ptrdiff_t n) { return (n + LANES - 1) / LANES * LANES; }
+
+INLINE double power_of_e(double x)
+{
+    return x < -708.0 ? 0.0 : x < 700.0 ? exp_of_negative(x) : exp(x);
+}
+
 static int start_walks(Walk *w, const Branches *law, ptrdiff_t n, int second)
 {
-    const ptrdiff_t n_reals = n * (8 + (second ? PANEL + n + 1 : 0));
+    const ptrdiff_t width = padded(n), n_reals = 8 * width + (second ? n * (PANEL + n + 1) : 0);
     const size_t size = (size_t)n_reals * sizeof(double)
                       + (size_t)(n + 2 * law->n_kinks) * sizeof(ptrdiff_t);
     double *p = (double *)malloc(size);
@@ -69,18 +80,17 @@ static int start_walks(Walk *w, const Branches *law, ptrdiff_t n, int second)
     w->n = n;
     if (!p)
         return -1;
-    w->delta = p, w->constant = p + n, w->factor = p + 2 * n, w->top = p + 3 * n;
-    w->gain = p + 4 * n, w->unit = p + 5 * n, w->sum = p + 6 * n;
-    w->power = p + 7 * n;
-    w->curve = p + 8 * n, w->hazard = p + 9 * n, w->product = p + (9 + PANEL) * n;
-    w->order = (ptrdiff_t *)(p + n_reals);
+    w->delta = p, w->constant = p + width, w->factor = p + 2 * width, w->top = p + 3 * width;
+    w->gain = p + 4 * width, w->unit = p + 5 * width, w->sum = p + 6 * width;
+    w->power = p + 7 * width;
+    p += 8 * width;
+    w->curve = p, w->hazard = p + n, w->product = p + (1 + PANEL) * n;
+    for (ptrdiff_t j = 0; j < width; j++)
+        w->delta[j] = w->unit[j] = w->sum[j] = 0.0;
+    w->rest = -power_of_e(law->kink[law->n_kinks - 1]) / law->b[law->n_kinks];
+    w->order = (ptrdiff_t *)((double *)w->memory + n_reals);
     w->crossed = w->order + n, w->jumped = w->crossed + law->n_kinks;
     return 0;
-}
-
-INLINE double power_of_e(double x)
-{
-    return x < -708.0 ? 0.0 : x < 700.0 ? exp_of_negative(x) : exp(x);
 }
 
 INLINE int falls(const Branches *law) { return law->kind[law->n_kinks] == FALLING; }
@@ -88,17 +98,54 @@ INLINE int falls(const Branches *law) { return law->kind[law->n_kinks] == FALLIN
 /* Height of class j above the zero of the noise, at the top of the present panel. */
 INLINE double height(const Walk *w, ptrdiff_t j) { return (w->delta[j] - w->base) + w->offset; }
 
+/* out[first:last] := exp(sign * height), below exp(-708) and above exp(700) as there. */
+INLINE void raise_e(const Walk *w, double *restrict out, ptrdiff_t first, ptrdiff_t last,
+                    const double sign)
+{
+    const double *restrict delta = w->delta;
+    const double base = w->base, offset = w->offset;
+#pragma omp simd
+    for (ptrdiff_t j = first; j < last; j++) {
+        const double z = sign * ((delta[j] - base) + offset);
+        out[j] = exp_of_negative(z < 700.0 ? z : 700.0);
+    }
+}
+
 /* End of the classes on branch k, which begin where those on branch k - 1 end. */
 INLINE ptrdiff_t branch_end(const Branches *law, const Walk *w, ptrdiff_t k)
 {
     return k < law->n_kinks ? w->crossed[k] : w->active;
 }
 
-/* Classes in ascending order of their distance below the best (Shell's sort). */
+/* Few classes are sorted by counting those before each, which needs no branch. */
+INLINE void sort_few(Walk *w, const double *scores, double best)
+{
+    ptrdiff_t before[FEW], i, j;
+    double delta[FEW];
+    for (j = 0; j < w->n; j++) {
+        ptrdiff_t count = j;
+        const double own = best - scores[j];
+        delta[j] = own < FURTHEST ? own : FURTHEST;
+        for (i = 0; i < j; i++) {
+            const ptrdiff_t after = delta[i] > delta[j];
+            before[i] += after;
+            count -= after;
+        }
+        before[j] = count;
+    }
+    for (j = 0; j < w->n; j++)
+        w->delta[before[j]] = delta[j], w->order[before[j]] = j;
+}
+
+/* Classes in ascending order of their distance below the best (many by Shell's sort). */
 INLINE void sort_classes(Walk *w, const double *scores)
 {
     const double best = largest(scores, w->n);
     ptrdiff_t gap = 1, i, j;
+    if (w->n <= FEW) {
+        sort_few(w, scores, best);
+        return;
+    }
     while (gap < w->n / 3)
         gap = 3 * gap + 1;
     for (j = 0; j < w->n; j++) {
@@ -191,12 +238,30 @@ INLINE double full_height(const Branches *law)
 /* Classes that have come so low that they matter; one that has begins with what is summed so far. */
 INLINE void activate(const Branches *law, Walk *w, double full)
 {
-    const ptrdiff_t crossed = w->crossed[law->n_kinks - 1];
-    for (; w->active < w->n && (w->active < crossed || height(w, w->active) < full); w->active++) {
-        w->power[w->active] = power_of_e(-height(w, w->active));
-        if (w->y < 0)
-            w->sum[w->active] = w->mass;
-    }
+    const ptrdiff_t crossed = w->crossed[law->n_kinks - 1], first = w->active;
+    while (w->active < w->n && (w->active < crossed || height(w, w->active) < full))
+        w->active++;
+    raise_e(w, w->power, first, first ? w->active : padded(w->active), -1.0);
+    if (w->y < 0)
+        for (ptrdiff_t j = first; j < w->active; j++)
+            w->sum[j] = w->mass;
+}
+
+/* Scales of a law that falls at the end, from the product of the F_j that are not on b e^z. What
+ * underflows is nothing beside the piece above the last kink. */
+INLINE void find_falling_scale(const Branches *law, Walk *w, double product)
+{
+    const ptrdiff_t below = w->crossed[0], crossed = w->crossed[law->n_kinks - 1];
+    ptrdiff_t j;
+    raise_e(w, w->gain, 0, padded(crossed), 1.0);
+    for (j = 1; j < below; j++)
+        product *= law->b[0] * w->gain[j];
+    w->scale = product * (below ? law->b[0] : power_of_e(w->base - w->offset));
+    w->plain = product * (below ? law->b[0] * w->gain[0] : 1.0);
+    if (w->y >= crossed)
+        w->own = -law->b[law->n_kinks];
+    else if (w->y >= 0)
+        w->own *= w->rise = w->gain[w->y];
 }
 
 /* Constants of the classes' CDFs at the top of a panel, and the scale of the integrand there. */
@@ -219,8 +284,7 @@ INLINE void prepare(const Branches *law, Walk *w)
             }
         else {
             if (kind != CONSTANT && k < law->n_kinks)
-                for (j = first; j < last; j++)
-                    w->power[j] = exp_of_negative(sign * height(w, j));
+                raise_e(w, w->power, first, last, sign);
 #pragma omp simd
             for (j = first; j < last; j++) {
                 const double change = kind == CONSTANT ? 0.0 : b * w->power[j];
@@ -238,26 +302,24 @@ INLINE void prepare(const Branches *law, Walk *w)
         for (j = first; j < last; j++) {
             product *= w->top[j];
             rates[kind == FALLING] += fabs(w->factor[j]);
-            if (product < 1e-200)
+            if (product < 1e-200 && !falls(law))
                 level += log_of(product), product = 1.0;
         }
     }
-    if (below && law->kind[0] == RISING) {
-        level += (double)below * log(law->b[0]);
-        for (j = falls(law); j < below; j++)
-            level += height(w, j);
-    } else if (falls(law))
-        level -= w->offset - w->base;
-    w->level = level + log_of(product);
     w->rate = rates[0];
     w->growing = rates[1];
-    if (falls(law) && w->y >= 0) {
-        if (w->y >= w->crossed[law->n_kinks - 1])
-            w->own = -law->b[law->n_kinks];
-        else
-            w->own *= power_of_e(height(w, w->y));
+    if (falls(law)) {
+        find_falling_scale(law, w, product);
+        return;
     }
-    w->scale = power_of_e(w->level - (w->y < 0 || falls(law) ? 0.0 : w->reference));
+    if (below && law->kind[0] == RISING) {
+        level += (double)below * log(law->b[0]);
+        for (j = 0; j < below; j++)
+            level += height(w, j);
+    }
+    w->level = level + log_of(product);
+    w->scale = power_of_e(w->level - (w->y < 0 ? 0.0 : w->reference));
+    w->plain = w->scale;
 }
 
 /* What a class's part of an integral is multiplied by, in its own unit. */
@@ -278,34 +340,27 @@ INLINE void find_gains(const Branches *law, Walk *w)
         for (j = 0; j < crossed; j++)
             w->gain[j] = exp_of_negative(w->level - w->unit[j]);
     } else {
-#pragma omp simd
         for (j = 0; j < crossed; j++)
-            w->gain[j] = w->scale * exp_of_negative(height(w, j));
+            w->gain[j] *= w->scale; /* of exp(height), see find_falling_scale */
         for (j = crossed; j < w->active; j++)
-            w->gain[j] = -law->b[n_kinks] * w->scale / w->top[j];
+            w->gain[j] = -law->b[n_kinks] * w->scale * w->constant[j]; /* 1 / F_j */
     }
     for (j = w->crossed[0]; j < crossed; j++)
         w->gain[j] *= fabs(w->factor[j]);
 }
 
-/* exp(level), the integrand's own scale: what potential and Jacobian are made of. */
-INLINE double plain_scale(const Branches *law, const Walk *w)
-{
-    return falls(law) ? power_of_e(w->level + (w->offset - w->base)) : w->scale;
-}
-
-/* Add the integrals over m nodes, a constant: PANEL or half of it. */
+/* Add the integrals over m nodes, a constant: PANEL, half or a quarter of it. */
 INLINE void add_panel(const Branches *law, Walk *w, const Nodes *nodes, const int m,
                       const int one, const int second)
 {
-    const double ones[PANEL] = {1, 1, 1, 1, 1, 1, 1, 1};
+    double ones[PANEL];
     const ptrdiff_t below = w->crossed[0];
-    const double plain = one ? 0.0 : plain_scale(law, w);
+    const double plain = one ? 0.0 : w->plain;
     double share[PANEL], sum = 0.0;
     ptrdiff_t j, k;
     int q;
     for (q = 0; q < m; q++)
-        share[q] = nodes->weight[q];
+        share[q] = nodes->weight[q], ones[q] = 1.0;
     for (k = 1; k <= law->n_kinks; k++) {
         const ptrdiff_t last = branch_end(law, w, k), kind = law->kind[k];
         const double *phi = kind == LINEAR ? nodes->line : kind == RISING ? nodes->up : nodes->down;
