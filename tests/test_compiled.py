@@ -82,9 +82,13 @@ def test_the_compiled_sums_are_those_of_numpy(table, n_classes):
     visible = log_p > -600
     assert_allclose(compiled_log_p[visible], log_p[visible], 1e-11, IDENTITY)
     assert_allclose(compiled.log_proba(table, scores)[visible], log_p[visible], 1e-11, IDENTITY)
-    theirs = _sums_numpy.hessian(table, scores, y)
+    *both, theirs = _sums_numpy.second_order(table, scores, y)
+    *compiled_both, mine = compiled.second_order(table, scores, y)
+    for of_all in (both, compiled_both):
+        for alone, together in zip(compiled.log_likelihood(table, scores, y), of_all, strict=True):
+            assert_allclose(together, alone, rtol=IDENTITY, atol=IDENTITY)
     size = 1 + np.abs(theirs).max(axis=(1, 2), keepdims=True)
-    assert_allclose(compiled.hessian(table, scores, y) / size, theirs / size, 0, IDENTITY)
+    assert_allclose(mine / size, theirs / size, 0, IDENTITY)
     theirs = _sums_numpy.jacobian(table, scores)
     assert_allclose(compiled.jacobian(table, scores), theirs, rtol=0, atol=IDENTITY)
 
@@ -107,7 +111,7 @@ def test_no_rows_are_no_rows(table):
     table, scores, y = table(8), np.empty((0, 3)), np.empty(0, dtype=int)
     assert compiled.log_likelihood(table, scores, y)[1].shape == (0, 3)
     assert compiled.log_proba(table, scores).shape == (0, 3)
-    assert compiled.hessian(table, scores, y).shape == (0, 3, 3)
+    assert compiled.second_order(table, scores, y)[2].shape == (0, 3, 3)
     assert compiled.jacobian(table, scores).shape == (0, 3, 3)
 
 

@@ -14,8 +14,9 @@ tables of several reaches. Rows with a class beyond all are integrated directly.
 from functools import cache
 
 import numpy as np
+from scipy.optimize import brentq
 
-from ..noise import SMALLEST_TAIL, interquartile_range
+from ..noise import SMALLEST_TAIL
 from ._table import (
     ORDER,
     NotTabulableError,
@@ -67,12 +68,30 @@ def build_heavy_table(law, n_classes, level=0, targets=TARGETS):
     """
     if law.kinks:
         raise NotTabulableError
-    width = interquartile_range(law)
+    width = _middle_half(law)
     for target in targets:
         table = _build(law, n_classes, width, REACHES[level] * width, target)
         if table is not None:
             return table
     raise NotTabulableError
+
+
+def _middle_half(law):
+    """Interquartile range, of which a convolution knows an upper bound only."""
+    low, high = law.ppf(0.25), law.isf(0.25)
+
+    def quartile(q):
+        def excess(x):
+            return law.logcdf(np.array([x]))[0] - np.log(q)
+
+        return brentq(excess, low - (high - low), high + (high - low))
+
+    return quartile(0.75) - quartile(0.25)
+
+
+def reaches(first):
+    """Of the tables of all levels, from that of the first."""
+    return first / REACHES[0] * np.array(REACHES)
 
 
 def _build(law, n_classes, width, reach, target):

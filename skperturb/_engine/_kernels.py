@@ -6,6 +6,8 @@ A kernel has these methods, all vectorised over rows:
     log_likelihood(scores, y) -> (log_p_y of shape (n,), gradient of shape (n, K)):
                               log P(class y wins) and its derivative in the scores
     hessian(scores, y)     -> (n, K, K): the second derivative of log_p_y
+    second_order(scores, y) -> log_likelihood's two and the Hessian, in one pass if a kernel can;
+                              UnitKernel always has it
     potential_and_proba(scores) -> the next and p, which some kernels find in one pass
     potential(scores)      -> G of shape (n,): E[max(scores + noise) - max(noise)], with gradient p
     jacobian(scores)       -> (n, K, K): the derivative of p, which is the Hessian of G
@@ -41,7 +43,6 @@ from functools import cached_property, partial
 from threading import Lock
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
 
 from .._cache import cache, remembered
 from .._threads import map_threads, row_slices
@@ -50,14 +51,15 @@ from ..noise import SMALLEST_TAIL, interquartile_range
 from ._cells import row_kernel
 from ._deep import Deep
 from ._discrete import DiscreteKernel
-from ._heavy_table import REACHES, build_heavy_table
+from ._heavy_table import build_heavy_table, reaches
 from ._interpolant import tabulated_law
 from ._pieces import PieceKernel
 from ._products import by_matrices, hessian_product, jacobian_product
+from ._softmax import SoftmaxKernel
 from ._sums import sums
 from ._table import NotTabulableError, class_tier, merged
 from ._thin_table import build_thin_table
-from ._translation import below_best, furthest, with_zero_row_sums
+from ._translation import below_best, furthest
 from ._two import TwoClassKernel
 
 _MOST_MARGINS = 1 << 18  # of a block of rows of two classes
@@ -177,6 +179,15 @@ class UnitKernel:
         (out,) = self._by_rows(self.standard.hessian, scores, y)
         return out / self._unit / self._unit
 
+    def second_order(self, scores, y):
+        at_once = getattr(self.standard, "second_order", None)
+        function = at_once or partial(_second_order, self.standard)
+        log_p, gradient, hessian = self._by_rows(function, scores, y)
+        self._say_if_continued(log_p)
+        if self._unit == 1:
+            return log_p, gradient, hessian
+        return log_p, gradient / self._unit, hessian / self._unit / self._unit
+
     def potential(self, scores):
         (out,) = self._by_rows(self.standard.potential, scores)
         return self._unit * out
@@ -245,43 +256,8 @@ class UnitKernel:
         return scaled if self._unit >= 1 else np.clip(scaled, -_FURTHEST, _FURTHEST, out=scaled)
 
 
-class SoftmaxKernel:
-    """Standard Gumbel noise: p = softmax(scores)."""
-
-    fewest_scores = _MOST_SCORES
-    by_margin = False
-
-    def proba(self, scores):
-        # scipy's softmax checks more than it computes where there are few rows.
-        p = np.exp(scores - scores.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
-        return p
-
-    def log_proba(self, scores):
-        return log_softmax(scores, axis=1)
-
-    def log_likelihood(self, scores, y):
-        return sums.softmax_likelihood(scores, y)
-
-    def hessian(self, scores, y):
-        return -self.jacobian(scores)
-
-    def potential(self, scores):
-        return logsumexp(scores, axis=1) - np.log(scores.shape[1])
-
-    def potential_and_proba(self, scores):
-        return self.potential(scores), self.proba(scores)
-
-    def jacobian(self, scores):
-        p = self.proba(scores)
-        return with_zero_row_sums(-p[:, :, None] * p[:, None, :])
-
-    def hessian_product(self, scores, y, v):
-        return -self.jacobian_product(scores, v)
-
-    def jacobian_product(self, scores, v):
-        p = self.proba(scores)
-        return p * (v - np.sum(p * v, axis=1, keepdims=True))
+def _second_order(kernel, scores, y):
+    return *kernel.log_likelihood(scores, y), kernel.hessian(scores, y)
 
 
 class TableKernel:
@@ -333,7 +309,7 @@ class TableKernel:
         """Of all levels."""
         if self._thin:
             return np.array([self._near.reach, self._table(1).reach])
-        return interquartile_range(self._law) * np.array(REACHES)
+        return reaches(self._near.reach)
 
     def proba(self, scores):
         # A probability that is 0 in floating point need not be integrated first.
@@ -377,10 +353,14 @@ class TableKernel:
             sums.log_likelihood, self._deep.log_likelihood, self._depth(scores, y), scores, y
         )
 
+    def second_order(self, scores, y):
+        return self._routed(sums.second_order, self._beyond, self._depth(scores, y), scores, y)
+
+    def _beyond(self, scores, y):
+        return *self._deep.log_likelihood(scores, y), self._deep.mesh.hessian(scores, y)
+
     def hessian(self, scores, y):
-        return self._routed(
-            sums.hessian, self._deep.mesh.hessian, self._depth(scores, y), scores, y
-        )
+        return self.second_order(scores, y)[2]
 
     def jacobian(self, scores):
         # With thin tails the classes beyond the large table have probabilities that vanish beside

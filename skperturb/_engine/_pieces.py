@@ -112,8 +112,12 @@ class PieceKernel:
     def log_likelihood(self, scores, y):
         return sums.integrate_pieces(self._branches, scores, y)[:2]
 
+    def second_order(self, scores, y):
+        log_p, gradient, matrices = sums.integrate_pieces(self._branches, scores, y, second=True)
+        return log_p, gradient, with_zero_sums(matrices, y)
+
     def hessian(self, scores, y):
-        return with_zero_sums(sums.integrate_pieces(self._branches, scores, y, second=True)[2], y)
+        return self.second_order(scores, y)[2]
 
     def potential(self, scores):
         return self.potential_and_proba(scores)[0]

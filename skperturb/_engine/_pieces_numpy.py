@@ -3,7 +3,7 @@
 Between kinks the CDF is F(z) = a + b phi(z), phi one of 1, z, exp(z), exp(-z). A row is walked from
 the top down: t is the winning value, class j stands at z_j = t + delta_j, and wherever a class
 crosses a kink a piece ends. Above the last kink all classes are on a + b exp(-z): a polynomial in
-u = exp(-t), which Gauss nodes in u integrate exactly. Below, a piece has panels of 8 Gauss nodes,
+u = exp(-t), which Gauss nodes in u integrate exactly. Below, a piece has panels of 16 Gauss nodes,
 on which F_j is a constant plus a factor times a function of t alone; where every F_j is b exp(z) or
 1 to all digits, it has a closed form. The walk ends where what is left is nothing.
 
@@ -17,10 +17,10 @@ sorted; the two agree to rounding.
 
 import numpy as np
 
-PANEL = 8  # nodes of a panel
+PANEL = 16  # nodes of a panel
 WIDEST = 2.0  # panel between kinks of exponentials
-_STEEPEST = 4.0  # logarithm by which an integrand may change in a panel, about
-_DEGREE = 15  # of the polynomials that a panel integrates exactly
+_STEEPEST = 16.0  # logarithm by which an integrand may change in a panel, about
+_DEGREE = 2 * PANEL - 1  # of the polynomials that a panel integrates exactly
 DECAYED = 40.0  # exp(-40) = 4e-18 of an integral is nothing
 _TINY = 1e-17  # share of an integral that may be left out
 _FURTHEST = 1e305  # distance: a sum of many is finite
@@ -336,7 +336,7 @@ class _Walk:
     def add_panel(self, top):
         """One panel, or the part of the piece that one resolves, down to the next kink."""
         law, rows, each = self.law, top.rows, np.arange(len(top.rows))
-        places, weights = law.rules[1, :, :PANEL]
+        places, weights = law.rules[PANEL // 4 - 1, :, :PANEL]
         ends = np.append(-np.inf, law.kink)[top.branch]
         # In this order: the distance of two classes next to each other keeps its digits.
         lag = self.delta[rows] - self.base[rows, None]

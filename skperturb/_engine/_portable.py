@@ -9,8 +9,7 @@ from functools import partial
 import numpy as np
 
 from .._cache import cache, remembered
-from ..noise import interquartile_range
-from ._heavy_table import REACHES, TARGETS, build_heavy_table
+from ._heavy_table import TARGETS, build_heavy_table, reaches
 from ._interpolant import tabulated_law
 from ._table import NotTabulableError, class_tier
 from ._thin_table import TARGET, build_thin_table
@@ -52,8 +51,7 @@ class PortableTables:
         first = self.table(0)
         if first is None:
             raise NotTabulableError
-        width = interquartile_range(self._law)
-        self.reaches = np.array([first.reach]) if self.thin else width * np.array(REACHES)
+        self.reaches = np.array([first.reach]) if self.thin else reaches(first.reach)
 
     def table(self, level):
         """The table of a level; None if there is none that is small enough."""

@@ -305,6 +305,37 @@ INLINE double target_shares(const Table *t, Row *row, const double *scores, doub
     return normalise(row->exponent, row->high - row->low);
 }
 
+/* A gradient whose entry y is to be such that all of them sum to zero, as a common shift asks. */
+INLINE void close_gradient(double *gradient, ptrdiff_t y, ptrdiff_t n)
+{
+    double sum = 0.0;
+    ptrdiff_t j;
+    gradient[y] = 0.0;
+    for (j = 0; j < n; j++)
+        sum += gradient[j];
+    gradient[y] = -sum;
+}
+
+/* The same of a symmetric matrix's row and column of y, or of its diagonal if y < 0. */
+INLINE void close_matrix(double *matrix, ptrdiff_t y, ptrdiff_t n)
+{
+    ptrdiff_t j, k;
+    double total = 0.0;
+    for (j = 0; j < n; j++) {
+        double sum = 0.0;
+        for (k = 0; k < n; k++)
+            sum += k == (y < 0 ? j : y) ? 0.0 : matrix[j * n + k];
+        if (y < 0)
+            matrix[j * n + j] = -sum;
+        else if (j != y) {
+            matrix[j * n + y] = matrix[y * n + j] = -sum;
+            total += sum;
+        }
+    }
+    if (y >= 0)
+        matrix[y * n + y] = total;
+}
+
 INLINE int log_likelihood_rows(const Table *t, const double *scores, const intptr_t *y,
                                double *log_p, double *gradient, ptrdiff_t n, ptrdiff_t n_classes)
 {
@@ -313,7 +344,6 @@ INLINE int log_likelihood_rows(const Table *t, const double *scores, const intpt
     if (allocate(&row, t, n_classes, 0))
         return -1;
     for (i = 0; i < n; i++, scores += n_classes, gradient += n_classes) {
-        double sum = 0.0;
         log_p[i] = target_shares(t, &row, scores, largest(scores, n_classes), y[i], n_classes);
         if (row.many)
             hazard_on_grid(t, &row, 0, row.reached, row.on_grid);
@@ -322,10 +352,7 @@ INLINE int log_likelihood_rows(const Table *t, const double *scores, const intpt
                 gradient[j] = -sample(&row, j, row.on_grid + row.first[j]);
             else if (j != y[i])
                 gradient[j] = -mean_of_class(&row, j, t->hazard, t->n_nodes);
-        gradient[y[i]] = 0.0;
-        for (j = 0; j < n_classes; j++)
-            sum += gradient[j];
-        gradient[y[i]] = -sum;
+        close_gradient(gradient, y[i], n_classes);
     }
     free(row.memory);
     return 0;
@@ -432,43 +459,68 @@ INLINE void hazard_products(const Table *t, Row *row, double *out, ptrdiff_t n_c
     }
 }
 
-/* E[r_j r_k], E[r_j] and E[r'_j] under the shares for class y. Without y: sum r_j r_k exp(S). */
-INLINE int moments_rows(const Table *t, const double *slope_powers, const double *scores,
-                        const intptr_t *y, double *products, double *mean, double *slope,
-                        ptrdiff_t n, ptrdiff_t n_classes)
+/* log p_y, its gradient -E[r_j] and second derivatives E[r_j r_k] - E[r_j] E[r_k] + (j = k) E[r'_j],
+ * all under the shares for class y. */
+INLINE int second_order_rows(const Table *t, const double *slope_powers, const double *scores,
+                             const intptr_t *y, double *log_p, double *gradient, double *hessian,
+                             ptrdiff_t n, ptrdiff_t n_classes)
 {
     Table derivative = *t;
     Row row;
     double weight[ORDER];
-    ptrdiff_t i, j, q;
+    ptrdiff_t i, j, k;
     if (allocate(&row, t, n_classes, 1))
         return -1;
     derivative.powers = slope_powers;
-    for (i = 0; i < n; i++, scores += n_classes, mean += n_classes, slope += n_classes,
-        products += n_classes * n_classes) {
-        double best = largest(scores, n_classes);
-        if (!y) {
-            place(t, &row, scores, best, n_classes);
-            log_cdf_of_winner(t, &row, n_classes);
-            for (q = 0; q < t->n_nodes; q++)
-                row.exponent[q] = exp(row.exponent[q]);
-            hazard_products(t, &row, products, n_classes);
-            continue;
-        }
-        target_shares(t, &row, scores, best, y[i], n_classes);
-        hazard_products(t, &row, products, n_classes);
+    for (i = 0; i < n; i++, scores += n_classes, gradient += n_classes,
+        hessian += n_classes * n_classes) {
+        const double best = largest(scores, n_classes);
+        log_p[i] = target_shares(t, &row, scores, best, y[i], n_classes);
+        const ptrdiff_t count = row.high - row.low;
+        hazard_products(t, &row, hessian, n_classes);
+        for (j = 0; j < n_classes; j++)
+            gradient[j] = -dot(row.hazard + j * t->n_nodes, row.exponent, count);
         for (j = 0; j < n_classes; j++) {
-            ptrdiff_t count = row.high - row.low,
-                      first = interpolate(&derivative, best - scores[j], weight);
-            mean[j] = dot(row.hazard + j * t->n_nodes, row.exponent, count);
-            slope[j] = t->inverse_step * product(row.exponent,
+            double *out = hessian + j * n_classes;
+            for (k = 0; k < n_classes; k++)
+                out[k] -= gradient[j] * gradient[k];
+            if (j == y[i])
+                continue;
+            const ptrdiff_t first = interpolate(&derivative, best - scores[j], weight);
+            out[j] += t->inverse_step * product(row.exponent,
                 t->hazard + row.low + first * t->n_nodes, weight, t->n_nodes, count);
         }
+        close_gradient(gradient, y[i], n_classes);
+        close_matrix(hessian, y[i], n_classes);
     }
     free(row.memory);
     return 0;
 }
-DISPATCH(moments,
+DISPATCH(second_order,
          (const Table *t, const double *slope_powers, const double *scores, const intptr_t *y,
-          double *products, double *mean, double *slope, ptrdiff_t n, ptrdiff_t n_classes),
-         (t, slope_powers, scores, y, products, mean, slope, n, n_classes))
+          double *log_p, double *gradient, double *hessian, ptrdiff_t n, ptrdiff_t n_classes),
+         (t, slope_powers, scores, y, log_p, gradient, hessian, n, n_classes))
+
+/* d p_i / d theta_j = -integral r_i r_j exp(S). */
+INLINE int jacobian_rows(const Table *t, const double *scores, double *jacobian, ptrdiff_t n,
+                         ptrdiff_t n_classes)
+{
+    Row row;
+    ptrdiff_t i, q;
+    if (allocate(&row, t, n_classes, 1))
+        return -1;
+    for (i = 0; i < n; i++, scores += n_classes, jacobian += n_classes * n_classes) {
+        place(t, &row, scores, largest(scores, n_classes), n_classes);
+        log_cdf_of_winner(t, &row, n_classes);
+        for (q = 0; q < t->n_nodes; q++)
+            row.exponent[q] = -exp(row.exponent[q]);
+        hazard_products(t, &row, jacobian, n_classes);
+        close_matrix(jacobian, -1, n_classes);
+    }
+    free(row.memory);
+    return 0;
+}
+DISPATCH(jacobian,
+         (const Table *t, const double *scores, double *jacobian, ptrdiff_t n,
+          ptrdiff_t n_classes),
+         (t, scores, jacobian, n, n_classes))

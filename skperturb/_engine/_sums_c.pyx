@@ -35,9 +35,10 @@ cdef extern from "_rows.h" nogil:
         Py_ssize_t, Py_ssize_t)
     int c_log_proba "log_proba"(
         const Table *, const double *, const double *, double *, double *, Py_ssize_t, Py_ssize_t)
-    int c_moments "moments"(
+    int c_second_order "second_order"(
         const Table *, const double *, const double *, const intptr_t *, double *, double *,
         double *, Py_ssize_t, Py_ssize_t)
+    int c_jacobian "jacobian"(const Table *, const double *, double *, Py_ssize_t, Py_ssize_t)
 
 
 cdef extern from "_softmax.h" nogil:
@@ -159,41 +160,43 @@ def potential_and_log_proba(table, scores):
     return gap, log_p
 
 
-def hessian(table, scores, y):
-    """Second derivatives of log p of one class a row (n, K, K)."""
+def second_order(table, scores, y):
+    """log p of one class a row (n,), its gradient (n, K), and second derivatives (n, K, K)."""
+    cdef Table t = _pointers(table)
+    cdef const double[:, ::1] theta = np.ascontiguousarray(scores, dtype=float)
+    cdef const double[:, ::1] slope_powers = table.slope_powers
     cdef const intptr_t[::1] target = np.ascontiguousarray(y, dtype=np.intp)
-    products, mean, slope = _moments(table, scores, target)
-    products -= mean[:, :, None] * mean[:, None, :]
-    np.einsum("njj->nj", products)[:] += slope
-    return with_zero_sums(products, y)
+    cdef Py_ssize_t n = theta.shape[0], n_classes = theta.shape[1]
+    log_p, gradient = np.empty(n), np.empty((n, n_classes))
+    hessian = np.empty((n, n_classes, n_classes))
+    if not n:
+        return log_p, gradient, hessian
+    cdef double[::1] p_out = log_p
+    cdef double[:, ::1] g_out = gradient
+    cdef double[:, :, ::1] h_out = hessian
+    cdef int status
+    with nogil:
+        status = c_second_order(
+            &t, &slope_powers[0, 0], &theta[0, 0], &target[0], &p_out[0], &g_out[0, 0],
+            &h_out[0, 0, 0], n, n_classes)
+    _check(status)
+    return log_p, gradient, hessian
 
 
 def jacobian(table, scores):
     """d p_i / d theta_j = -integral r_i r_j exp(S): (n, K, K)."""
-    products, _, _ = _moments(table, scores, None)
-    return with_zero_row_sums(np.negative(products, out=products))
-
-
-cdef _moments(table, scores, const intptr_t[::1] target):
     cdef Table t = _pointers(table)
     cdef const double[:, ::1] theta = np.ascontiguousarray(scores, dtype=float)
-    cdef const double[:, ::1] slope_powers = table.slope_powers
     cdef Py_ssize_t n = theta.shape[0], n_classes = theta.shape[1]
-    products = np.empty((n, n_classes, n_classes))
-    mean, slope = np.empty((n, n_classes)), np.empty((n, n_classes))
+    out = np.empty((n, n_classes, n_classes))
     if not n:
-        return products, mean, slope
-    cdef double[:, :, ::1] products_out = products
-    cdef double[:, ::1] mean_out = mean
-    cdef double[:, ::1] slope_out = slope
-    cdef const intptr_t *y = NULL if target is None else &target[0]
+        return out
+    cdef double[:, :, ::1] j_out = out
     cdef int status
     with nogil:
-        status = c_moments(
-            &t, &slope_powers[0, 0], &theta[0, 0], y, &products_out[0, 0, 0],
-            &mean_out[0, 0], &slope_out[0, 0], n, n_classes)
+        status = c_jacobian(&t, &theta[0, 0], &j_out[0, 0, 0], n, n_classes)
     _check(status)
-    return products, mean, slope
+    return out
 
 
 def softmax_likelihood(scores, y):

@@ -14,12 +14,12 @@ from ._translation import below_best, with_zero_row_sums, with_zero_sum, with_ze
 
 __all__ = [
     "depth",
-    "hessian",
     "integrate_pieces",
     "jacobian",
     "log_likelihood",
     "log_proba",
     "potential_and_log_proba",
+    "second_order",
     "softmax_likelihood",
 ]
 
@@ -80,13 +80,14 @@ def _log_proba(table, delta, places, weights, log_cdf):
     return log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
 
 
-def hessian(table, scores, y):
-    """Second derivatives of log p of one class a row (n, K, K)."""
+def second_order(table, scores, y):
+    """log p of one class a row (n,), its gradient (n, K), and second derivatives (n, K, K)."""
+    log_p, gradient = np.empty(len(y)), np.empty(scores.shape)
     out = np.empty((*scores.shape, scores.shape[1]))
     for rows in blocks(table, scores, scores.shape[1]):
         delta = below_best(scores[rows])
         places, weights = flat_interpolation(table, delta)
-        _, share = target_shares(table, places, weights, y[rows])
+        log_p[rows], share = target_shares(table, places, weights, y[rows])
         on_grid = share @ table.hazard.T
         mean = sample(on_grid, places, weights)
         # The slope of the hazard in delta, by the derivative of the same interpolation.
@@ -95,8 +96,8 @@ def hessian(table, scores, y):
         block = (hazard * share[:, None, :]) @ hazard.transpose(0, 2, 1)
         block -= mean[:, :, None] * mean[:, None, :]
         np.einsum("njj->nj", block)[:] += slope
-        out[rows] = block
-    return with_zero_sums(out, y)
+        gradient[rows], out[rows] = -mean, block
+    return log_p, with_zero_sum(gradient, y), with_zero_sums(out, y)
 
 
 def jacobian(table, scores):

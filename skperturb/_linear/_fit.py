@@ -163,6 +163,8 @@ def _descend(objective, part, options, start, monitor=None, **changes):
     options = options | changes
     options["solver"] = _solver(objective, options)
     scaling = partial(scaling_at, part, objective)
+    if options["solver"] == "newton":
+        objective = objective.in_one_pass()
     return minimize(objective, start, monitor=monitor, scaling=scaling, **options)
 
 
@@ -180,6 +182,7 @@ def _start(part, whole, options):
         return _descend(objective, objective, options, start, tol=max(options["tol"], tol)).x
 
     def one_step(objective, start):
+        objective = objective.in_one_pass()
         direction, _ = newton_direction(objective.curvatures(start), objective(start)[1])
         return start + direction
 

@@ -73,6 +73,9 @@ class FlippedLabels:
             slopes[rows, z] = self.kernel.log_likelihood(scores[rows], codes)[1]
         return slopes
 
+    def second_order(self, scores, y):
+        return *self.value_and_slope(scores, y), self._curvature(scores, y)
+
     def curvatures(self):
         yield self._curvature
         yield self._curvature_of_em

@@ -8,6 +8,7 @@ A loss has
     curvatures()               -> functions of (scores, y) that give matrices (n, K, K): the second
                                   derivative first, and where that can be indefinite a positive
                                   semidefinite matrix to put in its place.
+    second_order(scores, y)    -> the first two and the second derivative, in one pass if they can
 
 A new loss is one class and a line in ``LOSSES``. :class:`SoftLabels` makes of each the loss of rows
 whose y is a row of probabilities.
@@ -70,6 +71,9 @@ class LogLoss(_Loss):
         log_p, gradient = self.kernel.log_likelihood(scores, y)
         return -log_p, np.negative(gradient, out=gradient)
 
+    def second_order(self, scores, y):
+        return tuple(-part for part in self.kernel.second_order(scores, y))
+
     def of_margin(self, d, sign, weight):
         return self.kernel.margin_log_loss(d, sign, weight)
 
@@ -93,6 +97,9 @@ class FenchelYoungLoss(_Loss):
         potential, slope = self.kernel.potential_and_proba(scores)
         slope[each, y] -= 1
         return potential - scores[each, y], slope
+
+    def second_order(self, scores, y):
+        return *self.value_and_slope(scores, y), self.kernel.jacobian(scores)
 
     def of_margin(self, d, sign, weight):
         return self.kernel.margin_fenchel_young(d, sign, weight)
@@ -126,22 +133,28 @@ class SoftLabels:
         return SoftLabels(self.hard.with_gumbel_noise())
 
     def value_and_slope(self, scores, y):
-        value, slope = np.zeros(len(scores)), np.zeros(scores.shape)
-        for rows, codes, share in _by_class(y):
-            loss, gradient = self.hard.value_and_slope(scores[rows], codes)
-            value[rows] += share * loss
-            slope[rows] += share[:, None] * gradient
-        return value, slope
+        return self._mean(self.hard.value_and_slope, scores, y)
+
+    def second_order(self, scores, y):
+        return self._mean(self.hard.second_order, scores, y)
 
     def curvatures(self):
         for curvature in self.hard.curvatures():
-            yield partial(self._mean, curvature)
+            yield partial(self._mean_of_one, curvature)
 
-    def _mean(self, curvature, scores, y):
-        total = np.zeros((*scores.shape, scores.shape[1]))
+    def _mean_of_one(self, function, scores, y):
+        (mean,) = self._mean(lambda *rows: (function(*rows),), scores, y)
+        return mean
+
+    def _mean(self, functions, scores, y):
+        """The means of the arrays that a function of rows and their classes returns."""
+        totals = None
         for rows, codes, share in _by_class(y):
-            total[rows] += share[:, None, None] * curvature(scores[rows], codes)
-        return total
+            parts = functions(scores[rows], codes)
+            totals = totals or [np.zeros((len(y), *part.shape[1:])) for part in parts]
+            for total, part in zip(totals, parts, strict=True):
+                total[rows] += share.reshape(-1, *[1] * (part.ndim - 1)) * part
+        return tuple(totals)
 
 
 def _by_class(y):

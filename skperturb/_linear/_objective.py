@@ -9,7 +9,8 @@ intercept if there is one, that of rows about their center (``_rows``). Rows are
 blocks, so that beside X nothing large is held.
 """
 
-from itertools import pairwise
+from copy import copy
+from itertools import chain, islice, pairwise
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from ._rows import DenseRows, SparseRows, check_finite, rows_of
 _WEIGHT_ROUNDING = 1e-9  # of a weight that is a whole number, relative
 _UNEXPLAINED = 1e-10  # share of a column's square: rounding, of numbers with six digits, too
 _BLOCK_ELEMENTS = 1 << 17  # scores, or entries of curvature, held at once by a thread
+_MOST_HELD = 1 << 22  # entries of the rows' matrices that are held until they are asked for
 _FEWEST_ROWS = 64  # of a block: with fewer, the products with X are slow
 # Parts of the rows that threads take: the work that is worth starting one, and how many at most,
 # fixed, so that sums do not depend on the number of threads.
@@ -92,6 +94,7 @@ class LinearObjective:
         self.shape = constraint.n_free, self.rows.width
         self.n_rows, self.n_parameters = len(y), int(np.prod(self.shape))
         self._latest = None  # point, value and gradient: a start is weighed, then descended from
+        self._matrices = None  # of the rows at that point (n_rows, K, K), see in_one_pass
 
     def replace(self, *, loss=None, weight=None):
         """The same with another loss, or other weights, given as shares of the present sum."""
@@ -99,6 +102,18 @@ class LinearObjective:
         return type(self)(
             self.rows, self.y, weight * self.total, loss=loss or self.loss, **self._options
         )
+
+    def in_one_pass(self):
+        """The same, for Newton's method: the first of the `curvatures` comes with the value.
+
+        Where the rows' matrices would be too many to hold, it is the objective as it is.
+        """
+        if self.n_rows * self.constraint.n_classes**2 > _MOST_HELD:
+            return self
+        out = copy(self)
+        out._matrices = np.empty((self.n_rows, *[self.constraint.n_classes] * 2))
+        out._latest = None
+        return out
 
     def every(self, stride):
         """The objective of every k-th row in the place of all, and their share of the weight."""
@@ -208,8 +223,11 @@ class LinearObjective:
         return value, gradient
 
     def _sums(self, free):
-        def sums(X, y, weight, scores):
-            loss, slope = self.loss.value_and_slope(scores, y)
+        def sums(rows, X, y, weight, scores):
+            if self._matrices is None:
+                loss, slope = self.loss.value_and_slope(scores, y)
+            else:
+                loss, slope, self._matrices[rows] = self.loss.second_order(scores, y)
             slope *= weight[:, None]
             return weight @ loss, X.sum_of_rows(slope)
 
@@ -225,7 +243,11 @@ class LinearObjective:
         ------
         ndarray of shape (n_parameters, n_parameters)
         """
-        for curvature in self.loss.curvatures():
+        functions = self.loss.curvatures()
+        if self._matrices is not None:
+            self(free)  # unless it was the last
+            functions = chain([self._matrices], islice(functions, 1, None))
+        for curvature in functions:
             matrix = self.assemble(free, curvature)
             matrix.flat[:: len(matrix) + 1] += np.tile(np.diag(self.ridge_matrix()), self.shape[0])
             yield matrix
@@ -236,14 +258,15 @@ class LinearObjective:
         Parameters
         ----------
         free : ndarray of shape (n_parameters,)
-        curvature : callable
-            Maps (scores, y) to symmetric matrices of shape (n, K, K).
+        curvature : callable or ndarray of shape (n_rows, K, K)
+            Maps (scores, y) to symmetric matrices of shape (n, K, K), or those of all rows.
         """
         n_free, width = self.shape
         restrict = self.constraint.restrict
 
-        def products(X, y, weight, scores):
-            full = curvature(scores, y).transpose(1, 2, 0) * weight
+        def products(rows, X, y, weight, scores):
+            full = curvature(scores, y) if callable(curvature) else curvature[rows]
+            full = full.transpose(1, 2, 0) * weight
             reduced = restrict(restrict(full).swapaxes(0, 1))
             total = np.zeros((n_free, width, n_free, width))
             for j in range(n_free):
@@ -267,7 +290,9 @@ class LinearObjective:
         weight : ndarray of shape (n_block,)
             Weights divided by their sum.
         """
-        for X, y, weight, scores in self._blocks(free, self.constraint.n_classes * self.shape[1]):
+        for _, X, y, weight, scores in self._blocks(
+            free, self.constraint.n_classes * self.shape[1]
+        ):
             _, slope = self.loss.value_and_slope(scores, y)
             slope = self.constraint.restrict(slope.T)
             vectors = slope.T[:, :, None] * X.dense()[:, None, :]
@@ -363,7 +388,7 @@ class LinearObjective:
             Numbers that it holds for each row.
         """
 
-        def sums(X, y, weight, scores):
+        def sums(rows, X, y, weight, scores):
             return (X.sum_of_rows(slope(X.dense(), scores) * weight[:, None]),)
 
         (total,) = self._sum_over_rows(sums, free, per_row)
@@ -372,7 +397,7 @@ class LinearObjective:
     def gram(self):
         """[X, 1]^T diag(weight) [X, 1]: (width, width)."""
 
-        def gram(X, y, weight, scores):
+        def gram(rows, X, y, weight, scores):
             return (X.gram(weight),)
 
         zero = np.zeros(self.n_parameters)
@@ -405,7 +430,7 @@ class LinearObjective:
         return np.diag(np.where(np.arange(self.shape[1]) < self.n_features, self._ridge, 0.0))
 
     def _sum_over_rows(self, function, free, per_row):
-        """The sums of what function(X, y, weight, scores) returns for blocks of rows.
+        """The sums of what function(rows, X, y, weight, scores) returns for blocks of rows.
 
         Parameters
         ----------
@@ -428,14 +453,14 @@ class LinearObjective:
         return sum_of_tuples(map_threads(of_part, pairwise(bounds)))
 
     def _blocks(self, free, per_row, first=0, last=None):
-        """(X, y, weight, scores) of blocks of rows; `per_row` numbers for each are held at once."""
+        """(rows, X, y, weight, scores) of blocks, `per_row` numbers for each row held at once."""
         coef, intercept = self._about_center(free)
         last = self.n_rows if last is None else last
         size = max(_FEWEST_ROWS, _BLOCK_ELEMENTS // per_row)
         for start in range(first, last, size):
             rows = slice(start, min(start + size, last))
             X = (self.rows if rows == slice(0, self.n_rows) else self.rows[rows]).ready()
-            yield X, self.y[rows], self.weight[rows], X.scores(coef, intercept)
+            yield rows, X, self.y[rows], self.weight[rows], X.scores(coef, intercept)
 
 
 def are_whole(weights):

@@ -33,6 +33,10 @@ class TwoClassObjective(LinearObjective):
         self._parts = [(slice(*ends), self.rows[slice(*ends)]) for ends in pairwise(bounds)]
         self._curvatures_at = None
 
+    def in_one_pass(self):
+        """The same: it always is."""
+        return self
+
     def _sums(self, free):
         curvature, information = np.empty((2, self.n_rows))
 

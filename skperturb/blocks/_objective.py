@@ -156,6 +156,10 @@ class BlockObjective:
         """Second derivative of the penalty in each free parameter."""
         return np.tile(np.diag(self.ridge_matrix()), self.shape[0])
 
+    def in_one_pass(self):
+        """The same: its blocks are too large for that."""
+        return self
+
     def curvatures(self, free):
         """Second derivatives, then, if they can be indefinite, what can be put in their place."""
         for which in range(1 if self.loss.convex else 2):

@@ -51,7 +51,7 @@ class Minimum:
     def __init__(self, objective, start, near=_NEAR):
         self.objective, self.near = objective, near
         self.free = start
-        remembered = _Remembered(objective)
+        remembered = _Remembered(objective.in_one_pass())
 
         def arrived(free):
             _, gradient = remembered(free)

@@ -83,11 +83,17 @@ class _Whitened:
         value, gradient = self._objective(self.point(u))
         return value, self._spread.T @ gradient
 
+    def _in_one_pass(self):
+        return type(self)(self._objective.in_one_pass(), self._origin, self._spread)
+
     def descend(self, start, tol):
         """The parameters where it is least, and whether they were found."""
         small = self._objective.n_rows * self._objective.n_parameters**2 <= _SMALL
         for solver in ("newton",) if small else ("lbfgs", "newton"):
-            solution = minimize(self, start, solver=solver, tol=tol, max_iter=_ITERATIONS[solver])
+            objective = self._in_one_pass() if solver == "newton" else self
+            solution = minimize(
+                objective, start, solver=solver, tol=tol, max_iter=_ITERATIONS[solver]
+            )
             start = solution.x
             if not solution.problem:
                 break
