@@ -56,6 +56,8 @@ class HalfLine:
     ----------
     lanes : ndarray of shape (n_panels, DEGREE + 1, 4)
         Coefficients of the powers of u, -1 <= u < 1 in each panel, of the four functions.
+    log_q : ndarray of shape (n_panels, 16)
+        Those of the first function alone, and zeros.
     bits : int
         Each octave of y has 2**bits panels, beginning at y = 1.
     unit : float
@@ -70,6 +72,8 @@ class HalfLine:
 
     def __init__(self, lanes, bits, unit, end=None):
         self.lanes, self.bits, self.unit = lanes, bits, unit
+        self.log_q = np.zeros((len(lanes), 16))  # for four registers of four
+        self.log_q[:, : lanes.shape[1]] = lanes[:, :, 0]
         if end is not None:
             self.origin, self.slope, self.shift = end, -np.ldexp(1 / end, _TO_END), 0.0
             self.limits, self.reach = (1.0, np.nextafter(np.ldexp(1.0, _TO_END), 0.0)), np.inf

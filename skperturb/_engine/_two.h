@@ -12,6 +12,7 @@
 
 typedef struct {
     const double *lanes;   /* (n_panels, DEGREE + 1, LANES), coefficients of powers */
+    const double *log_q;   /* (n_panels, LANES * LANES): those of T alone, the last ones 0 */
     double inverse_unit;   /* x = |d| * inverse_unit */
     double origin, slope;  /* z = slope * (x - origin), */
     double lowest, highest, shift; /* within limits, and y = z + shift */
@@ -40,35 +41,45 @@ INLINE double log_complement(double q)
     return -2.0 * (s + s * z * p);
 }
 
-/* The coefficients of the panel that holds z, and where z lies in it, from -1 to 1. */
-INLINE const double *panel_of(const HalfLine *t, double z, double *u)
+/* Where rows lie: which panel holds each, and where in it, from -1 to 1. */
+INLINE void locate(const HalfLine *t, const double *restrict d, int64_t *restrict panel,
+                   double *restrict u, ptrdiff_t m)
 {
     const int shift = 52 - t->bits;
-    double y = t->shift + z, left, per_octave;
-    uint64_t bits, lead, exponent;
-    memcpy(&bits, &y, sizeof bits);
-    lead = bits >> shift;
-    exponent = (uint64_t)(2046 - (bits >> 52)) << 52; /* of 2^-e, with 2^e <= y < 2^(e+1) */
-    memcpy(&per_octave, &exponent, sizeof per_octave);
-    bits = lead << shift;
-    memcpy(&left, &bits, sizeof left);
-    *u = (z - (left - t->shift)) * per_octave * (double)(2 << t->bits) - 1.0;
-    return t->lanes + (lead - ((uint64_t)1023 << t->bits)) * ((DEGREE + 1) * LANES);
+    const double width = (double)(2 << t->bits), slope = t->slope, origin = t->origin;
+    const double inverse_unit = t->inverse_unit, to_y = t->shift;
+    const double lowest = t->lowest, highest = t->highest;
+    const uint64_t first = (uint64_t)1023 << t->bits;
+    ptrdiff_t i;
+#pragma omp simd
+    for (i = 0; i < m; i++) {
+        double z = slope * (fabs(d[i]) * inverse_unit - origin), y, left, per_octave;
+        uint64_t bits, lead, exponent;
+        z = z > lowest ? z : lowest;
+        z = z < highest ? z : highest;
+        y = to_y + z;
+        memcpy(&bits, &y, sizeof bits);
+        lead = bits >> shift;
+        exponent = (uint64_t)(2046 - (bits >> 52)) << 52; /* of 2^-e, with 2^e <= y < 2^(e+1) */
+        memcpy(&per_octave, &exponent, sizeof per_octave);
+        bits = lead << shift;
+        memcpy(&left, &bits, sizeof left);
+        u[i] = (z - (left - to_y)) * per_octave * width - 1.0;
+        panel[i] = (int64_t)(lead - first);
+    }
 }
 
-/* All four functions at z, in units of the table. */
+/* All four functions in a panel, in units of the table, and T alone. */
 #if defined(__GNUC__)
 typedef double Lanes __attribute__((vector_size(32)));
 typedef double UnalignedLanes __attribute__((vector_size(32), aligned(8), may_alias));
 #define LANES_AT(k) (*(const UnalignedLanes *)(c + LANES * (k)))
 
-INLINE void evaluate(const HalfLine *t, double z, double *restrict out)
+INLINE void evaluate(const HalfLine *t, int64_t panel, double u, double *restrict out)
 {
-    double u, square;
-    const double *c = panel_of(t, z, &u);
+    const double *c = t->lanes + panel * ((DEGREE + 1) * LANES), square = u * u;
     Lanes odd = LANES_AT(DEGREE), even = LANES_AT(DEGREE - 1);
     int k;
-    square = u * u;
 #pragma GCC unroll 8
     for (k = DEGREE - 2; k >= 1; k -= 2) {
         odd = odd * square + LANES_AT(k);
@@ -78,13 +89,22 @@ INLINE void evaluate(const HalfLine *t, double z, double *restrict out)
     for (k = 0; k < LANES; k++)
         out[k] = odd[k];
 }
-#else
-INLINE void evaluate(const HalfLine *t, double z, double *restrict out)
+
+INLINE double log_q_at(const HalfLine *t, int64_t panel, double u)
 {
-    double u, square, odd[LANES], even[LANES];
-    const double *restrict c = panel_of(t, z, &u);
+    const double *c = t->log_q + panel * (LANES * LANES), square = u * u, fourth = square * square;
+    Lanes sum = LANES_AT(3);
+    sum = sum * fourth + LANES_AT(2);
+    sum = sum * fourth + LANES_AT(1);
+    sum = sum * fourth + LANES_AT(0);
+    return (sum[0] + u * sum[1]) + square * (sum[2] + u * sum[3]);
+}
+#else
+INLINE void evaluate(const HalfLine *t, int64_t panel, double u, double *restrict out)
+{
+    double square = u * u, odd[LANES], even[LANES];
+    const double *restrict c = t->lanes + panel * ((DEGREE + 1) * LANES);
     int k, l;
-    square = u * u;
     for (l = 0; l < LANES; l++)
         odd[l] = c[LANES * DEGREE + l], even[l] = c[LANES * (DEGREE - 1) + l];
     for (k = DEGREE - 2; k >= 1; k -= 2)
@@ -95,35 +115,44 @@ INLINE void evaluate(const HalfLine *t, double z, double *restrict out)
     for (l = 0; l < LANES; l++)
         out[l] = odd[l] * u + even[l];
 }
-#endif
 
-INLINE double position(const HalfLine *t, double d)
+INLINE double log_q_at(const HalfLine *t, int64_t panel, double u)
 {
-    double z = t->slope * (fabs(d) * t->inverse_unit - t->origin);
-    z = z > t->lowest ? z : t->lowest;
-    return z < t->highest ? z : t->highest;
+    const double *restrict c = t->log_q + panel * (LANES * LANES);
+    double sum = c[DEGREE];
+    int k;
+    for (k = DEGREE - 1; k >= 0; k--)
+        sum = sum * u + c[k];
+    return sum;
 }
+#endif
 
 /* The four functions at |d|: (n, LANES). */
 INLINE void functions_rows(const HalfLine *t, const double *restrict d, double *restrict out,
                            ptrdiff_t n)
 {
-    ptrdiff_t i;
-    for (i = 0; i < n; i++)
-        evaluate(t, position(t, d[i]), out + LANES * i);
+    int64_t panel[CHUNK];
+    double u[CHUNK];
+    ptrdiff_t first, i, m;
+    for (first = 0; first < n; first += CHUNK) {
+        m = n - first < CHUNK ? n - first : CHUNK;
+        locate(t, d + first, panel, u, m);
+        for (i = 0; i < m; i++)
+            evaluate(t, panel[i], u[i], out + LANES * (first + i));
+    }
 }
 
 /* Probabilities of both classes: (n, 2). */
 INLINE void proba_rows(const HalfLine *t, const double *restrict d, double *restrict p, ptrdiff_t n)
 {
-    double log_q[CHUNK], lanes[LANES];
+    int64_t panel[CHUNK];
+    double log_q[CHUNK], u[CHUNK];
     ptrdiff_t first, i, m;
     for (first = 0; first < n; first += CHUNK) {
         m = n - first < CHUNK ? n - first : CHUNK;
-        for (i = 0; i < m; i++) {
-            evaluate(t, position(t, d[first + i]), lanes);
-            log_q[i] = lanes[0];
-        }
+        locate(t, d + first, panel, u, m);
+        for (i = 0; i < m; i++)
+            log_q[i] = log_q_at(t, panel[i], u[i]);
 #pragma omp simd
         for (i = 0; i < m; i++) {
             double q = log_q[i] < -708.0 ? 0.0 : exp_of_negative(log_q[i]), r = 1.0 - q;
@@ -145,14 +174,16 @@ INLINE double log_loss_rows(const HalfLine *t, const double *restrict d,
                             double *restrict slope, double *restrict curvature,
                             double *restrict information, ptrdiff_t n)
 {
-    double T[CHUNK], G[CHUNK], D[CHUNK], lanes[LANES], total = 0.0;
+    int64_t panel[CHUNK];
+    double T[CHUNK], G[CHUNK], D[CHUNK], u[CHUNK], lanes[LANES], total = 0.0;
     const double unit = t->inverse_unit;
     ptrdiff_t first, i, m;
     for (first = 0; first < n; first += CHUNK) {
         double part = 0.0;
         m = n - first < CHUNK ? n - first : CHUNK;
+        locate(t, d + first, panel, u, m);
         for (i = 0; i < m; i++) {
-            evaluate(t, position(t, d[first + i]), lanes);
+            evaluate(t, panel[i], u[i], lanes);
             T[i] = lanes[0], G[i] = lanes[1] * unit, D[i] = lanes[2] * unit * unit;
         }
 #pragma omp simd reduction(+ : part)
@@ -177,14 +208,16 @@ INLINE double fenchel_young_rows(const HalfLine *t, const double *restrict d,
                                  const double *restrict sign, const double *restrict weight,
                                  double *restrict slope, double *restrict curvature, ptrdiff_t n)
 {
-    double T[CHUNK], G[CHUNK], A[CHUNK], lanes[LANES], total = 0.0;
+    int64_t panel[CHUNK];
+    double T[CHUNK], G[CHUNK], A[CHUNK], u[CHUNK], lanes[LANES], total = 0.0;
     const double unit = t->inverse_unit;
     ptrdiff_t first, i, m;
     for (first = 0; first < n; first += CHUNK) {
         double part = 0.0;
         m = n - first < CHUNK ? n - first : CHUNK;
+        locate(t, d + first, panel, u, m);
         for (i = 0; i < m; i++) {
-            evaluate(t, position(t, d[first + i]), lanes);
+            evaluate(t, panel[i], u[i], lanes);
             T[i] = lanes[0], G[i] = lanes[1] * unit, A[i] = lanes[3] / unit;
         }
 #pragma omp simd reduction(+ : part)

@@ -159,10 +159,9 @@ class TwoClassKernel:
         Numbers are summed, and arrays put together.
         """
         distance = np.abs(d)
-        near = distance <= self._near.reach * unit
-        if near.all():
+        if distance.max(initial=0.0) <= self._near.reach * unit:
             return tabulated(self._near, slice(None))
-        far = self._far
+        near, far = distance <= self._near.reach * unit, self._far
         within = ~near & (distance <= far.reach * unit)
         routes = [(partial(tabulated, self._near), near), (partial(tabulated, far), within)]
         routes.append((general, ~(near | within)))

@@ -7,6 +7,7 @@ import numpy as np
 cdef extern from "_two.h" nogil:
     ctypedef struct HalfLine:
         const double *lanes
+        const double *log_q
         double inverse_unit
         double origin
         double slope
@@ -29,7 +30,8 @@ cdef HalfLine _pointers(table, double unit):
     """A ``_half_line.HalfLine`` as C sees it; lives as long as that does."""
     cdef HalfLine out
     cdef const double[:, :, ::1] lanes = table.lanes
-    out.lanes, out.bits = &lanes[0, 0, 0], table.bits
+    cdef const double[:, ::1] log_q = table.log_q
+    out.lanes, out.log_q, out.bits = &lanes[0, 0, 0], &log_q[0, 0], table.bits
     out.inverse_unit = 1.0 / (table.unit * unit)
     out.origin, out.slope, out.shift = table.origin, table.slope, table.shift
     out.lowest, out.highest = table.limits

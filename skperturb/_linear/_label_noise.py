@@ -39,7 +39,7 @@ class FlippedLabels:
         T[true, given]; rows sum to one.
     """
 
-    convex = by_margin = falls_with_gain = False
+    convex = by_margin = falls_with_gain = at_once = False
 
     def __init__(self, loss, flips):
         self._loss, self.kernel, self.flips = loss, loss.kernel, flips
@@ -72,9 +72,6 @@ class FlippedLabels:
         for z, rows, codes in _possible(share):
             slopes[rows, z] = self.kernel.log_likelihood(scores[rows], codes)[1]
         return slopes
-
-    def second_order(self, scores, y):
-        return *self.value_and_slope(scores, y), self._curvature(scores, y)
 
     def curvatures(self):
         yield self._curvature

@@ -8,7 +8,8 @@ A loss has
     curvatures()               -> functions of (scores, y) that give matrices (n, K, K): the second
                                   derivative first, and where that can be indefinite a positive
                                   semidefinite matrix to put in its place.
-    second_order(scores, y)    -> the first two and the second derivative, in one pass if they can
+    at_once                    -> whether one pass gives value_and_slope's two and the second
+                                  derivative, as second_order(scores, y)
 
 A new loss is one class and a line in ``LOSSES``. :class:`SoftLabels` makes of each the loss of rows
 whose y is a row of probabilities.
@@ -40,6 +41,7 @@ class _Loss:
         self.kernel = make_kernel(law, n_classes)
 
     falls_with_gain = True
+    at_once = False
 
     @property
     def by_margin(self):
@@ -62,6 +64,8 @@ class LogLoss(_Loss):
     Convex where the noise has a log-concave density (Prekopa); elsewhere the second derivative can
     be indefinite, and the expected information stands in for it.
     """
+
+    at_once = True
 
     @property
     def convex(self):
@@ -98,9 +102,6 @@ class FenchelYoungLoss(_Loss):
         slope[each, y] -= 1
         return potential - scores[each, y], slope
 
-    def second_order(self, scores, y):
-        return *self.value_and_slope(scores, y), self.kernel.jacobian(scores)
-
     def of_margin(self, d, sign, weight):
         return self.kernel.margin_fenchel_young(d, sign, weight)
 
@@ -119,14 +120,14 @@ class SoftLabels:
     ----------
     hard : object
         The loss given.
-    kernel, convex
+    kernel, convex, falls_with_gain, at_once
         Its own.
     """
 
     def __init__(self, loss):
         self.hard = loss
         self.kernel, self.convex = loss.kernel, loss.convex
-        self.falls_with_gain = loss.falls_with_gain
+        self.falls_with_gain, self.at_once = loss.falls_with_gain, loss.at_once
 
     def with_gumbel_noise(self):
         """See the loss."""

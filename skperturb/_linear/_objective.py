@@ -106,9 +106,10 @@ class LinearObjective:
     def in_one_pass(self):
         """The same, for Newton's method: the first of the `curvatures` comes with the value.
 
-        Where the rows' matrices would be too many to hold, it is the objective as it is.
+        It is the objective as it is if the loss does not give it so, or the rows' matrices are too
+        many to hold.
         """
-        if self.n_rows * self.constraint.n_classes**2 > _MOST_HELD:
+        if not self.loss.at_once or self.n_rows * self.constraint.n_classes**2 > _MOST_HELD:
             return self
         out = copy(self)
         out._matrices = np.empty((self.n_rows, *[self.constraint.n_classes] * 2))
