@@ -186,6 +186,8 @@ def _start(part, whole, options):
         direction, _ = newton_direction(objective.curvatures(start), objective(start)[1])
         return start + direction
 
+    if options["solver"] == "newton":
+        options = options | {"solver": "auto"}  # of many parameters, a rough start is dear by it
     start = np.zeros(whole.n_parameters)
     if not whole.loss.convex:
         to_trim = partial(roughly, tol=_TOL_OF_TRIMMING)
