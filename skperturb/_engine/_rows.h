@@ -21,6 +21,7 @@ typedef struct {
     const double *powers;                        /* (ORDER, ORDER): of the Lagrange polynomials */
     ptrdiff_t n_grid, n_nodes, n_coarse;
     double inverse_step, reach, grid_reach;
+    int ordered;                                 /* as in _table.py */
 } Table;
 
 /* First row of the table and ORDER weights for a distance below the best; nothing beyond. */
@@ -208,7 +209,9 @@ INLINE void widen_window(const Table *t, Row *row, ptrdiff_t y)
     row->high = high > row->high ? high : row->high;
 }
 
-/* The nodes that matter to class y, or to any within reach if y < 0. */
+/* The nodes that matter to class y, or to any within reach if y < 0. With g_j the integrand of class
+ * j, g_j / g_k falls where class j is the lower one, if they are ordered. So the right end of the
+ * window is the best class's and the left end that of the lowest. */
 INLINE void find_window(const Table *t, Row *row, const double *scores, double best, ptrdiff_t y,
                         ptrdiff_t n_classes)
 {
@@ -219,7 +222,13 @@ INLINE void find_window(const Table *t, Row *row, const double *scores, double b
     row->high = 0;
     if (y >= 0)
         widen_window(t, row, y);
-    else
+    else if (t->ordered) {
+        for (j = 0, y = row->best; j < n_classes; j++)
+            y = scores[j] < scores[y] && best - scores[j] <= t->reach ? j : y;
+        widen_window(t, row, row->best);
+        if (y != row->best)
+            widen_window(t, row, y);
+    } else
         for (j = 0; j < n_classes; j++)
             if (best - scores[j] <= t->reach)
                 widen_window(t, row, j);

@@ -29,6 +29,7 @@ cdef extern from "_rows.h" nogil:
         double inverse_step
         double reach
         double grid_reach
+        int ordered
 
     int c_log_likelihood "log_likelihood"(
         const Table *, const double *, const intptr_t *, double *, double *,
@@ -82,7 +83,7 @@ cdef Table _pointers(table):
     out.powers, out.weight = &powers[0, 0], &weight[0]
     out.n_grid, out.n_nodes = log_cdf.shape[0], log_cdf.shape[1]
     out.inverse_step = table.inverse_step
-    out.reach, out.grid_reach = table.reach, table.grid_reach
+    out.reach, out.grid_reach, out.ordered = table.reach, table.grid_reach, table.ordered
     return out
 
 

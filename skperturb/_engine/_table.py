@@ -59,6 +59,9 @@ class Table:
     coarse_log_cdf, coarse_log_hazard, coarse_log_weight : ndarray
         The same at every ORDER-th node: they tell where an integrand is negligible. The last of
         these nodes is repeated, so that their number fills registers.
+    ordered : bool
+        Whether log r is concave: then the nodes that matter to a class lie between those that
+        matter to the classes above and below it.
     powers, slope_powers : ndarray of shape (ORDER, ORDER)
         Row k: the coefficients of u**k in the ORDER interpolating polynomials, u the position
         less that of mid-cell, and in their derivatives.
@@ -86,6 +89,10 @@ class Table:
         )
         self.coarse_log_weight = coarse_log_weight[0]
         self.weight = np.exp(log_weight)
+        # Rounding aside: what is negligible is so by far.
+        with np.errstate(invalid="ignore"):
+            turns = np.diff(np.diff(self.coarse_log_hazard, axis=0), axis=1)
+        self.ordered = bool(np.all(turns <= 1e-9))
         self.powers, self.slope_powers = _LAGRANGE, _LAGRANGE_SLOPE
 
     def level(self, n_classes):
