@@ -5,7 +5,7 @@
 
 Fits have C=1, tol=1e-4 and 1000 iterations at most. `ratio` is to LogisticRegression as it is by
 default (lbfgs), `to best` to the fastest of its solvers lbfgs and newton-cholesky, medians of
-rounds. All of it takes about 15 minutes, with --quick about 2: fewer data sets and rounds.
+rounds. All of it takes about 25 minutes, with --quick about 2: fewer data sets and rounds.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from _timing import DATA, clock, in_turn, machine, table
+from scipy import sparse
 from sklearn.datasets import load_breast_cancer, make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -50,6 +51,7 @@ PREDICTION_BARS = {
     "argmax laplace": 6.0,
 }
 FEW_ROWS = 2500
+MOST_FOR_NEWTON = 2000  # features: its matrix would have all of them squared, times the classes'
 PART = 2000  # rows of the fit that is not timed: it makes the tables
 
 
@@ -63,6 +65,19 @@ def two_classes(n_rows):
 def several(n_rows, n_features, n_classes):
     options = {"n_informative": n_features // 2, "n_classes": n_classes, "random_state": 0}
     return make_classification(n_rows, n_features, **options)
+
+
+def wide(n_rows, n_features, n_classes, filled=1.0):
+    """Scores of sd 2 from all features; sparse rows if few entries are filled."""
+    rng = np.random.default_rng(0)
+    if filled < 1:
+        options = {"format": "csr", "random_state": 0, "data_rvs": rng.standard_normal}
+        X = sparse.random(n_rows, n_features, density=filled, **options)
+    else:
+        X = rng.normal(size=(n_rows, n_features))
+    weights = rng.normal(size=(n_features, n_classes)) * 2 / np.sqrt(n_features * filled)
+    scores = X @ weights
+    return X, (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
 
 
 def from_file(name):
@@ -85,6 +100,10 @@ SETS = {
     "20 000 x 20, K=7": partial(several, 20_000, 20, 7),
     "letter, 20 000 x 16, K=26": partial(from_file, "letter.csv"),
     "200 000 x 30, K=7": partial(several, 200_000, 30, 7),
+    "200 x 5000, K=3": partial(wide, 200, 5000, 3),
+    "5000 x 20, K=200": partial(wide, 5000, 20, 200),
+    "sparse 20 000 x 2000, K=2": partial(wide, 20_000, 2000, 2, 0.01),
+    "sparse 20 000 x 30 000, K=20": partial(wide, 20_000, 30_000, 20, 0.001),
 }
 PREDICTIONS = {"1 row, K=2": (1, 2), "100 000 rows, K=2": (100_000, 2)}
 PREDICTIONS |= {"1 row, K=7": (1, 7), "100 000 rows, K=7": (100_000, 7)}
@@ -117,8 +136,12 @@ def fits(row, name, args):
     data = SETS[name]()
     if data is None:
         return
-    X, y = StandardScaler().fit_transform(data[0]), data[1]
+    X, y = data
+    if not name.startswith("sparse"):
+        X = StandardScaler().fit_transform(X)
     models = estimators(args.models)
+    if X.shape[1] > MOST_FOR_NEWTON:
+        del models[OTHER]
     for model in models.values():
         model.fit(X[:PART], y[:PART])
     n_classes = len(np.unique(y))
