@@ -51,7 +51,7 @@ PREDICTION_BARS = {
     "argmax laplace": 6.0,
 }
 FEW_ROWS = 2500
-MOST_FOR_NEWTON = 2000  # features: its matrix would have all of them squared, times the classes'
+MOST_FOR_NEWTON = 2000  # parameters: its matrix has their square
 PART = 2000  # rows of the fit that is not timed: it makes the tables
 
 
@@ -139,16 +139,15 @@ def fits(row, name, args):
     X, y = data
     if not name.startswith("sparse"):
         X = StandardScaler().fit_transform(X)
-    models = estimators(args.models)
-    if X.shape[1] > MOST_FOR_NEWTON:
+    models, n_rows, n_classes = estimators(args.models), X.shape[0], len(np.unique(y))
+    if X.shape[1] * n_classes > MOST_FOR_NEWTON:
         del models[OTHER]
     for model in models.values():
         model.fit(X[:PART], y[:PART])
-    n_classes = len(np.unique(y))
-    which = 0 if n_classes == 2 else 2 if len(X) <= FEW_ROWS and n_classes == 3 else 1
+    which = 0 if n_classes == 2 else 2 if n_rows <= FEW_ROWS and n_classes == 3 else 1
     bars = {model: MODELS[model][3][which] for model in args.models}
     functions = {model: lambda m=m: m.fit(X, y) for model, m in models.items()}
-    compare(row, f"fit {name}", functions, 10 if len(X) <= FEW_ROWS else 1, bars, args)
+    compare(row, f"fit {name}", functions, 10 if n_rows <= FEW_ROWS else 1, bars, args)
 
 
 def predictions(row, name, args):
