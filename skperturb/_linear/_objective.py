@@ -250,7 +250,7 @@ class LinearObjective:
             functions = chain([self._matrices], islice(functions, 1, None))
         for curvature in functions:
             matrix = self.assemble(free, curvature)
-            matrix.flat[:: len(matrix) + 1] += np.tile(np.diag(self.ridge_matrix()), self.shape[0])
+            matrix.flat[:: len(matrix) + 1] += np.tile(self.ridge(), self.shape[0])
             yield matrix
 
     def assemble(self, free, curvature):
@@ -426,9 +426,13 @@ class LinearObjective:
     def _penalised(self, free):
         return free.reshape(self.shape)[:, : self.n_features]
 
+    def ridge(self):
+        """Diagonal of the penalty's second derivative, for one row of free parameters: (width,)."""
+        return np.where(np.arange(self.shape[1]) < self.n_features, self._ridge, 0.0)
+
     def ridge_matrix(self):
-        """Second derivative of the penalty in the free parameters of one row: (width, width)."""
-        return np.diag(np.where(np.arange(self.shape[1]) < self.n_features, self._ridge, 0.0))
+        """That second derivative: (width, width)."""
+        return np.diag(self.ridge())
 
     def _sum_over_rows(self, function, free, per_row):
         """The sums of what function(rows, X, y, weight, scores) returns for blocks of rows.

@@ -17,6 +17,7 @@ _EVALUATIONS, _MORE = 30, 10
 _OF_PARAMETER, _OF_CLASS, _OF_PARAMETERS, _OF_CLASSES = 4, 300, 1, 100
 _LARGEST_MATRIX = 1000  # rows of the matrix: its factor takes 8 MB
 _ROWS_OF_SIZE = 500  # rows of data that tell the size of a row's curvature
+_LEAST_BEND = 1e-2  # share of a row's curvature at equal scores that it counts as everywhere
 _DAMPING = 1e-6  # of the diagonal: coordinates need no more digits than that
 
 
@@ -74,6 +75,24 @@ class WhitenedRows:
         return (g.reshape(-1, len(self._inverse)) @ self._inverse.T).ravel()
 
 
+class Stretched:
+    """By the diagonal of such a matrix.
+
+    Parameters
+    ----------
+    root : ndarray of shape (n,)
+        Of its entries.
+    """
+
+    def __init__(self, root):
+        self._root = root
+
+    def point(self, v):
+        return v / self._root
+
+    gradient = point
+
+
 def whitened(part, x, n_iter):
     """Coordinates that fit the curvature of a part of the rows, None if that is a large matrix."""
     if part.n_parameters > _LARGEST_MATRIX:
@@ -85,7 +104,7 @@ def whitened(part, x, n_iter):
 def scaling_at(part, whole, x, n_iter):
     """Coordinates for L-BFGS on the whole that fit the curvature of a part of its rows at x.
 
-    None where they would take longer than they are likely to save.
+    Where a matrix would take longer than it is likely to save, they fit its diagonal.
     """
     n_classes, size, width = whole.constraint.n_classes, whole.n_parameters, whole.shape[1]
     evaluation = whole.n_rows * (_OF_PARAMETER * size + _OF_CLASS * n_classes)
@@ -93,13 +112,16 @@ def scaling_at(part, whole, x, n_iter):
     of_row = _OF_PARAMETERS * size**2 + _OF_CLASSES * n_classes**2
     if size <= _LARGEST_MATRIX and part.n_rows * of_row <= work:
         return whitened(part, x, n_iter)
-    if width > _LARGEST_MATRIX or part.n_rows * width**2 > work:
-        return None
     # As if the second derivative in the scores were the same for all rows and classes: about
-    # their mean squared slope (the information equality).
+    # their mean squared slope (the information equality), or a share of that of equal scores, as
+    # rows that fit well have none until they move.
     rows = np.linspace(0, part.n_rows - 1, min(part.n_rows, _ROWS_OF_SIZE)).astype(int)
-    _, slope = part.losses(x, rows)
-    matrix = np.mean(slope**2) * part.gram() + part.ridge_matrix()
+    here, before = (np.mean(part.losses(at, rows)[1] ** 2) for at in (x, np.zeros_like(x)))
+    bend = max(here, _LEAST_BEND * before)
+    if width > _LARGEST_MATRIX or part.n_rows * width**2 > work:
+        diagonal = bend * part.rows.squares(part.weight) + part.ridge()
+        return Stretched(np.tile(np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), size // width))
+    matrix = bend * part.gram() + part.ridge_matrix()
     diagonal = np.diag(matrix)
     np.fill_diagonal(matrix, np.where(diagonal > 0, (1 + _DAMPING) * diagonal, 1.0))
     return WhitenedRows(matrix)

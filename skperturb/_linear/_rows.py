@@ -177,6 +177,9 @@ class _Rows:
         """The same, with nothing left to be subtracted."""
         return self
 
+    def _with_intercept(self, sums, weight):
+        return np.append(sums, weight.sum()) if self.intercept else sums
+
     def scores(self, coef, intercept):
         """Rows times coefficients, plus the intercept of rows about the center: (n, K)."""
         return linear_scores(self._X, coef, intercept)
@@ -261,6 +264,15 @@ class DenseRows(_Rows):
         np.matmul(X.T, weighted, out=out[:p, :p])
         return _with_sums(out, weighted.sum(axis=0), weight, p)
 
+    def squares(self, weight):
+        """The diagonal of `gram`: (width,)."""
+        total = np.zeros(self.n_features)
+        for start in range(0, len(self), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            X = self[rows].ready()._X
+            total += np.einsum("i,ij,ij->j", weight[rows], X, X)
+        return self._with_intercept(total, weight)
+
     def standardised(self):
         """Rows of mean zero that are at most 1 in size, and what was subtracted and divided by."""
         X, center = self.ready()._X.astype(np.float64), self.center
@@ -312,6 +324,10 @@ class SparseRows(_Rows):
         out = np.empty((self.width, self.width))
         out[:p, :p] = (X.T @ weighted).toarray()
         return _with_sums(out, np.asarray(weighted.sum(axis=0)).ravel(), weight, p)
+
+    def squares(self, weight):
+        """The diagonal of `gram`: (width,)."""
+        return self._with_intercept(self._X.multiply(self._X).T @ weight, weight)
 
     def standardised(self):
         """Rows that are at most 1 in size, and what was subtracted and divided by."""

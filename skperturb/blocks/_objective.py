@@ -137,6 +137,10 @@ class BlockObjective:
         """The part of the value that is not the data's."""
         return self._sample.penalty(free)
 
+    def ridge(self):
+        """See LinearObjective."""
+        return self._sample.ridge()
+
     def ridge_matrix(self):
         """See LinearObjective."""
         return self._sample.ridge_matrix()
@@ -154,7 +158,7 @@ class BlockObjective:
 
     def _ridges(self):
         """Second derivative of the penalty in each free parameter."""
-        return np.tile(np.diag(self.ridge_matrix()), self.shape[0])
+        return np.tile(self.ridge(), self.shape[0])
 
     def in_one_pass(self):
         """The same: its blocks are too large for that."""
