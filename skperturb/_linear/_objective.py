@@ -430,10 +430,6 @@ class LinearObjective:
         """Diagonal of the penalty's second derivative, for one row of free parameters: (width,)."""
         return np.where(np.arange(self.shape[1]) < self.n_features, self._ridge, 0.0)
 
-    def ridge_matrix(self):
-        """That second derivative: (width, width)."""
-        return np.diag(self.ridge())
-
     def _sum_over_rows(self, function, free, per_row):
         """The sums of what function(rows, X, y, weight, scores) returns for blocks of rows.
 

@@ -121,7 +121,7 @@ def scaling_at(part, whole, x, n_iter):
     if width > _LARGEST_MATRIX or part.n_rows * width**2 > work:
         diagonal = bend * part.rows.squares(part.weight) + part.ridge()
         return Stretched(np.tile(np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), size // width))
-    matrix = bend * part.gram() + part.ridge_matrix()
+    matrix = bend * part.gram() + np.diag(part.ridge())
     diagonal = np.diag(matrix)
     np.fill_diagonal(matrix, np.where(diagonal > 0, (1 + _DAMPING) * diagonal, 1.0))
     return WhitenedRows(matrix)

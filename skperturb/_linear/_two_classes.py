@@ -82,9 +82,9 @@ class TwoClassObjective(LinearObjective):
         if self._curvatures_at is None or not np.array_equal(self._curvatures_at[0], free):
             self(free)
         _, (curvature, information) = self._curvatures_at
-        yield self._gram_of(curvature) + self.ridge_matrix()
+        yield self._gram_of(curvature) + np.diag(self.ridge())
         if not self.loss.convex:
-            yield self._gram_of(information) + self.ridge_matrix()
+            yield self._gram_of(information) + np.diag(self.ridge())
 
     def _gram_of(self, weight):
         """[X, 1]^T diag(weight) [X, 1]."""

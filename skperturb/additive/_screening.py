@@ -40,9 +40,8 @@ class Working:
         self.columns = candidate.X
         self.coef, _ = objective.coefficients(free)
         scores = objective.scores(free)
-        curvature = minimum.curvature()(scores, objective.y)
         self.slope, self.curvature = np.zeros((2, len(rows), scores.shape[1]))
-        self.slope[rows] = objective.losses(free)[1]
+        _, self.slope[rows], curvature = minimum.of_rows(scores, objective.y)
         diagonal = np.einsum("nkk->nk", curvature)
         self.curvature[rows] = np.maximum(diagonal, _FLAT)
 

@@ -141,10 +141,6 @@ class BlockObjective:
         """See LinearObjective."""
         return self._sample.ridge()
 
-    def ridge_matrix(self):
-        """See LinearObjective."""
-        return self._sample.ridge_matrix()
-
     def with_hard_labels(self):
         """Itself: labels are hard."""
         return self

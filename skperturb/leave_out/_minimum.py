@@ -80,10 +80,14 @@ class Minimum:
             self.matrix = next(matrices)
             self.spread, _ = inverse_root(iter([self.matrix]))
 
-    def curvature(self):
-        """The function of (scores, y) whose sum over the rows is in `matrix`: (n, K, K)."""
-        first, *others = self.objective.loss.curvatures()
-        return first if self.observed else others[0]
+    def of_rows(self, scores, y):
+        """Loss (n,), slope (n, K), and the curvature whose sum over the rows is in `matrix`."""
+        loss = self.objective.loss
+        if self.observed and loss.at_once:
+            return loss.second_order(scores, y)
+        first, *others = loss.curvatures()
+        curvature = first if self.observed else others[0]
+        return *loss.value_and_slope(scores, y), curvature(scores, y)
 
 
 def inverse_root(matrices):

@@ -74,7 +74,7 @@ def row_steps(minimum):
     blocks = inverse.reshape(n_free, width, n_free, width)
     # For each free class, the parts of H^-1 of it and of those before it, ready for one product.
     parts = [blocks[a, :, : a + 1].reshape(width, -1) for a in range(n_free)]
-    curvature, constraint = minimum.curvature(), objective.constraint
+    constraint = objective.constraint
     scores = objective.scores(minimum.free)
     leverage, before, drift = np.empty((3, objective.n_rows))
     pulls = np.empty((objective.n_rows, n_free))
@@ -82,9 +82,7 @@ def row_steps(minimum):
     def of_block(rows):
         with np.errstate(all="ignore"):
             design, weight = objective.design(rows), objective.weight[rows]
-            before[rows], slope, curved = _in_free_scores(
-                objective, curvature, scores[rows], objective.y[rows]
-            )
+            before[rows], slope, curved = _in_free_scores(minimum, scores[rows], objective.y[rows])
             spread = np.empty(curved.shape)
             for a, part in enumerate(parts):
                 product = (design @ part).reshape(len(design), a + 1, width)
@@ -130,7 +128,7 @@ def lot_steps(minimum, lots):
     -------
     Steps
     """
-    objective, curvature = minimum.objective, minimum.curvature()
+    objective = minimum.objective
     n_free, width = objective.shape
     scores_with = objective.scores(minimum.free)
     scores = np.empty(scores_with.shape)
@@ -150,7 +148,7 @@ def lot_steps(minimum, lots):
             X, weight = objective.rows[rows].ready(), objective.weight[rows]
             with np.errstate(all="ignore"):
                 before[rows], slope, curved = _in_free_scores(
-                    objective, curvature, scores_with[rows], objective.y[rows]
+                    minimum, scores_with[rows], objective.y[rows]
                 )
             pull += X.sum_of_rows(weight[:, None] * slope)
             curved *= weight[:, None, None]
@@ -178,12 +176,11 @@ def lot_steps(minimum, lots):
     return Steps(scores, leverage, before, moves.__getitem__, spreads=spread)
 
 
-def _in_free_scores(objective, curvature, scores, y):
+def _in_free_scores(minimum, scores, y):
     """Loss (n,) of some rows, its slope (n, n_free) and curvature (n, n_free, n_free)."""
-    restrict = objective.constraint.restrict
-    loss, slope = objective.loss.value_and_slope(scores, y)
-    full = curvature(scores, y).transpose(1, 2, 0)
-    reduced = restrict(restrict(full).swapaxes(0, 1)).transpose(2, 0, 1)
+    restrict = minimum.objective.constraint.restrict
+    loss, slope, full = minimum.of_rows(scores, y)
+    reduced = restrict(restrict(full.transpose(1, 2, 0)).swapaxes(0, 1)).transpose(2, 0, 1)
     return loss, restrict(slope.T).T, np.ascontiguousarray(reduced)
 
 
