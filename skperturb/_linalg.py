@@ -1,4 +1,4 @@
-"""Linear algebra of matrices whose rows have very different units."""
+"""Linear algebra of matrices whose rows have very different units, and sums of large ones."""
 
 import numpy as np
 from scipy import linalg
@@ -65,3 +65,18 @@ def _factor(matrix, damping):
     factor, info = linalg.lapack.dpotrf(scaled, lower=1)
     definite = not info and np.diag(factor).min() ** 2 > _SMALLEST_PIVOT
     return (factor if definite else None), root
+
+
+def sum_of_tuples(tuples):
+    """Entry by entry."""
+    first, *rest = tuples
+    if not rest:
+        return first
+    total = [np.add(a, b) for a, b in zip(first, rest[0], strict=True)]
+    for entries in rest[1:]:
+        # In place: new memory for large matrices takes longer than to add them.
+        total = [
+            np.add(a, b, out=a) if np.ndim(a) else a + b
+            for a, b in zip(total, entries, strict=True)
+        ]
+    return total

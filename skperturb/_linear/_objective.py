@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from .._linalg import unit_diagonal
+from .._linalg import sum_of_tuples, unit_diagonal
 from .._threads import map_threads
 from ._losses import SoftLabels
 from ._rows import DenseRows, SparseRows, check_finite, rows_of
@@ -25,6 +25,7 @@ _WEIGHT_ROUNDING = 1e-9  # of a weight that is a whole number, relative
 _UNEXPLAINED = 1e-10  # share of a column's square: rounding, of numbers with six digits, too
 _BLOCK_ELEMENTS = 1 << 17  # scores, or entries of curvature, held at once by a thread
 _MOST_HELD = 1 << 22  # entries of the rows' matrices that are held until they are asked for
+_ROWS_OF_MATRIX = 4  # times as many rows in a block where matrices are summed
 _FEWEST_ROWS = 64  # of a block: with fewer, the products with X are slow
 # Parts of the rows that threads take: the work that is worth starting one, and how many at most,
 # fixed, so that sums do not depend on the number of threads.
@@ -275,7 +276,8 @@ class LinearObjective:
             return (total,)
 
         per_row = self.constraint.n_classes * max(self.constraint.n_classes, width)
-        (total,) = self._sum_over_rows(products, free, per_row)
+        # In blocks of so many rows that their products take longer than to add those.
+        (total,) = self._sum_over_rows(products, free, per_row / _ROWS_OF_MATRIX)
         for j in range(n_free):
             for k in range(j):
                 total[k, :, j] = total[j, :, k].T
@@ -441,7 +443,7 @@ class LinearObjective:
         per_row : int
             Numbers that it holds for each row.
         """
-        n_parts = max(1, min(self.n_rows * per_row // _PART_ELEMENTS, _MOST_PARTS))
+        n_parts = max(1, min(int(self.n_rows * per_row / _PART_ELEMENTS), _MOST_PARTS))
         bounds = [self.n_rows * k // n_parts for k in range(n_parts + 1)]
 
         def of_part(rows):
@@ -457,7 +459,7 @@ class LinearObjective:
         """(rows, X, y, weight, scores) of blocks, `per_row` numbers for each row held at once."""
         coef, intercept = self._about_center(free)
         last = self.n_rows if last is None else last
-        size = max(_FEWEST_ROWS, _BLOCK_ELEMENTS // per_row)
+        size = max(_FEWEST_ROWS, int(_BLOCK_ELEMENTS / per_row))
         for start in range(first, last, size):
             rows = slice(start, min(start + size, last))
             X = (self.rows if rows == slice(0, self.n_rows) else self.rows[rows]).ready()
@@ -468,11 +470,3 @@ def are_whole(weights):
     """Whether weights are whole numbers, but for rounding."""
     nearest = np.round(weights)
     return bool(np.all(np.abs(weights - nearest) <= _WEIGHT_ROUNDING * nearest))
-
-
-def sum_of_tuples(tuples):
-    """Entry by entry."""
-    total, *rest = tuples
-    for entries in rest:
-        total = [first + second for first, second in zip(total, entries, strict=True)]
-    return total

@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from .._linalg import sum_of_tuples
 from .._threads import map_threads
-from ._objective import LinearObjective, sum_of_tuples
+from ._objective import LinearObjective
 from ._rows import SparseRows, check_finite
 
 _BLOCK_ELEMENTS = 1 << 16  # entries of X in a block: they stay in a processor's cache

@@ -1,5 +1,7 @@
 """The minimum of an objective, and the curvature there, which says how it moves when rows go."""
 
+from functools import cached_property
+
 import numpy as np
 from scipy import linalg
 
@@ -44,8 +46,6 @@ class Minimum:
         for them (the expected information) was taken.
     matrix : ndarray of shape (n_parameters, n_parameters)
         The second derivatives, H.
-    spread : ndarray of shape (n_parameters, n_parameters)
-        P with P P^T = H^-1. In the coordinates u of free + P u, H is the identity.
     """
 
     def __init__(self, objective, start, near=_NEAR):
@@ -56,8 +56,9 @@ class Minimum:
         def arrived(free):
             _, gradient = remembered(free)
             self._take(remembered.curvatures(free))
-            step = self.spread.T @ gradient
-            self.rest = -self.spread @ step
+            step = linalg.solve_triangular(self._factor, gradient / self._root, lower=True)
+            self.rest = -linalg.solve_triangular(self._factor, step, lower=True, trans="T")
+            self.rest /= self._root
             self.free, self.reached = free, bool(objective.total * (step @ step) <= near)
             return self.reached
 
@@ -74,11 +75,16 @@ class Minimum:
 
     def _take(self, matrices):
         self.matrix = next(matrices)
-        self.spread, damping = inverse_root(iter([self.matrix]))
+        self._factor, self._root, damping = definite_factor([self.matrix], 0.0)
         self.observed = damping <= _SEMIDEFINITE or self.objective.loss.convex
         if not self.observed:
             self.matrix = next(matrices)
-            self.spread, _ = inverse_root(iter([self.matrix]))
+            self._factor, self._root, _ = definite_factor([self.matrix], 0.0)
+
+    @cached_property
+    def spread(self):
+        """P with P P^T = H^-1. In the coordinates u of free + P u, H is the identity."""
+        return inverse_root(self._factor, self._root)
 
     def of_rows(self, scores, y):
         """Loss (n,), slope (n, K), and the curvature whose sum over the rows is in `matrix`."""
@@ -90,11 +96,10 @@ class Minimum:
         return *loss.value_and_slope(scores, y), curvature(scores, y)
 
 
-def inverse_root(matrices):
-    """P with P P^T the inverse of the first matrix that is definite, and the damping it needed."""
-    factor, root, damping = definite_factor(matrices, 0.0)
+def inverse_root(factor, root, *_):
+    """P with P P^T the inverse of the matrix of which ``definite_factor`` gave these."""
     inverse, _ = linalg.lapack.dtrtri(factor, lower=1)
-    return np.tril(inverse).T / root[:, None], damping
+    return np.tril(inverse).T / root[:, None]
 
 
 class _Remembered:

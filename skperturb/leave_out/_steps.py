@@ -161,7 +161,7 @@ def lot_steps(minimum, lots):
 
     def of_lot(lot):
         pull, matrix = sums_of(lot)
-        factor, root, _ = definite_factor(iter([minimum.matrix - matrix]), 0.0)
+        factor, root, _ = definite_factor([minimum.matrix - matrix], 0.0)
         # The way from where the fit ended to the minimum is a part of the step.
         moves[lot] = linalg.cho_solve((factor, True), (pull + rest) / root) / root
         largest = _largest_of(matrix, minimum.spread)
@@ -170,7 +170,7 @@ def lot_steps(minimum, lots):
             leverage[rows], scores[rows] = largest, objective.design(rows) @ full.T
 
     def spread(lot):
-        return inverse_root(iter([minimum.matrix - sums_of(lot)[1]]))[0]
+        return inverse_root(*definite_factor([minimum.matrix - sums_of(lot)[1]], 0.0))
 
     map_threads(of_lot, range(len(moves)))
     return Steps(scores, leverage, before, moves.__getitem__, spreads=spread)
