@@ -10,6 +10,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import numpy as np
 import pytest
 
+from skperturb import cache
 from skperturb.noise import StudentT, as_noise
 
 DATA = Path(os.environ.get("SKPERTURB_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -18,6 +19,14 @@ DATA = Path(os.environ.get("SKPERTURB_DATA", Path(__file__).parents[2] / "shared
 IDENTITY = 1e-12
 FINITE_DIFFERENCES = 5e-6
 OPTIMUM = 1e-5
+
+
+@pytest.fixture(autouse=True)
+def same_cache_limit():
+    """What a test, or the code of a page, does to the cache's limit ends with it."""
+    limit = cache.limit
+    yield
+    cache.limit = limit
 
 
 def data_file(name):

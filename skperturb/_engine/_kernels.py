@@ -290,13 +290,17 @@ class TableKernel:
         self._near = build_thin_table(law, tier) if thin else build_heavy_table(law, tier)
         self._deep, self._furthest = Deep(law, row_kernel), furthest(law)
         self._key = "table", law.key(), tier  # slow to make, for some laws
+        self._larger = {}  # tables by level
 
     def _table(self, level):
         """The table of a level, 0 being the small one; None if there is none."""
         if level == 0:
             return self._near
-        # It is large: only the cache keeps it.
-        return cache.get((*self._key, level), partial(self._build_table, level))
+        if level not in self._larger:
+            # By way of the cache, which counts its bytes. Older, the kernel leaves that first.
+            key = *self._key, level
+            self._larger[level] = cache.get(key, partial(self._build_table, level))
+        return self._larger[level]
 
     def _build_table(self, level):
         with suppress(NotTabulableError):
