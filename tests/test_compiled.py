@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from skperturb import PerturbArgmaxClassifier
 from skperturb._engine import _sums_numpy
 from skperturb._engine._convolution import convolution
-from skperturb._engine._heavy_table import REACHES, build_heavy_table
+from skperturb._engine._heavy_table import REACHES, build_heavy_table, reaches
 from skperturb._engine._interpolant import interpolant
 from skperturb._engine._kernels import make_kernel
 from skperturb._engine._row_mesh import DirectKernel
@@ -170,6 +170,16 @@ def test_the_potential_of_two_cauchy_variables_in_closed_form():
     )
     assert_allclose(potential, exact, rtol=2e-11, atol=1e-11)
     assert_allclose(proba[:, 1], p, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("df", [1.0, 2.0, 3.6, 6.4])
+def test_a_class_at_the_reach_of_a_heavy_table_is_within_it(df):
+    kernel = make_kernel(StudentT(df), 3)
+    for reach in reaches(interpolant(StudentT(df)))[:2]:
+        scores = np.array([[0.0, -1.0, -d] for d in np.nextafter(reach, [0.0, reach, np.inf])])
+        log_p, gradient = kernel.log_likelihood(scores, np.full(3, 2))
+        assert_allclose(log_p, log_p[0], rtol=1e-9)
+        assert_allclose(gradient, gradient[:1].repeat(3, 0), rtol=1e-6)
 
 
 @pytest.mark.parametrize("level", range(len(REACHES)))

@@ -100,7 +100,8 @@ INLINE void polynomials(const double *restrict c, const double *restrict u, doub
     for (q = 0; q < NODES; q++) {
         square[q] = u[q] * u[q];
         a[q] = c[FUNCTIONS * DEGREE], b[q] = c[FUNCTIONS * (DEGREE - 1)];
-        e[q] = c[FUNCTIONS * DEGREE + 1], f[q] = c[FUNCTIONS * (DEGREE - 1) + 1];
+        e[q] = both ? c[FUNCTIONS * DEGREE + 1] : 0.0;
+        f[q] = both ? c[FUNCTIONS * (DEGREE - 1) + 1] : 0.0;
     }
 #pragma GCC unroll 8
     for (int k = DEGREE - 2; k >= 1; k -= 2)

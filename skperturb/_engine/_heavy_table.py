@@ -89,9 +89,9 @@ def _middle_half(law):
     return quartile(0.75) - quartile(0.25)
 
 
-def reaches(first):
-    """Of the tables of all levels, from that of the first."""
-    return first / REACHES[0] * np.array(REACHES)
+def reaches(law):
+    """Of the tables of all levels, to the last digit."""
+    return _middle_half(law) * np.array(REACHES)
 
 
 def _build(law, n_classes, width, reach, target):

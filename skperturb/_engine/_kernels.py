@@ -289,18 +289,15 @@ class TableKernel:
         self._law, self._tier, self._thin = law, tier, thin
         self._near = build_thin_table(law, tier) if thin else build_heavy_table(law, tier)
         self._deep, self._furthest = Deep(law, row_kernel), furthest(law)
+        self._heavy_reaches = None if thin else reaches(law)
         self._key = "table", law.key(), tier  # slow to make, for some laws
-        self._larger = {}  # tables by level
 
     def _table(self, level):
         """The table of a level, 0 being the small one; None if there is none."""
         if level == 0:
             return self._near
-        if level not in self._larger:
-            # By way of the cache, which counts its bytes. Older, the kernel leaves that first.
-            key = *self._key, level
-            self._larger[level] = cache.get(key, partial(self._build_table, level))
-        return self._larger[level]
+        # It is large: only the cache keeps it.
+        return cache.get((*self._key, level), partial(self._build_table, level))
 
     def _build_table(self, level):
         with suppress(NotTabulableError):
@@ -313,7 +310,7 @@ class TableKernel:
         """Of all levels."""
         if self._thin:
             return np.array([self._near.reach, self._table(1).reach])
-        return reaches(self._near.reach)
+        return self._heavy_reaches
 
     def proba(self, scores):
         # A probability that is 0 in floating point need not be integrated first.

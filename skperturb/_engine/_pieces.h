@@ -105,7 +105,7 @@ INLINE int is_done(const Branches *law, const Walk *w, double seen, const int on
 }
 
 /* Width s <= most of a panel with s (rate + growing e^s) <= STEEPEST, by Newton's method from
- * above; the power is to be e^s, of most at first. */
+ * above. *power is e^most before, and e^s after. */
 INLINE double panel_width(const Walk *w, double most, double *power)
 {
     double step = most;
@@ -172,9 +172,10 @@ INLINE void add_next(const Branches *law, Walk *w, const int one, const int seco
     polynomial = polynomial && degree <= DEGREE;
     growth = left < WIDEST ? power_of_e(left) : WIDEST_POWER;
     step = panel_width(w, left < WIDEST ? left : WIDEST, &growth);
-    if (polynomial || w->offset - step == w->offset)
+    if (polynomial || w->offset - step == w->offset) {
         step = left;
-    else if (step < left && left < 2.0 * step) {
+        growth = polynomial ? 1.0 : power_of_e(left);
+    } else if (step < left && left < 2.0 * step) {
         step = left / 2.0;
         growth = power_of_e(step);
     }

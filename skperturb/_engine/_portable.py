@@ -51,7 +51,7 @@ class PortableTables:
         first = self.table(0)
         if first is None:
             raise NotTabulableError
-        self.reaches = np.array([first.reach]) if self.thin else reaches(first.reach)
+        self.reaches = np.array([first.reach]) if self.thin else reaches(self._law)
 
     def table(self, level):
         """The table of a level; None if there is none that is small enough."""

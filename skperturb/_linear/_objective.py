@@ -214,6 +214,7 @@ class LinearObjective:
         """
         if self._latest is not None and np.array_equal(self._latest[0], free):
             return self._latest[1], self._latest[2].copy()
+        self._latest = None  # of what follows, too, if it overflows
         with np.errstate(all="ignore"):
             value, gradient = self._sums(free)
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
@@ -387,7 +388,7 @@ class LinearObjective:
         free : ndarray of shape (n_parameters,)
         slope : callable
             Maps dense features (n, width) and scores (n, K) to slopes (n, K).
-        per_row : int
+        per_row : float
             Numbers that it holds for each row.
         """
 
@@ -440,7 +441,7 @@ class LinearObjective:
         function : callable
             Returns a tuple of numbers or arrays.
         free : ndarray of shape (n_parameters,)
-        per_row : int
+        per_row : float
             Numbers that it holds for each row.
         """
         n_parts = max(1, min(int(self.n_rows * per_row / _PART_ELEMENTS), _MOST_PARTS))

@@ -327,7 +327,8 @@ class SparseRows(_Rows):
 
     def squares(self, weight):
         """The diagonal of `gram`: (width,)."""
-        return self._with_intercept(self._X.multiply(self._X).T @ weight, weight)
+        X = self._X.astype(np.float64, copy=False)
+        return self._with_intercept(X.multiply(X).T @ weight, weight)
 
     def standardised(self):
         """Rows that are at most 1 in size, and what was subtracted and divided by."""

@@ -96,7 +96,7 @@ class Minimum:
         return *loss.value_and_slope(scores, y), curvature(scores, y)
 
 
-def inverse_root(factor, root, *_):
+def inverse_root(factor, root):
     """P with P P^T the inverse of the matrix of which ``definite_factor`` gave these."""
     inverse, _ = linalg.lapack.dtrtri(factor, lower=1)
     return np.tril(inverse).T / root[:, None]

@@ -170,7 +170,8 @@ def lot_steps(minimum, lots):
             leverage[rows], scores[rows] = largest, objective.design(rows) @ full.T
 
     def spread(lot):
-        return inverse_root(*definite_factor([minimum.matrix - sums_of(lot)[1]], 0.0))
+        factor, root, _ = definite_factor([minimum.matrix - sums_of(lot)[1]], 0.0)
+        return inverse_root(factor, root)
 
     map_threads(of_lot, range(len(moves)))
     return Steps(scores, leverage, before, moves.__getitem__, spreads=spread)
