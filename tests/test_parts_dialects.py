@@ -94,7 +94,7 @@ def exports(draw):
 
 
 @given(exports())
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_dialect_reads_back(tmp_path_factory, export):
     columns, content = export
     path = tmp_path_factory.mktemp("export") / "parts.csv"

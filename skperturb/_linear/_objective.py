@@ -25,7 +25,7 @@ _WEIGHT_ROUNDING = 1e-9  # of a weight that is a whole number, relative
 _UNEXPLAINED = 1e-10  # share of a column's square: rounding, of numbers with six digits, too
 _BLOCK_ELEMENTS = 1 << 17  # scores, or entries of curvature, held at once by a thread
 _MOST_HELD = 1 << 22  # entries of the rows' matrices that are held until they are asked for
-_ROWS_OF_MATRIX = 4  # times as many rows in a block where matrices are summed
+_ROWS_OF_MATRIX = 2  # times as many rows in a block where matrices are summed
 _FEWEST_ROWS = 64  # of a block: with fewer, the products with X are slow
 # Parts of the rows that threads take: the work that is worth starting one, and how many at most,
 # fixed, so that sums do not depend on the number of threads.
