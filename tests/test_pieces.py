@@ -105,8 +105,8 @@ def test_all_ways_to_log_p_against_quadrature(law, n_classes):
 @laws
 def test_hundreds_of_classes_against_quadrature(law):
     """The product of so many CDFs is steep: panels of too few nodes lose log p of the lowest."""
-    scores = scores_for(law, 3, 300)[2]
-    exact = by_quadrature(law, scores, widest=0.05)
+    scores = scores_for(law, 3, 160)[2]
+    exact = by_quadrature(law, scores, widest=0.1)
     visible = exact > -600
     assert_allclose(
         PieceKernel(law).log_proba(scores[None])[0][visible], exact[visible], rtol=3e-11, atol=2e-11
