@@ -124,7 +124,7 @@ def test_targets_beside_a_flat_place_are_found():
     """Noise with a gap: from p = .75 on, p does not change over a wide range of scores."""
     gap = stats.rv_histogram((np.array([2.5, 0, 2.5]), np.array([-1.2, -1, 1, 1.2])), density=True)
     model = PerturbArgmax(gap())
-    for p in ([0.7501, 0.2499], [0.75, 0.25], [0.624, 0.251, 0.125]):
+    for p in ([0.7499, 0.2501], [0.7501, 0.2499], [0.75, 0.25], [0.624, 0.251, 0.125]):
         scores = model.scores_from_proba([p])
         assert_allclose(model.proba(scores), [p], rtol=0, atol=1e-8)
 

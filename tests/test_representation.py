@@ -85,7 +85,7 @@ def test_argmax(noise, facts):
 
 @rows
 def test_argmax_seen_from_its_probabilities_alone(noise, facts):
-    n_points, most = (8, 3) if noise is GAP else (15, 4)
+    n_points, most = (8, 3) if noise is GAP else (30, 4)
     for n_classes in range(2, most + 1):
         seen = verify_representation(PerturbArgmax(noise), n_classes, n_points, random_state=0)
         assert (seen.complete, seen.minimal, seen.n_interior > 0) == facts
