@@ -1,12 +1,11 @@
 """Tests of ``skperturb.torch``: ``bash .ci/torch`` runs them in an environment with the extra.
 
 They run on the CPU, the tables of other devices too, which are plain operations of PyTorch there,
-and the fused kernel in Triton's interpreter.
+and the fused kernel in Triton's interpreter. Where there is a GPU, the fused kernel and
+``test_gpu.py`` run on it.
 """
 
 import os
-
-os.environ["TRITON_INTERPRET"] = "1"  # before triton is imported
 
 import numpy as np
 import pytest
@@ -14,6 +13,10 @@ import torch
 
 from skperturb import PerturbArgmax, PerturbSoftmax
 from skperturb.noise import GumbelMin, StudentT, from_scipy
+
+HAS_GPU = torch.cuda.is_available()
+if not HAS_GPU:
+    os.environ["TRITON_INTERPRET"] = "1"  # before skperturb.torch, which imports triton
 
 MODELS = [
     PerturbArgmax("gaussian", 1.3),

@@ -6,7 +6,7 @@ import torch
 
 from skperturb.torch import _device, _ops, _rows
 
-from .conftest import rows, scipy_model, tensors
+from .conftest import HAS_GPU, rows, scipy_model, tensors
 
 CLASSES = [2, 3, 7, 40]
 
@@ -146,13 +146,17 @@ def test_the_fused_kernel(n_classes, spread):
         scores, y, _ = tensors(
             *rows(model, n_classes, n=20, spread=spread, deep=deep), dtype=torch.float32
         )
+        where = "cuda" if HAS_GPU else "cpu"
         found = _fused.log_likelihood(
-            model._law(), scores, y, lambda *part: _rows.log_likelihood(model, *part)
+            model._law(),
+            scores.to(where),
+            y.to(where),
+            lambda *part: _rows.log_likelihood(model, *part),
         )
         log_p, gradient = _rows.log_likelihood(model, scores.double(), y)
         # A log is right to its last digits: 2e-6 below 16.
-        np.testing.assert_allclose(found[0].double(), log_p, atol=2e-6, rtol=3e-7)
-        np.testing.assert_allclose(found[1].double(), gradient, atol=2e-6, rtol=1e-4)
+        np.testing.assert_allclose(found[0].double().cpu(), log_p, atol=2e-6, rtol=3e-7)
+        np.testing.assert_allclose(found[1].double().cpu(), gradient, atol=2e-6, rtol=1e-4)
 
 
 def test_memory_does_not_grow_with_the_square_of_the_classes():
