@@ -24,6 +24,9 @@ _TABLES: dict[tuple, DeviceTable | None] = {}
 
 def log_likelihood(model, scores, y):
     """See ``_rows``."""
+    law = model._law()
+    if _fused.serves(law, scores):
+        return _fused.log_likelihood(law, scores, y, partial(_rows.log_likelihood, model))
     counted, scores, y = _without_ignored(scores, y)
     log_p, gradient = _log_likelihood(model, scores, y)
     return torch.where(counted, log_p, 0.0), torch.where(counted[:, None], gradient, 0.0)
@@ -43,8 +46,6 @@ def _log_likelihood(model, scores, y):
         each = y[:, None]
         rest = gradient.scatter(1, each, 0.0).sum(1, keepdim=True)
         return log_p.gather(1, each)[:, 0], gradient.scatter(1, each, -rest)
-    if _fused.serves(law, scores):
-        return _fused.log_likelihood(law, scores, y, partial(_rows.log_likelihood, model))
     return _by_tables("log_likelihood", model, scores, y)
 
 
@@ -110,7 +111,10 @@ def log_proba_curvature(model, scores, u, v):
 
 
 def _log_softmax(law, scores):
-    log_p = torch.log_softmax(scores / law.scale, dim=1)
+    lowest = torch.finfo(scores.dtype).min
+    below = ((scores - scores.amax(1, keepdim=True)) / law.scale).clamp_min(lowest)
+    # As in ``_rows``: times a weight of 0, the lowest number is 0, and not nan.
+    log_p = torch.log_softmax(below, dim=1).clamp_min(lowest)
     return log_p, log_p.exp()
 
 

@@ -1,10 +1,12 @@
 """Gaussian noise of few classes in float32 on a GPU: one kernel, scores in, log p and gradient out.
 
-No table. A program takes a few rows; the winning value runs over NODES equidistant values in a
-window about the integrand's peak, which Newton's method finds from the middle between the class
-asked for and the best. The integrand f is log-concave with (log f)'' <= -1, and more curved to the
-left: 5.7 to the right, and 5.7 times the width at the peak to the left, it has fallen by 1e-7. The
-trapezoid rule is exact to all digits of float32 there.
+No table. Two classes have a closed form. For more, a program takes a few rows; the winning value
+runs over equidistant values in a window about the integrand's peak, which Newton's method finds
+from the middle between the class asked for and the best. The integrand f is log-concave with
+(log f)'' <= -1, and more curved to the left: 5.7 to the right, and 5.7 times the width at the peak
+to the left, it has fallen by 1e-7. The trapezoid rule errs by exp(-2 (pi / (spacing sqrt(c)))^2)
+where (log f)'' = -c, which is at most the number of classes: 16 nodes do for four classes, 32 for
+twelve.
 
 With t = 1 / (1 + x / 2), erfc(x) = t exp(-x^2 + P(t)) to 1.2e-7 of itself for every x >= 0 (Press
 et al., Numerical Recipes, 6.2, from a Chebyshev fit). Its log needs no further function, and the
@@ -14,6 +16,7 @@ left tail of log Phi loses no digits.
 import torch
 
 from ..noise import Gaussian
+from ._rows import IGNORED
 
 try:
     import triton
@@ -22,11 +25,11 @@ except ImportError:  # on other platforms than Linux, say
     triton = None
 
 MOST_CLASSES = 12
-NODES = 32
 _REACH = 5.7  # of the window
 _DEEPEST = 1e3  # depth, beyond which the kernels of the CPU take a row
 _STEPS = 4  # of Newton's method
-_ROWS = 16  # of a program
+_ROWS, _WARPS = 32, 2  # of a program
+_DEEP, _NO_CLASS = 1, 2  # what a program says of its rows
 
 
 def serves(law, scores):
@@ -49,36 +52,42 @@ def log_likelihood(law, scores, y, of_deep_rows):
         Gaussian noise.
     scores : Tensor of shape (n, K), float32
     y : Tensor of shape (n,), int64
+        A row of which is IGNORED has zeros, whatever its scores are.
     of_deep_rows : callable
-        Takes scores and y on the CPU; for rows beyond the fused kernel.
+        Takes scores and y on the CPU; for rows beyond the fused kernel, and what is no class.
 
     Returns
     -------
     list of two Tensors
     """
     n, n_classes = scores.shape
-    scores = scores.contiguous()
+    scores, y = scores.contiguous(), y.contiguous()
     log_p, gradient = scores.new_empty(n), torch.empty_like(scores)
+    said = torch.zeros(1, dtype=torch.int32, device=scores.device)
     if n:
         programs = (triton.cdiv(n, _ROWS),)
-        results, unit = (log_p, gradient), 1 / law.scale
-        _sums[programs](scores, y, *results, n, n_classes, unit, _REACH, _STEPS, NODES, _ROWS)
-    gradient /= law.scale
-    depth = scores.amax(1) - scores.gather(1, y[:, None])[:, 0]
-    deep = ~(depth <= _DEEPEST * law.scale)
-    if bool(deep.any()):  # the one thing here that waits for the device
+        nodes = 16 if n_classes <= 4 else 32
+        sizes = (n, n_classes, 1 / law.scale, _REACH, _DEEPEST, _STEPS, nodes, _ROWS)
+        _sums[programs](scores, y, log_p, gradient, said, *sizes, num_warps=_WARPS)
+    what = int(said)  # the one thing here that waits for the device
+    if what & _NO_CLASS:
+        of_deep_rows(scores.cpu(), y.cpu())  # which says so
+    if what & _DEEP:
+        own = scores.gather(1, y.clamp_min(0)[:, None])[:, 0]
+        deep = ~(scores.amax(1) - own <= _DEEPEST * law.scale) & (y != IGNORED)
         results = of_deep_rows(scores[deep].cpu(), y[deep].cpu())
         log_p[deep], gradient[deep] = (result.to(scores.device) for result in results)
     return [log_p, gradient]
 
 
 if triton is not None:
+    _NOT_COUNTED = tl.constexpr(IGNORED)
+    _SAY_DEEP, _SAY_NO_CLASS = tl.constexpr(_DEEP), tl.constexpr(_NO_CLASS)
 
     @triton.jit
-    def _log_cdf(x):
-        """log Phi(x)."""
-        a = tl.abs(x) * 0.7071067811865476
-        t = 1.0 / (1.0 + 0.5 * a)
+    def _tail(x):
+        """t and P(t) of |x|, for which Phi(-|x|) = t exp(P(t) - x^2 / 2) / 2."""
+        t = 1.0 / (1.0 + 0.35355339059327373 * tl.abs(x))
         p = -0.82215223 + t * 0.17087277
         p = 1.48851587 + t * p
         p = -1.13520398 + t * p
@@ -88,16 +97,36 @@ if triton is not None:
         p = 0.37409196 + t * p
         p = 1.00002368 + t * p
         p = -1.26551223 + t * p
-        log_tail = tl.log(t) + p - 0.5 * x * x - 0.6931471805599453
-        tail = tl.exp(log_tail)
-        # log(1 - q) without the rounding of 1 - q.
-        of_rest = tl.where(tail < 1e-3, -tail * (1.0 + 0.5 * tail), tl.log(1.0 - tail))
-        return tl.where(x > 0, of_rest, log_tail)
+        return t, p
 
     @triton.jit
-    def _hazard(x, log_cdf):
+    def _log_cdf(x):
+        """log Phi(x)."""
+        t, p = _tail(x)
+        exponent = p - 0.5 * x * x
+        tail = 0.5 * t * tl.exp(exponent)
+        log = tl.log(tl.where(x > 0, 1.0 - tail, t))
+        # log(1 - q) without the rounding of 1 - q.
+        right = tl.where(tail < 1e-3, -tail * (1.0 + 0.5 * tail), log)
+        return tl.where(x > 0, right, log + exponent - 0.6931471805599453)
+
+    @triton.jit
+    def _hazard(x):
         """phi(x) / Phi(x)."""
-        return tl.exp(-0.5 * x * x - 0.9189385332046727 - log_cdf)
+        t, p = _tail(x)
+        bell, scaled = tl.exp(-0.5 * x * x), 0.5 * t * tl.exp(p)
+        over = tl.where(x > 0, bell, 1.0)
+        return 0.3989422804014327 * over / tl.where(x > 0, 1.0 - bell * scaled, scaled)
+
+    @triton.jit
+    def _below(scores, at, inside, middle, unit):
+        """How far a class lies below the middle, in units of the noise; at most 1e4.
+
+        The difference is one of float64 up to a last rounding: log p falls by its square. From far
+        above the CDF is 1, and an infinite place would give 0 times infinity.
+        """
+        score = tl.load(scores + at, mask=inside, other=0.0)
+        return tl.clamp(unit * (middle - score.to(tl.float64)), -1e8, 1e4).to(tl.float32)
 
     @triton.jit
     def _sums(  # type: ignore[no-untyped-def]
@@ -105,61 +134,76 @@ if triton is not None:
         targets,
         log_p,
         gradient,
+        said,
         n,
         n_classes,
         unit,
         reach,
+        deepest,
         steps,
         nodes: tl.constexpr,
         rows: tl.constexpr,
     ):
         row = tl.program_id(0) * rows + tl.arange(0, rows)
-        inside = row < n
-        y = tl.load(targets + row, mask=inside, other=0)
-        own = tl.load(scores + row * n_classes + y, mask=inside, other=0.0)
+        y = tl.load(targets + row, mask=row < n, other=_NOT_COUNTED)
+        counted = y != _NOT_COUNTED
+        no_class = counted & ((y < 0) | (y >= n_classes))
+        tl.atomic_or(said + 0 * row, _SAY_NO_CLASS, mask=no_class)
+        inside = counted & ~no_class
+        y = tl.where(inside, y, 0)
+        first = row.to(tl.int64) * n_classes
+        own = tl.load(scores + first + y, mask=inside, other=0.0)
         best = own
         # Loops over the classes, not unrolled: one program for every number of them.
         for j in range(n_classes):
-            best = tl.maximum(best, tl.load(scores + row * n_classes + j, mask=inside, other=0.0))
-        # Differences in float64 up to a last rounding: log p falls by their square.
+            best = tl.maximum(best, tl.load(scores + first + j, mask=inside, other=0.0))
+        deep = inside & ~((best - own) * unit <= deepest)
+        tl.atomic_or(said + 0 * row, _SAY_DEEP, mask=deep)
         middle = 0.5 * (best.to(tl.float64) + own.to(tl.float64))
-        half = (unit * (middle - own.to(tl.float64))).to(tl.float32)
-        # The peak, and the curvature there.
-        peak = tl.zeros((rows,), tl.float32)
-        curvature = tl.full((rows,), 1.0, tl.float32)
-        for _ in range(steps):
-            slope = -half - peak
-            curvature = tl.full((rows,), 1.0, tl.float32)
-            for j in range(n_classes):
-                score = tl.load(scores + row * n_classes + j, mask=inside, other=0.0)
-                x = peak + (unit * (middle - score.to(tl.float64))).to(tl.float32)
-                hazard = tl.where(y != j, _hazard(x, _log_cdf(x)), 0.0)
-                slope += hazard
-                curvature += hazard * (x + hazard)
-            peak += slope / curvature
-        width = reach / tl.sqrt(curvature)
-        spacing = (width + reach) / (nodes - 1)
-        t = (peak - width)[:, None] + spacing[:, None] * tl.arange(0, nodes)[None, :]
-        # log of the density of y less that at the middle, times the CDF of the others.
-        exponent = -(half[:, None] + 0.5 * t) * t
-        for j in range(n_classes):
-            score = tl.load(scores + row * n_classes + j, mask=inside, other=0.0)
-            x = t + (unit * (middle - score.to(tl.float64))).to(tl.float32)[:, None]
-            exponent += tl.where((y != j)[:, None], _log_cdf(x), 0.0)
-        top = tl.max(exponent, 1)
-        share = tl.exp(exponent - top[:, None])
-        total = tl.sum(share, 1)
-        share = share / total[:, None]
         exact_half = unit * (middle - own.to(tl.float64))
-        of_middle = -0.5 * exact_half * exact_half
-        log_sum = (top + tl.log(total * spacing)).to(tl.float64) - 0.9189385332046727
-        log_p_of_row = tl.minimum(of_middle + log_sum, 0.0).to(tl.float32)
-        tl.store(log_p + row, log_p_of_row, mask=inside)
+        half = tl.minimum(exact_half, 1e8).to(tl.float32)  # less than that, where not deep
         sum_of_others = tl.zeros((rows,), tl.float32)
-        for j in range(n_classes):
-            score = tl.load(scores + row * n_classes + j, mask=inside, other=0.0)
-            x = t + (unit * (middle - score.to(tl.float64))).to(tl.float32)[:, None]
-            mean = tl.where(y == j, 0.0, tl.sum(share * _hazard(x, _log_cdf(x)), 1))
-            sum_of_others += mean
-            tl.store(gradient + row * n_classes + j, -mean, mask=inside & (y != j))
-        tl.store(gradient + row * n_classes + y, sum_of_others, mask=inside)
+        if n_classes == 2:
+            other = _below(scores, first + 1 - y, inside, own.to(tl.float64), unit)
+            x = 0.7071067811865476 * other
+            value = _log_cdf(x)
+            sum_of_others = 0.7071067811865476 * unit * _hazard(x)
+            place = gradient + first + 1 - y
+            tl.store(place, tl.where(inside, -sum_of_others, 0.0), mask=row < n)
+        else:
+            # The peak, and the curvature there.
+            peak = tl.zeros((rows,), tl.float32)
+            curvature = tl.full((rows,), 1.0, tl.float32)
+            for _ in range(steps):
+                slope = -half - peak
+                curvature = tl.full((rows,), 1.0, tl.float32)
+                for j in range(n_classes):
+                    x = peak + _below(scores, first + j, inside, middle, unit)
+                    hazard = tl.where(y != j, _hazard(x), 0.0)
+                    slope += hazard
+                    curvature += hazard * (x + hazard)
+                peak += slope / curvature
+            width = reach / tl.sqrt(curvature)
+            spacing = (width + reach) / (nodes - 1)
+            t = (peak - width)[:, None] + spacing[:, None] * tl.arange(0, nodes)[None, :]
+            # log of the density of y less that at the middle, times the CDF of the others.
+            exponent = -(half[:, None] + 0.5 * t) * t
+            for j in range(n_classes):
+                x = t + _below(scores, first + j, inside, middle, unit)[:, None]
+                exponent += tl.where((y != j)[:, None], _log_cdf(x), 0.0)
+            top = tl.max(exponent, 1)
+            share = tl.exp(exponent - top[:, None])
+            total = tl.sum(share, 1)
+            share = share * (unit / total)[:, None]
+            for j in range(n_classes):
+                x = t + _below(scores, first + j, inside, middle, unit)[:, None]
+                mean = tl.where(y == j, 0.0, tl.sum(share * _hazard(x), 1))
+                sum_of_others += mean
+                mean = tl.where(inside, -mean, 0.0)
+                tl.store(gradient + first + j, mean, mask=(row < n) & (y != j))
+            of_middle = -0.5 * exact_half * exact_half
+            log_sum = (top + tl.log(total * spacing)).to(tl.float64) - 0.9189385332046727
+            value = tl.minimum(of_middle + log_sum, 0.0).to(tl.float32)
+        tl.store(log_p + row, tl.where(inside, value, 0.0), mask=row < n)
+        of_own = tl.where(inside, sum_of_others, 0.0)
+        tl.store(gradient + first + y, of_own, mask=row < n)

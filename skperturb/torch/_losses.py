@@ -35,7 +35,7 @@ class _Loss(OfModel):
 
     @abstractmethod
     def _of_classes(self, scores, y):
-        """Loss of one class a row (n,), a number that is finite where y is IGNORED."""
+        """Loss of one class a row (n,), zero where y is IGNORED."""
 
     @abstractmethod
     def _of_shares(self, scores, shares):
@@ -98,17 +98,19 @@ class _Loss(OfModel):
             )
         target = target.reshape(-1).long()
         counts = target != self.ignore_index
-        weight = counts.to(flat.dtype)
-        if self.weight is not None:
-            weight = weight * self._weight_for(flat)[torch.where(counts, target, 0)]
-        losses = weight * self._of_classes(flat, torch.where(counts, target, IGNORED))
+        losses = self._of_classes(flat, torch.where(counts, target, IGNORED))
+        if self.weight is None:
+            total = counts.sum()
+        else:
+            weight = counts * self._weight_for(flat)[torch.where(counts, target, 0)]
+            losses, total = weight * losses, weight.sum()
         if self.label_smoothing > 0:
             # What is ignored may hold anything.
             flat = torch.where(counts[:, None], flat, 0.0)
             each = torch.ones_like(flat) if self.weight is None else self._weight_for(flat)
             spread = self._of_shares(flat, counts[:, None] * each / flat.shape[1])
             losses = (1 - self.label_smoothing) * losses + self.label_smoothing * spread
-        return losses, weight.sum()
+        return losses, total
 
     def _weight_for(self, flat):
         if self.weight.shape != flat.shape[1:]:
@@ -305,7 +307,7 @@ class FenchelYoungLoss(_Loss):
         counts = y != IGNORED
         scores, y = torch.where(counts[:, None], scores, 0.0), torch.where(counts, y, 0)
         height = _ops.potential(scores, self.law)[0]
-        return height - scores.gather(1, y[:, None])[:, 0]
+        return torch.where(counts, height - scores.gather(1, y[:, None])[:, 0], 0.0)
 
     def _of_shares(self, scores, shares):
         height = _ops.potential(scores, self.law)[0]

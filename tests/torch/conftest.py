@@ -18,6 +18,9 @@ HAS_GPU = torch.cuda.is_available()
 if not HAS_GPU:
     os.environ["TRITON_INTERPRET"] = "1"  # before skperturb.torch, which imports triton
 
+# Its torch.compile calls what it warns of itself.
+OF_TORCH_2_11 = "ignore:.*torch.autograd.function.Function.* should not be:DeprecationWarning"
+
 MODELS = [
     PerturbArgmax("gaussian", 1.3),
     PerturbArgmax("gumbel", 0.7),

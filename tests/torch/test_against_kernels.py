@@ -1,8 +1,11 @@
 """Numbers of tensors against those of the kernels: all noises, two to 1000 classes."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from skperturb.torch import _device, _ops, _rows
 
@@ -134,7 +137,7 @@ def test_deep_rows_of_a_device_go_through_the_kernels():
 
 
 @pytest.mark.parametrize("spread", [0.5, 8.0, 60.0])
-@pytest.mark.parametrize("n_classes", [2, 5, 12])
+@pytest.mark.parametrize("n_classes", [2, 3, 4, 5, 12])
 def test_the_fused_kernel(n_classes, spread):
     pytest.importorskip("triton", reason="the fused kernel needs triton, which Linux has")
     from skperturb.torch import _fused
@@ -159,6 +162,31 @@ def test_the_fused_kernel(n_classes, spread):
         np.testing.assert_allclose(found[1].double().cpu(), gradient, atol=2e-6, rtol=1e-4)
 
 
+def test_the_fused_kernel_counts_what_counts():
+    pytest.importorskip("triton", reason="the fused kernel needs triton, which Linux has")
+    from skperturb.torch import _fused
+
+    from .conftest import MODELS
+
+    law, kernel = MODELS[0]._law(), partial(_rows.log_likelihood, MODELS[0])
+    for n_classes in (2, 5):
+        scores, y, _ = tensors(*rows(MODELS[0], n_classes, n=40), dtype=torch.float32)
+        expected = _rows.log_likelihood(MODELS[0], scores, y)
+        scores[3], y[3] = torch.nan, _rows.IGNORED
+        # Scores that float32 holds, and their differences in units of the noise not.
+        scores[7], scores[7, y[7]], scores[7, y[7] - 1] = 0.0, 3e38, -3e38
+        for of_rows in expected:
+            of_rows[3] = of_rows[7] = 0.0
+        where = "cuda" if HAS_GPU else "cpu"
+        found = _fused.log_likelihood(law, scores.to(where), y.to(where), kernel)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one.cpu(), other, atol=3e-6)
+        for wrong in (n_classes, -1):
+            y[20] = wrong
+            with pytest.raises(ValueError, match=f"Target {wrong} is not one of the"):
+                _fused.log_likelihood(law, scores.to(where), y.to(where), kernel)
+
+
 def test_memory_does_not_grow_with_the_square_of_the_classes():
     import tracemalloc
 
@@ -167,7 +195,8 @@ def test_memory_does_not_grow_with_the_square_of_the_classes():
     # Kinked noise has no product but by matrices: 500 x 200 x 200 of them would be 160 MB.
     scores, y, v = rows(MODELS[4], 200, n=500, spread=1.0)
     tracemalloc.start()
-    _rows.hessian_product(MODELS[4], *tensors(scores, y, v))
+    with threadpool_limits(2):  # every thread has a block of its own
+        _rows.hessian_product(MODELS[4], *tensors(scores, y, v))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 60e6

@@ -8,9 +8,10 @@ import skperturb.torch as st
 from skperturb import PerturbSoftmax
 from skperturb._engine import portable_tables
 
-from .conftest import HAS_GPU, rows, tensors
+from .conftest import HAS_GPU, OF_TORCH_2_11, rows, tensors
 
-pytestmark = pytest.mark.skipif(not HAS_GPU, reason="there is no GPU here")
+if not HAS_GPU:
+    pytest.skip("there is no GPU here", allow_module_level=True)
 
 CLASSES = [2, 3, 7, 12, 13, 40]
 DIGITS = {torch.float64: (1e-9, 1e-8), torch.float32: (2e-6, 1e-4)}  # of log p, of the rest
@@ -135,6 +136,7 @@ def test_a_training_step_in_mixed_precision_with_weights():
     np.testing.assert_allclose(results["cuda"], results["cpu"], atol=2e-6)
 
 
+@pytest.mark.filterwarnings(OF_TORCH_2_11)
 @pytest.mark.parametrize("noise", ["gaussian", "student_t", "laplace"])
 def test_compiled(noise):
     loss = st.PerturbArgmaxLoss(noise)

@@ -12,6 +12,8 @@ from skperturb import PerturbArgmax
 from skperturb.noise import Discrete
 from skperturb.torch import FenchelYoungLoss, PerturbArgmaxLoss, PerturbSoftmaxLoss
 
+from .conftest import OF_TORCH_2_11
+
 LOSSES = [
     PerturbArgmaxLoss("gaussian"),
     PerturbArgmaxLoss("student_t", noise_scale=0.7),
@@ -190,6 +192,7 @@ def test_functional_transforms(batch):
     np.testing.assert_allclose(hessian, expected, atol=1e-10)
 
 
+@pytest.mark.filterwarnings(OF_TORCH_2_11)
 @pytest.mark.parametrize("loss", [LOSSES[0], LOSSES[5], LOSSES[6]], ids=repr)
 def test_compiled_programs(loss, batch):
     scores, y = batch
