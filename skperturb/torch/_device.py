@@ -18,6 +18,7 @@ from . import _fused, _rows
 from ._device_table import DeviceTable
 
 _MOST_NUMBERS = 1 << 26  # of one work array of a block of rows
+_NOT_COUNTED = -1  # a level
 # By tables, level, precision and device: a few MB each.
 _TABLES: dict[tuple, DeviceTable | None] = {}
 
@@ -27,37 +28,25 @@ def log_likelihood(model, scores, y):
     law = model._law()
     if _fused.serves(law, scores):
         return _fused.log_likelihood(law, scores, y, partial(_rows.log_likelihood, model))
-    counted, scores, y = _without_ignored(scores, y)
-    log_p, gradient = _log_likelihood(model, scores, y)
-    return torch.where(counted, log_p, 0.0), torch.where(counted[:, None], gradient, 0.0)
-
-
-def _without_ignored(scores, y):
-    """Which rows count, and scores and classes with zeros in the others, whatever they hold."""
     counted = y != _rows.IGNORED
-    return counted, torch.where(counted[:, None], scores, 0.0), torch.where(counted, y, 0)
-
-
-def _log_likelihood(model, scores, y):
-    law = model._law()
-    if law.closed_form:
-        log_p, p = _log_softmax(law, scores)
-        gradient = -p / law.scale
-        each = y[:, None]
-        rest = gradient.scatter(1, each, 0.0).sum(1, keepdim=True)
-        return log_p.gather(1, each)[:, 0], gradient.scatter(1, each, -rest)
-    return _by_tables("log_likelihood", model, scores, y)
+    y = torch.where(counted, y, 0)
+    if not law.closed_form:
+        return _by_tables("log_likelihood", model, scores, y, counted=counted)
+    log_p, p = _log_softmax(law, scores)
+    gradient, each = -p / law.scale, y[:, None]
+    rest = gradient.scatter(1, each, 0.0).sum(1, keepdim=True)
+    gradient = torch.where(counted[:, None], gradient.scatter(1, each, -rest), 0.0)
+    return torch.where(counted, log_p.gather(1, each)[:, 0], 0.0), gradient
 
 
 def hessian_product(model, scores, y, v):
     """See ``_rows``."""
-    counted, scores, y = _without_ignored(scores, y)
-    law = model._law()
+    law, counted = model._law(), y != _rows.IGNORED
     if law.closed_form:
         out = -jacobian_product(model, scores, v) / law.scale
-    else:
-        out = _by_tables("hessian_product", model, scores, y, v)
-    return torch.where(counted[:, None], out, 0.0)
+        return torch.where(counted[:, None], out, 0.0)
+    y = torch.where(counted, y, 0)
+    return _by_tables("hessian_product", model, scores, y, v, counted=counted)
 
 
 def proba(model, scores):
@@ -126,62 +115,55 @@ def _on_the_cpu(name, model, *tensors):
     return [result.to(device) for result in results]
 
 
-def _by_tables(name, model, scores, *more):
-    """An operator, each row by the table that reaches it, and by the kernel if there is none."""
+def _by_tables(name, model, scores, *more, counted=None):
+    """An operator, each row by the table that reaches it, and by the kernel if there is none.
+
+    Rows that are not counted get zeros, whatever their scores are.
+    """
     law, n_classes, double = model._law(), scores.shape[1], scores.dtype == torch.float64
     # For two classes the kernel is more precise than any table of this kind.
     tables = None if double and n_classes == 2 else portable_tables(law, n_classes, not double)
-    if tables is None:
-        return _on_the_cpu(name, model, scores, *more)
-    # Differences before the unit: fewer roundings.
-    scaled = (scores - scores.amax(1, keepdim=True)) / law.scale
     of_one_class = name in ("log_likelihood", "hessian_product")
-    if tables.thin and of_one_class:
-        depth = -scaled.gather(1, more[0][:, None])[:, 0]
+    if tables is not None and tables.thin and of_one_class:
+        lowest = scores.gather(1, more[0][:, None])[:, 0]
     else:
-        depth = -scaled.amin(1)
-    reaches = torch.as_tensor(tables.reaches, dtype=depth.dtype, device=depth.device)
-    level_of = torch.searchsorted(reaches, depth)
-    outs = None
+        lowest = scores.amin(1)
+    depth = (scores.amax(1) - lowest) / law.scale
+    reaches = torch.as_tensor(() if tables is None else tables.reaches, dtype=depth.dtype)
+    level_of = torch.searchsorted(reaches.to(depth.device), depth)
+    if counted is not None:
+        level_of = torch.where(counted, level_of, _NOT_COUNTED)
+    outs = [torch.zeros_like(scores)]
+    if name == "log_likelihood":
+        outs.insert(0, scores.new_zeros(len(scores)))
     # The one thing here that waits for the device.
     for level in torch.unique(level_of).tolist():
-        rows = (level_of == level).nonzero()[:, 0]
-        table = _table(tables, level, scores)
+        if level == _NOT_COUNTED:
+            continue
+        table = None if tables is None else _table(tables, level, scores)
         if table is None:
-            part = (tensor[rows] for tensor in (scores, *more))
-            results = _on_the_cpu(name, model, *part)
+            size, compute = len(scores), partial(_on_the_cpu, name, model)
         else:
-            part = (tensor[rows] for tensor in (scaled, *more))
-            results = _scaled(name, law.scale, _by_blocks(getattr(table, name), table, *part))
-        results = [results] if isinstance(results, torch.Tensor) else list(results)
-        if outs is None:
-            outs = [out.new_zeros(len(scores), *out.shape[1:]) for out in results]
-        for out, result in zip(outs, results, strict=True):
-            out[rows] = result
-    outs = outs or [torch.zeros_like(scores)]
+            size = max(1, _MOST_NUMBERS // max(table.n_grid, table.n_nodes, 8 * n_classes))
+            compute = partial(_by_table, name, table, law.scale)
+        for rows in (level_of == level).nonzero()[:, 0].split(size):
+            results = compute(*(tensor[rows] for tensor in (scores, *more)))
+            results = [results] if isinstance(results, torch.Tensor) else results
+            for out, result in zip(outs, results, strict=True):
+                out[rows] = result
     return outs if name == "log_likelihood" else outs[0]
 
 
-def _scaled(name, unit, results):
-    """Derivatives by the standard law, in the scores' own unit."""
+def _by_table(name, table, unit, scores, *more):
+    """An operator of a block of rows; derivatives in the scores' own unit."""
+    # Differences before the unit: fewer roundings.
+    scaled = (scores - scores.amax(1, keepdim=True)) / unit
+    with _full_precision(scores.device):
+        results = getattr(table, name)(scaled, *more)
     if name == "log_likelihood":
         return results[0], results[1] / unit
     powers = {"hessian_product": 2, "jacobian_product": 1}
     return results / unit ** powers.get(name, 0)
-
-
-def _by_blocks(function, table, scores, *more):
-    size = max(1, _MOST_NUMBERS // max(table.n_grid, table.n_nodes, 8 * scores.shape[1]))
-    parts = []
-    with _full_precision(scores.device):
-        for start in range(0, len(scores), size):
-            part = (tensor[start : start + size] for tensor in (scores, *more))
-            parts.append(function(*part))
-    if len(parts) == 1:
-        return parts[0]
-    if isinstance(parts[0], torch.Tensor):
-        return torch.cat(parts)
-    return tuple(torch.cat(results) for results in zip(*parts, strict=True))
 
 
 @contextmanager

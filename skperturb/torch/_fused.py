@@ -5,8 +5,8 @@ runs over equidistant values in a window about the integrand's peak, which Newto
 from the middle between the class asked for and the best. The integrand f is log-concave with
 (log f)'' <= -1, and more curved to the left: 5.7 to the right, and 5.7 times the width at the peak
 to the left, it has fallen by 1e-7. The trapezoid rule errs by exp(-2 (pi / (spacing sqrt(c)))^2)
-where (log f)'' = -c, which is at most the number of classes: 16 nodes do for four classes, 32 for
-twelve.
+where (log f)'' = -c, which is at most the number of classes: 16 nodes do for 4 classes, 32 for 24,
+64 for 120.
 
 With t = 1 / (1 + x / 2), erfc(x) = t exp(-x^2 + P(t)) to 1.2e-7 of itself for every x >= 0 (Press
 et al., Numerical Recipes, 6.2, from a Chebyshev fit). Its log needs no further function, and the
@@ -24,11 +24,11 @@ try:
 except ImportError:  # on other platforms than Linux, say
     triton = None
 
-MOST_CLASSES = 12
+MOST_CLASSES = 120
 _REACH = 5.7  # of the window
-_DEEPEST = 1e3  # depth, beyond which the kernels of the CPU take a row
+_DEEPEST = 200.0  # depth, beyond which the kernels of the CPU take a row: digits of float32
 _STEPS = 4  # of Newton's method
-_ROWS, _WARPS = 32, 2  # of a program
+_ROWS, _WARPS = 32, 1  # of a program
 _DEEP, _NO_CLASS = 1, 2  # what a program says of its rows
 
 
@@ -66,7 +66,7 @@ def log_likelihood(law, scores, y, of_deep_rows):
     said = torch.zeros(1, dtype=torch.int32, device=scores.device)
     if n:
         programs = (triton.cdiv(n, _ROWS),)
-        nodes = 16 if n_classes <= 4 else 32
+        nodes = 16 if n_classes <= 4 else 32 if n_classes <= 24 else 64
         sizes = (n, n_classes, 1 / law.scale, _REACH, _DEEPEST, _STEPS, nodes, _ROWS)
         _sums[programs](scores, y, log_p, gradient, said, *sizes, num_warps=_WARPS)
     what = int(said)  # the one thing here that waits for the device

@@ -18,8 +18,8 @@ HAS_GPU = torch.cuda.is_available()
 if not HAS_GPU:
     os.environ["TRITON_INTERPRET"] = "1"  # before skperturb.torch, which imports triton
 
-# Its torch.compile calls what it warns of itself.
-OF_TORCH_2_11 = "ignore:.*torch.autograd.function.Function.* should not be:DeprecationWarning"
+# PyTorch's compiler warns of its own parts.
+OF_THE_COMPILER = "ignore::DeprecationWarning"
 
 MODELS = [
     PerturbArgmax("gaussian", 1.3),

@@ -137,7 +137,7 @@ def test_deep_rows_of_a_device_go_through_the_kernels():
 
 
 @pytest.mark.parametrize("spread", [0.5, 8.0, 60.0])
-@pytest.mark.parametrize("n_classes", [2, 3, 4, 5, 12])
+@pytest.mark.parametrize("n_classes", [2, 3, 4, 5, 24, 25, 120])
 def test_the_fused_kernel(n_classes, spread):
     pytest.importorskip("triton", reason="the fused kernel needs triton, which Linux has")
     from skperturb.torch import _fused
@@ -199,4 +199,4 @@ def test_memory_does_not_grow_with_the_square_of_the_classes():
         _rows.hessian_product(MODELS[4], *tensors(scores, y, v))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 60e6
+    assert peak < 100e6

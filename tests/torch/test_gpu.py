@@ -8,7 +8,7 @@ import skperturb.torch as st
 from skperturb import PerturbSoftmax
 from skperturb._engine import portable_tables
 
-from .conftest import HAS_GPU, OF_TORCH_2_11, rows, tensors
+from .conftest import HAS_GPU, OF_THE_COMPILER, rows, tensors
 
 if not HAS_GPU:
     pytest.skip("there is no GPU here", allow_module_level=True)
@@ -136,7 +136,7 @@ def test_a_training_step_in_mixed_precision_with_weights():
     np.testing.assert_allclose(results["cuda"], results["cpu"], atol=2e-6)
 
 
-@pytest.mark.filterwarnings(OF_TORCH_2_11)
+@pytest.mark.filterwarnings(OF_THE_COMPILER)
 @pytest.mark.parametrize("noise", ["gaussian", "student_t", "laplace"])
 def test_compiled(noise):
     loss = st.PerturbArgmaxLoss(noise)
