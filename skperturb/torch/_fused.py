@@ -1,4 +1,4 @@
-"""Gaussian noise of few classes in float32 on a GPU: one kernel, scores in, log p and gradient out.
+"""Gaussian noise in float32 on a GPU: one kernel, scores in, log p and gradient out.
 
 No table. Two classes have a closed form. For more, a program takes a few rows; the winning value
 runs over equidistant values in a window about the integrand's peak, which Newton's method finds
@@ -6,7 +6,7 @@ from the middle between the class asked for and the best. The integrand f is log
 (log f)'' <= -1, and more curved to the left: 5.7 to the right, and 5.7 times the width at the peak
 to the left, it has fallen by 1e-7. The trapezoid rule errs by exp(-2 (pi / (spacing sqrt(c)))^2)
 where (log f)'' = -c, which is at most the number of classes: 16 nodes do for 4 classes, 32 for 24,
-64 for 120.
+64 for c of 120, and a row of more curvature, which is a class far below very many, is as a deep one.
 
 With t = 1 / (1 + x / 2), erfc(x) = t exp(-x^2 + P(t)) to 1.2e-7 of itself for every x >= 0 (Press
 et al., Numerical Recipes, 6.2, from a Chebyshev fit). Its log needs no further function, and the
@@ -24,11 +24,11 @@ try:
 except ImportError:  # on other platforms than Linux, say
     triton = None
 
-MOST_CLASSES = 120
+MOST_CLASSES = 1024
 _REACH = 5.7  # of the window
 _DEEPEST = 200.0  # depth, beyond which the kernels of the CPU take a row: digits of float32
-_STEPS = 4  # of Newton's method
-_ROWS, _WARPS = 32, 1  # of a program
+_SHARPEST = 120.0  # curvature, likewise
+_WARPS = 1  # of a program
 _DEEP, _NO_CLASS = 1, 2  # what a program says of its rows
 
 
@@ -65,16 +65,19 @@ def log_likelihood(law, scores, y, of_deep_rows):
     log_p, gradient = scores.new_empty(n), torch.empty_like(scores)
     said = torch.zeros(1, dtype=torch.int32, device=scores.device)
     if n:
-        programs = (triton.cdiv(n, _ROWS),)
-        nodes = 16 if n_classes <= 4 else 32 if n_classes <= 24 else 64
-        sizes = (n, n_classes, 1 / law.scale, _REACH, _DEEPEST, _STEPS, nodes, _ROWS)
-        _sums[programs](scores, y, log_p, gradient, said, *sizes, num_warps=_WARPS)
+        # Rows of a program as many as the registers hold; steps of Newton's method.
+        nodes, rows, steps = (16, 32, 4) if n_classes <= 4 else (32, 32, 4)
+        if n_classes > 24:
+            nodes, rows, steps = 64, 16, 8
+        sizes = (n, n_classes, 1 / law.scale, _REACH, _DEEPEST, _SHARPEST, steps, nodes, rows)
+        tensors = (scores, y, log_p, gradient, said)
+        with torch.cuda.device_of(scores):  # which need not be the current one
+            _sums[(triton.cdiv(n, rows),)](*tensors, *sizes, num_warps=_WARPS)
     what = int(said)  # the one thing here that waits for the device
     if what & _NO_CLASS:
         of_deep_rows(scores.cpu(), y.cpu())  # which says so
     if what & _DEEP:
-        own = scores.gather(1, y.clamp_min(0)[:, None])[:, 0]
-        deep = ~(scores.amax(1) - own <= _DEEPEST * law.scale) & (y != IGNORED)
+        deep = log_p.isnan()
         results = of_deep_rows(scores[deep].cpu(), y[deep].cpu())
         log_p[deep], gradient[deep] = (result.to(scores.device) for result in results)
     return [log_p, gradient]
@@ -140,6 +143,7 @@ if triton is not None:
         unit,
         reach,
         deepest,
+        sharpest,
         steps,
         nodes: tl.constexpr,
         rows: tl.constexpr,
@@ -158,7 +162,6 @@ if triton is not None:
         for j in range(n_classes):
             best = tl.maximum(best, tl.load(scores + first + j, mask=inside, other=0.0))
         deep = inside & ~((best - own) * unit <= deepest)
-        tl.atomic_or(said + 0 * row, _SAY_DEEP, mask=deep)
         middle = 0.5 * (best.to(tl.float64) + own.to(tl.float64))
         exact_half = unit * (middle - own.to(tl.float64))
         half = tl.minimum(exact_half, 1e8).to(tl.float32)  # less than that, where not deep
@@ -171,8 +174,9 @@ if triton is not None:
             place = gradient + first + 1 - y
             tl.store(place, tl.where(inside, -sum_of_others, 0.0), mask=row < n)
         else:
-            # The peak, and the curvature there.
+            # The peak, and the curvature there, by Newton's method.
             peak = tl.zeros((rows,), tl.float32)
+            step = tl.zeros((rows,), tl.float32)
             curvature = tl.full((rows,), 1.0, tl.float32)
             for _ in range(steps):
                 slope = -half - peak
@@ -182,19 +186,27 @@ if triton is not None:
                     hazard = tl.where(y != j, _hazard(x), 0.0)
                     slope += hazard
                     curvature += hazard * (x + hazard)
-                peak += slope / curvature
+                step = slope / curvature
+                peak += step
+            sure = (curvature <= sharpest) & (step * step * curvature < 0.1)
+            deep = deep | (inside & ~sure)
             width = reach / tl.sqrt(curvature)
             spacing = (width + reach) / (nodes - 1)
             t = (peak - width)[:, None] + spacing[:, None] * tl.arange(0, nodes)[None, :]
             # log of the density of y less that at the middle, times the CDF of the others.
+            # Kahan's sum: a thousand roundings would cost a digit.
             exponent = -(half[:, None] + 0.5 * t) * t
+            lost = tl.zeros((rows, nodes), tl.float32)
             for j in range(n_classes):
                 x = t + _below(scores, first + j, inside, middle, unit)[:, None]
-                exponent += tl.where((y != j)[:, None], _log_cdf(x), 0.0)
+                more = tl.where((y != j)[:, None], _log_cdf(x), 0.0) - lost
+                total = exponent + more
+                lost = (total - exponent) - more
+                exponent = total
             top = tl.max(exponent, 1)
             share = tl.exp(exponent - top[:, None])
-            total = tl.sum(share, 1)
-            share = share * (unit / total)[:, None]
+            integral = tl.sum(share, 1)
+            share = share * (unit / integral)[:, None]
             for j in range(n_classes):
                 x = t + _below(scores, first + j, inside, middle, unit)[:, None]
                 mean = tl.where(y == j, 0.0, tl.sum(share * _hazard(x), 1))
@@ -202,8 +214,10 @@ if triton is not None:
                 mean = tl.where(inside, -mean, 0.0)
                 tl.store(gradient + first + j, mean, mask=(row < n) & (y != j))
             of_middle = -0.5 * exact_half * exact_half
-            log_sum = (top + tl.log(total * spacing)).to(tl.float64) - 0.9189385332046727
+            log_sum = (top + tl.log(integral * spacing)).to(tl.float64) - 0.9189385332046727
             value = tl.minimum(of_middle + log_sum, 0.0).to(tl.float32)
+        tl.atomic_or(said + 0 * row, _SAY_DEEP, mask=deep)
+        value = tl.where(deep, float("nan"), value)
         tl.store(log_p + row, tl.where(inside, value, 0.0), mask=row < n)
         of_own = tl.where(inside, sum_of_others, 0.0)
         tl.store(gradient + first + y, of_own, mask=row < n)
