@@ -5,8 +5,8 @@ runs over equidistant values in a window about the integrand's peak, which Newto
 from the middle between the class asked for and the best. The integrand f is log-concave with
 (log f)'' <= -1, and more curved to the left: 5.7 to the right, and 5.7 times the width at the peak
 to the left, it has fallen by 1e-7. The trapezoid rule errs by exp(-2 (pi / (spacing sqrt(c)))^2)
-where (log f)'' = -c, which is at most the number of classes: 16 nodes do for 4 classes, 32 for 24,
-64 for c of 120, and a row of more curvature, which is a class far below very many, is as a deep one.
+where (log f)'' = -c, and c is at most the number of classes: 16 nodes do for 4 classes, 32 for 24,
+64 for c of 120; a row of more, whose class lies far below very many, is taken as a deep one.
 
 With t = 1 / (1 + x / 2), erfc(x) = t exp(-x^2 + P(t)) to 1.2e-7 of itself for every x >= 0 (Press
 et al., Numerical Recipes, 6.2, from a Chebyshev fit). Its log needs no further function, and the
