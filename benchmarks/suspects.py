@@ -7,7 +7,8 @@ needs cleanlab and the data sets of the folder ``SKPERTURB_DATA``. Every configu
 next one, the last to the first. "upwards": of any class but the last to the next one. "pair": of
 the most frequent class to the next one, at most 40 % of it. The average precision of each list is
 printed, the precision and recall of the flags, and CPU seconds of this process. Data as they are
-("none") show how many rows are flagged without any flip.
+("none") show how many rows are flagged without any flip. "curves" is AdditiveClassifier in the
+place of a model that is linear in the features; the set "turning" has effects that turn.
 """
 
 import argparse
@@ -26,9 +27,11 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict, train_te
 from sklearn.preprocessing import StandardScaler
 
 from skperturb import PerturbArgmaxClassifierCV
+from skperturb.additive import AdditiveClassifier
 from skperturb.evaluation import suspect_labels
 
 SETS = (
+    "turning",
     "breast_cancer",
     "wine",
     "vehicle",
@@ -42,6 +45,8 @@ ROWS, FEWEST = 280, 8
 
 def load(name, seed):
     """At most 280 rows, standardised, and codes of the classes with 8 rows or more."""
+    if name == "turning":
+        return turning(seed)
     if name in ("breast_cancer", "wine"):
         X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
     else:
@@ -57,6 +62,15 @@ def load(name, seed):
             X, _, y, _ = train_test_split(X, y, train_size=ROWS, stratify=y, random_state=seed)
     y = np.unique(y, return_inverse=True)[1]
     return StandardScaler().fit_transform(X[:, X.std(axis=0) > 0]), y
+
+
+def turning(seed):
+    """Three classes: bad on both sides of a best value, beyond a threshold, and in waves."""
+    rng = np.random.default_rng(seed)
+    X, scores = rng.normal(size=(ROWS, 6)), np.zeros((ROWS, 3))
+    scores[:, 1] = 6 * (np.abs(X[:, 0]) - 0.8) + 2 * X[:, 2]
+    scores[:, 2] = 5 * (X[:, 1] > 0.7) - 3 + 3 * np.sin(3 * X[:, 3])
+    return X, (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
 
 
 def flipped(y, kind, share, seed):
@@ -110,10 +124,16 @@ def run(name, kind, share, seed):
     out |= {"taken": suspects.attrs["label_noise"]}
     flags = suspects.loc[suspects["proba_wrong"] >= 0.9, "row"]
     out |= {"flags": len(flags), "right": wrong[flags].sum()}
+    start = time.process_time()
+    curves = suspect_labels(AdditiveClassifier("gumbel"), X, z)
+    out["curves seconds"] = time.process_time() - start
+    flags = curves.loc[curves["proba_wrong"] >= 0.9, "row"]
+    out |= {"curves flags": len(flags), "curves right": wrong[flags].sum()}
     if wrong.any():
-        order = np.empty(len(y))
-        order[suspects["row"]] = -np.arange(len(y))
-        out["ours"] = average_precision_score(wrong, order)
+        for which, table in (("ours", suspects), ("curves", curves)):
+            order = np.empty(len(y))
+            order[table["row"]] = -np.arange(len(y))
+            out[which] = average_precision_score(wrong, order)
         for peer, (quality, seconds) in cleanlab_lists(X, z).items():
             out[peer] = average_precision_score(wrong, -quality)
             out[f"{peer} seconds"] = seconds
@@ -138,7 +158,11 @@ def main():
                     shown = {k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}
                     print(" ".join(f"{k}={v}" for k, v in shown.items()), flush=True)
     table = pd.DataFrame(rows)
-    lists = [c for c in ("ours", "forest", "forest adjusted", "LR", "LR adjusted") if c in table]
+    lists = [
+        c
+        for c in ("ours", "curves", "forest", "forest adjusted", "LR", "LR adjusted")
+        if c in table
+    ]
     print(table.groupby("kind")[lists].mean().round(3).to_string())
     counts = table.groupby("kind")[["flags", "right", "planted"]].sum()
     counts["precision"] = counts["right"] / counts["flags"]

@@ -6,8 +6,10 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skperturb import PerturbArgmaxClassifier
 from skperturb.additive import AdditiveClassifier, _search
 from skperturb.additive._pairs import climb
+from skperturb.evaluation import suspect_labels
 
 from .conftest import IDENTITY
 
@@ -180,3 +182,44 @@ def test_a_class_of_one_row_is_fitted_and_named():
         clf = AdditiveClassifier(jumps=False, **FEW).fit(X, labels)
     assert clf.classes_.tolist() == ["bad", "good", "odd"]
     assert clf.predict_proba(X).shape == (80, 3)
+
+
+def turning(rng, n=240):
+    """Parts that fail on both sides of the best value of a feature, a tenth of the labels wrong."""
+    X = rng.normal(size=(n, 3))
+    fails = 5 * (np.abs(X[:, 0]) - 0.7) + X[:, 1] + rng.logistic(size=n) > 0
+    wrong = np.zeros(n, dtype=bool)
+    wrong[rng.choice(n, n // 10, replace=False)] = True
+    return X, np.where(fails ^ wrong, "NG", "OK"), wrong
+
+
+def test_labels_that_contradict_a_curve_are_doubted():
+    X, y, wrong = turning(np.random.default_rng(0))
+    found = {}
+    for model in (PerturbArgmaxClassifier("gumbel"), AdditiveClassifier()):
+        suspects = suspect_labels(model, X, y)
+        found[type(model)] = wrong[suspects["row"][: wrong.sum()]].mean()
+    assert found[AdditiveClassifier] > 0.6
+    assert found[PerturbArgmaxClassifier] < 0.4
+
+
+def test_doubts_of_lots_and_weights():
+    rng = np.random.default_rng(1)
+    X, y, _ = turning(rng, 120)
+    weight, lots = rng.uniform(0.5, 2, len(y)), np.arange(len(y)) // 4
+    clf = AdditiveClassifier(n_knots=5).fit(X, y, sample_weight=weight, groups=lots)
+    doubts = clf.label_doubts(X, y, weight, groups=lots)
+    inner = clf.pipeline_[-1].label_doubts(clf.pipeline_[0].transform(X), y, weight, groups=lots)
+    pd.testing.assert_frame_equal(doubts, inner)
+    same = suspect_labels(AdditiveClassifier(n_knots=5), X, y, sample_weight=weight, groups=lots)
+    assert_allclose(same["proba_of_label"], doubts["proba_of_label"])
+    with pytest.raises(ValueError, match="not those of the fit"):
+        clf.label_doubts(X, y, groups=lots)
+
+
+def test_monotone_curves_are_asked_by_folds():
+    X, y, _ = turning(np.random.default_rng(2), 120)
+    monotone = AdditiveClassifier(n_knots=4, Cs=[1.0], jumps=False, monotone={1: -1})
+    assert not hasattr(monotone.fit(X, y), "label_doubts")
+    suspects = suspect_labels(monotone, X, y)
+    assert suspects["change"].isna().all()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skperturb.additive import AdditiveClassifier
 from skperturb.cli import _suspects, main
 from skperturb.cli._compare import estimator_named as _estimator
 from skperturb.cli._progress import StillWorking
@@ -53,6 +54,14 @@ def csv(tmp_path):
     path = tmp_path / "parts.csv"
     table.to_csv(path, index=False)
     return path
+
+
+def test_curves_judge_the_labels(csv, without_fits):
+    command = ["suspects", str(csv), "--target", "class", "--estimator", "additive"]
+    assert main(command) == 0
+    assert isinstance(without_fits["model"], AdditiveClassifier)
+    assert main(command[:-2]) == 0
+    assert isinstance(without_fits["model"][-1], PerturbArgmaxClassifierCV)
 
 
 def test_lines_are_those_of_the_file(csv, without_fits, capsys):

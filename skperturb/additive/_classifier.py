@@ -26,6 +26,7 @@ from ..model_selection import Data
 from ..models import NoiseLike
 from ._curves import CurveMethods, part_covariances, shapes_of
 from ._features import AdditiveFeatures, check_columns
+from ._label_doubts import LabelDoubtsMethods
 from ._monotone import check_monotone, fit_monotone
 from ._search import NEAR, AdditiveSearch
 
@@ -37,7 +38,7 @@ _DECADES = -3, 4  # of C
 _MOST_SEARCHED, _FEWEST_OF_CLASS = 50_000, 100
 
 
-class AdditiveClassifier(CurveMethods, ClassifierMixin, BaseEstimator):
+class AdditiveClassifier(CurveMethods, LabelDoubtsMethods, ClassifierMixin, BaseEstimator):
     """A curve for each feature and a few pairs, summed up to scores of the classes.
 
     The curves are penalised splines (:class:`AdditiveFeatures`), fitted as
