@@ -125,7 +125,8 @@ class Version:
         pip = [sys.executable, "-m", "pip", "install", *quiet, *here, "--target", folder, source]
         subprocess.run(pip, check=True)
         self.environment = os.environ | {"PYTHONPATH": str(folder)}
-        compiled = any(folder.glob("skperturb/_engine/_sums_c*.so"))
+        # Whatever it is called, which has changed.
+        compiled = any(path.suffix in (".so", ".pyd") for path in folder.glob("skperturb/**/*"))
         print(f"{name}: {'compiled' if compiled else 'not compiled'}")
 
     def start(self):
