@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skperturb import PerturbArgmaxClassifier
@@ -199,6 +200,7 @@ def test_labels_that_contradict_a_curve_are_doubted():
     for model in (PerturbArgmaxClassifier("gumbel"), AdditiveClassifier()):
         suspects = suspect_labels(model, X, y)
         found[type(model)] = wrong[suspects["row"][: wrong.sum()]].mean()
+        assert suspects["change"].notna().all()  # not by folds
     assert found[AdditiveClassifier] > 0.6
     assert found[PerturbArgmaxClassifier] < 0.4
 
@@ -217,9 +219,14 @@ def test_doubts_of_lots_and_weights():
         clf.label_doubts(X, y, groups=lots)
 
 
+GRID = {"monotone": [{1: -1}]}
+
+
 def test_monotone_curves_are_asked_by_folds():
     X, y, _ = turning(np.random.default_rng(2), 120)
     monotone = AdditiveClassifier(n_knots=4, Cs=[1.0], jumps=False, monotone={1: -1})
     assert not hasattr(monotone.fit(X, y), "label_doubts")
-    suspects = suspect_labels(monotone, X, y)
-    assert suspects["change"].isna().all()
+    search = GridSearchCV(AdditiveClassifier(n_knots=4, Cs=[1.0], jumps=False), GRID, cv=2)
+    for model in (monotone, search):
+        suspects = suspect_labels(model, X, y)
+        assert suspects["change"].isna().all()

@@ -83,16 +83,17 @@ def suspect_labels(
     X = X if hasattr(X, "shape") else np.asarray(X)
     check_consistent_length(X, y, sample_weight, groups)
     y = check_labels(y, "y")
-    model, options = clone(clf), {}
+    model, options, table = clone(clf), {}, None
     if _has_doubts(model):
         if sample_weight is not None:
             options[weight_parameter(model)] = sample_weight
         if groups is not None:
             options |= dict.fromkeys(groups_parameter(model), groups)
-        model, X = _last_step(model.fit(X, y, **options), X)
-        table = model.label_doubts(X, y, sample_weight, groups=groups)
-    else:
-        table = _by_folds(model, X, y, sample_weight, groups, random_state, n_jobs)
+        last, seen = _last_step(model.fit(X, y, **options), X)
+        if hasattr(last, "label_doubts"):
+            table = last.label_doubts(seen, y, sample_weight, groups=groups)
+    if table is None:
+        table = _by_folds(clone(clf), X, y, sample_weight, groups, random_state, n_jobs)
     attrs = table.attrs
     table = table.rename_axis("row").reset_index()
     table.attrs = attrs
@@ -175,13 +176,15 @@ def _has_doubts(model):
 
 
 def _last_step(model, X):
-    """What has the method, and the features as it sees them."""
+    """What has the method, or might have had it, and the features as it sees them."""
     while not hasattr(model, "label_doubts"):
         if isinstance(model, Pipeline):
             X = model[:-1].transform(X) if len(model) > 1 else X
             model = model[-1]
-        else:
+        elif hasattr(model, "best_estimator_"):
             model = model.best_estimator_
+        else:  # what a search has chosen
+            break
     return model, X
 
 

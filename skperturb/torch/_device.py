@@ -3,7 +3,7 @@
 The sums of ``_engine._sums_numpy`` and ``_engine._products`` with PyTorch's operations. Rows that
 no table reaches are copied to the CPU and computed there, as are noise with kinks and the rarer
 operators: right for every noise, at the price of the way there and back. Gumbel noise is softmax,
-and Gaussian noise of few classes in float32 one kernel of ``_fused``.
+and Gaussian noise in float32 one kernel of ``_fused``.
 
 Nothing here depends on the kind of device: the tests run it on the CPU.
 """

@@ -29,7 +29,7 @@ _REACH = 5.7  # of the window
 _DEEPEST = 200.0  # depth, beyond which the kernels of the CPU take a row: digits of float32
 _SHARPEST = 120.0  # curvature, likewise
 _WARPS = 1  # of a program
-_DEEP, _NO_CLASS = 1, 2  # what a program says of its rows
+_DEEP, _WRONG = 1, 2  # what a program says of its rows
 
 
 def serves(law, scores):
@@ -54,7 +54,8 @@ def log_likelihood(law, scores, y, of_deep_rows):
     y : Tensor of shape (n,), int64
         A row of which is IGNORED has zeros, whatever its scores are.
     of_deep_rows : callable
-        Takes scores and y on the CPU; for rows beyond the fused kernel, and what is no class.
+        Takes scores and y on the CPU; for rows beyond the fused kernel. It refuses what is no class
+        and scores that are not finite.
 
     Returns
     -------
@@ -74,8 +75,8 @@ def log_likelihood(law, scores, y, of_deep_rows):
         with torch.cuda.device_of(scores):  # which need not be the current one
             _sums[(triton.cdiv(n, rows),)](*tensors, *sizes, num_warps=_WARPS)
     what = int(said)  # the one thing here that waits for the device
-    if what & _NO_CLASS:
-        of_deep_rows(scores.cpu(), y.cpu())  # which says so
+    if what & _WRONG:
+        of_deep_rows(scores.cpu(), y.cpu())  # which says what is wrong
     if what & _DEEP:
         deep = log_p.isnan()
         results = of_deep_rows(scores[deep].cpu(), y[deep].cpu())
@@ -85,7 +86,7 @@ def log_likelihood(law, scores, y, of_deep_rows):
 
 if triton is not None:
     _NOT_COUNTED = tl.constexpr(IGNORED)
-    _SAY_DEEP, _SAY_NO_CLASS = tl.constexpr(_DEEP), tl.constexpr(_NO_CLASS)
+    _SAY_DEEP, _SAY_WRONG = tl.constexpr(_DEEP), tl.constexpr(_WRONG)
 
     @triton.jit
     def _tail(x):
@@ -151,14 +152,18 @@ if triton is not None:
         row = tl.program_id(0) * rows + tl.arange(0, rows)
         y = tl.load(targets + row, mask=row < n, other=_NOT_COUNTED)
         counted = y != _NOT_COUNTED
-        no_class = counted & ((y < 0) | (y >= n_classes))
-        tl.atomic_or(said + 0 * row, _SAY_NO_CLASS, mask=no_class)
-        inside = counted & ~no_class
+        wrong = counted & ((y < 0) | (y >= n_classes))
+        inside = counted & ~wrong
         y = tl.where(inside, y, 0)
         first = row.to(tl.int64) * n_classes
+        # Loops over the classes, not unrolled: one program for every number of them.
+        for j in range(n_classes):
+            score = tl.load(scores + first + j, mask=inside, other=0.0)
+            wrong = wrong | ~(tl.abs(score) < float("inf"))
+        tl.atomic_or(said + 0 * row, _SAY_WRONG, mask=wrong)
+        inside = inside & ~wrong
         own = tl.load(scores + first + y, mask=inside, other=0.0)
         best = own
-        # Loops over the classes, not unrolled: one program for every number of them.
         for j in range(n_classes):
             best = tl.maximum(best, tl.load(scores + first + j, mask=inside, other=0.0))
         deep = inside & ~((best - own) * unit <= deepest)

@@ -61,7 +61,7 @@ class _Loss(OfModel):
         ------
         ValueError
             If the shapes do not fit, a target is no class, or a score is not finite; the last two
-            on the CPU only, because asking a GPU would wait for it.
+            on the CPU and of the fused kernel only: elsewhere, asking a GPU would wait for it.
         """
         of_rows, flat = as_rows(scores, 0 if scores.dim() == 1 else 1)
         if target.is_floating_point():
@@ -73,7 +73,7 @@ class _Loss(OfModel):
         if self.reduction == "sum":
             return losses.sum()
         # No row that counts: 0, and not 0 / 0.
-        return losses.sum() / torch.where(total > 0, total, 1.0)
+        return losses.sum() / torch.where(total > 0, total, torch.ones_like(total))
 
     def _soft(self, scores, target, flat):
         """Losses of rows whose target is a row of probabilities, and their number."""
@@ -100,7 +100,7 @@ class _Loss(OfModel):
         counts = target != self.ignore_index
         losses = self._of_classes(flat, torch.where(counts, target, IGNORED))
         if self.weight is None:
-            total = counts.sum()
+            total = counts.sum().to(losses.dtype)
         else:
             weight = counts * self._weight_for(flat)[torch.where(counts, target, 0)]
             losses, total = weight * losses, weight.sum()

@@ -74,9 +74,7 @@ def _operator(function, outputs, backward=None):
     class Operator(torch.autograd.Function):
         @staticmethod
         def forward(*arguments):
-            # To plain tensors without the dispatch, which takes as long as a small batch.
-            plain = type(arguments[0]) is Tensor and not torch.compiler.is_compiling()
-            return function(*arguments) if plain else opaque(*arguments)
+            return opaque(*arguments)
 
         @staticmethod
         def setup_context(ctx, inputs, output):

@@ -121,6 +121,24 @@ def test_tables_of_a_device_agree_with_the_kernels(model, n_classes, dtype):
             np.testing.assert_allclose(one.double(), other, rtol=1e-6, atol=atol)
 
 
+def test_tables_of_a_device_take_blocks_of_rows(monkeypatch):
+    from .conftest import MODELS
+
+    for model in (MODELS[0], MODELS[9]):
+        scores, y, v = tensors(*rows(model, 5, n=300, spread=6.0))
+        functions = (
+            lambda: _device.log_likelihood(model, scores, y),  # noqa: B023
+            lambda: [_device.hessian_product(model, scores, y, v)],  # noqa: B023
+            lambda: [_device.proba(model, scores)],  # noqa: B023
+        )
+        for function in functions:
+            whole = function()
+            monkeypatch.setattr(_device, "_MOST_NUMBERS", 5000)
+            for one, other in zip(function(), whole, strict=True):
+                torch.testing.assert_close(one, other)
+            monkeypatch.undo()
+
+
 def test_deep_rows_of_a_device_go_through_the_kernels():
     from .conftest import MODELS
 
@@ -208,6 +226,11 @@ def test_the_fused_kernel_counts_what_counts():
         for wrong in (n_classes, -1):
             y[20] = wrong
             with pytest.raises(ValueError, match=f"Target {wrong} is not one of the"):
+                _fused.log_likelihood(law, scores.to(where), y.to(where), kernel)
+        for wrong in (torch.nan, torch.inf, -torch.inf):
+            y[20] = 0
+            scores[20, 1] = wrong
+            with pytest.raises(ValueError, match=r"Row \d+ of the scores is"):
                 _fused.log_likelihood(law, scores.to(where), y.to(where), kernel)
 
 

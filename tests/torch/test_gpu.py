@@ -7,6 +7,7 @@ import torch
 import skperturb.torch as st
 from skperturb import PerturbSoftmax
 from skperturb._engine import portable_tables
+from skperturb.torch import _device
 
 from .conftest import HAS_GPU, OF_THE_COMPILER, rows, tensors
 
@@ -105,8 +106,9 @@ def test_rows_beyond_float32_are_not_nan(model):
             assert not torch.isnan(scores.grad).any()
 
 
-def test_many_rows(model):
+def test_many_rows(model, monkeypatch):
     """More rows than one block of tables, not a multiple of a program's."""
+    monkeypatch.setattr(_device, "_MOST_NUMBERS", 1 << 20)
     tabled = portable_tables(model._law(), 4, True) is not None
     n = 100_003 if tabled else 1001
     scores, y, _ = tensors(*rows(model, 4, n=n), dtype=torch.float32)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from skperturb import PerturbArgmax
 from skperturb.noise import Discrete
@@ -284,3 +285,30 @@ def test_losses_agree_with_the_fit_of_the_classifier():
     own = PerturbArgmaxLoss(reduction="sum")(scores, torch.tensor(y)).item()
     log_p = clf.predict_log_proba(X)[np.arange(len(y)), y].sum()
     assert own == pytest.approx(-log_p, rel=1e-9)
+
+
+@pytest.mark.parametrize("default", [torch.float16, torch.bfloat16, torch.float64])
+def test_means_do_not_depend_on_the_default_type(default):
+    scores, target = torch.randn(70_000, 3), torch.arange(70_000) % 3
+    expected = nn.functional.cross_entropy(scores, target)
+    torch.set_default_dtype(default)
+    try:
+        found = PerturbArgmaxLoss("gumbel")(scores, target)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    torch.testing.assert_close(found, expected)
+
+
+def test_programs_that_are_traced_compute_anew():
+    loss, target = PerturbArgmaxLoss("gaussian"), torch.tensor([0, 1, 2, 0])
+    one, other = torch.randn(2, 4, 3, dtype=torch.float64)
+    program = make_fx(lambda scores: loss(scores, target))(one)
+    torch.testing.assert_close(program(other), loss(other, target))
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_tensors_without_numbers_have_a_shape(loss):
+    scores = torch.empty(5, 3, device="meta", requires_grad=True)
+    value = loss(scores, torch.zeros(5, dtype=torch.long, device="meta"))
+    value.sum().backward()
+    assert scores.grad.shape == (5, 3)
