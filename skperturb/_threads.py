@@ -7,7 +7,6 @@ and a process that is forked during the work gets the former limits back.
 """
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
 from threading import Lock, Thread, local
@@ -122,13 +121,3 @@ def row_slices(n_rows, fewest, most):
         n_slices = max(1, min(n_rows // fewest, allowed), -(-n_rows // most))
     bounds = [n_rows * k // n_slices for k in range(n_slices + 1)]
     return [slice(*ends) for ends in pairwise(bounds)]
-
-
-def ahead(items):
-    """The items of an iterator, the next of which is made in another thread while one is used."""
-    items, no_more = iter(items), object()
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, no_more)
-        while (item := coming.result()) is not no_more:
-            coming = pool.submit(next, items, no_more)
-            yield item

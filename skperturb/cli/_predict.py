@@ -6,7 +6,6 @@ import warnings
 from collections import Counter
 from importlib.util import find_spec
 
-from .._threads import ahead
 from ..parts import (
     BlockReader,
     FeatureColumn,
@@ -113,9 +112,7 @@ def load(path):
 def _write(file, model, reader):
     """Write a line for each part; how often each decision was taken, and other counts."""
     counts: Counter = Counter()
-    # Who ends the command while it waits for standard input does not wait for another thread.
-    blocks = reader.blocks() if "-" in map(str, reader.paths) else ahead(reader.blocks())
-    for block in blocks:
+    for block in reader.blocks():
         with warnings.catch_warnings():
             # Categories that training did not have are said by the reader, with their count.
             warnings.filterwarnings("ignore", message="Found unknown categories")
