@@ -15,11 +15,13 @@ from ._linear import (
     fit_flips,
     fit_objective,
     flips_without_row,
+    in_words,
     linear_scores,
     make_objective,
     tilted,
     uniform_flips,
 )
+from ._warnings import warn_user
 from .inference import check_same_data, check_unchanged
 from .leave_out import Minimum, leave_out, lots_of, mean_with_error
 
@@ -77,10 +79,13 @@ class LabelDoubtsMethods:
 
             The ``attrs`` say which ``label_noise`` was taken, and by how much (``gain``,
             ``gain_std_err``) it lowers the leave-one-out log loss of the labels, compared with
-            labels taken for true. Without a gain of two standard errors there is no clear sign of
-            wrong labels: ``label_noise`` is then "none" and ``proba_wrong`` is missing, while the
-            order remains. After a fit with `label_noise` there is no comparison, and the gain is
-            missing.
+            labels taken for true. Without a gain of two standard errors, or where the fit knows no
+            more than how frequent the classes are, there is no clear sign of wrong labels:
+            ``label_noise`` is then "none" and ``proba_wrong`` is missing, while the order remains.
+            After a fit with `label_noise` there is no comparison, and the gain is missing.
+
+            Labels of a class that one row, or lot, alone has are not judged, with a warning: their
+            numbers are missing, and they come last.
 
         Raises
         ------
@@ -171,10 +176,37 @@ def _doubts(clf, rows, lots):
         free = objective.free(*all_rows(clf))
         chosen = _Candidate.of(kind, objective, free, lots_counted)
     table, kind = _table(chosen, rows, counted, lots), chosen.kind
-    if gain <= _CLEAR * gain_std_err:
+    clear = not gain <= _CLEAR * gain_std_err
+    if record.flips is None and clear:
+        # Flips at random also mend a fit that says too much. Where the features say nothing of the
+        # class, that looks like a gain, and no label contradicts them.
+        frequencies = _loss_of_frequencies(rows, counted)
+        known, std_err = _gain(frequencies, chosen.loss, rows.weight[counted], lots_counted)
+        clear = known > _CLEAR * std_err
+    if not clear:
         table["proba_wrong"], kind = np.nan, "none"
+    table = _without_lone_classes(table, rows, lots)
     table.attrs = {"label_noise": kind, "gain": gain, "gain_std_err": gain_std_err}
     return table
+
+
+def _without_lone_classes(table, rows, lots):
+    """The table without numbers for classes that one row, or lot, alone has."""
+    units = np.arange(len(rows.codes)) if lots is None else lots
+    counted = rows.weight > 0
+    pairs = np.unique(np.column_stack([rows.codes[counted], units[counted]]), axis=0)
+    lone = np.flatnonzero(np.bincount(pairs[:, 0], minlength=len(rows.classes)) == 1)
+    if not len(lone):
+        return table
+    unit = "row" if lots is None else "lot"
+    warn_user(
+        f"The labels of {in_words(rows.classes[lone].tolist())} are not judged, because one {unit} "
+        "alone has them: without it nothing is known of the class.",
+        UserWarning,
+    )
+    of_lone = np.isin(rows.codes[table.index], lone)
+    table.loc[of_lone, ["proba_of_label", "proba_wrong", "change"]] = np.nan
+    return pd.concat([table[~of_lone], table[of_lone]])
 
 
 def _choose(clf, rows, flexible, lots, weight):
@@ -199,6 +231,15 @@ def _choose(clf, rows, flexible, lots, weight):
 
 def _gain(before, after, weight, lots):
     return mean_with_error(before - after, weight, lots).to_dict().values()
+
+
+def _loss_of_frequencies(rows, counted):
+    """Loss of each label by the frequencies of the classes, its own row included.
+
+    Without it they would say that the label given is rarer than it is.
+    """
+    codes, weight = rows.codes[counted], rows.weight[counted]
+    return -np.log(np.bincount(codes, weight)[codes] / weight.sum())
 
 
 def _loss_with_other_flips(objective, free, scores):

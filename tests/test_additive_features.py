@@ -6,7 +6,8 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skperturb.additive import AdditiveFeatures
+from skperturb.additive import AdditiveClassifier, AdditiveFeatures
+from skperturb.additive._pieces import quantiles
 
 from .conftest import IDENTITY
 
@@ -94,3 +95,23 @@ def test_jumps_of_what_is_no_number_are_refused(jumps):
     X = pd.DataFrame({"a": np.arange(20.0), "colour": ["red", "blue"] * 10})
     with pytest.raises(ValueError, match=r"jumps|holds categories"):
         AdditiveFeatures(jumps=jumps).fit(X)
+
+
+@pytest.mark.parametrize("n", [299, 300])
+def test_a_feature_may_be_turned_round(n):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 2))
+    y = (np.abs(X[:, 0]) + rng.logistic(size=n) > 1).astype(int)
+    clf = AdditiveClassifier(n_knots=5, Cs=[1.0], jumps=False, tol=1e-8)
+    there, back = (clf.fit(side * X, y).predict_proba(side * X) for side in (1, -1))
+    assert_allclose(there, back, atol=1e-6)
+
+
+def test_quantiles_of_weights_are_those_of_repeated_rows():
+    rng = np.random.default_rng(1)
+    values, weight = rng.normal(size=60), rng.integers(1, 4, 60)
+    at, repeated = np.linspace(0, 1, 13), np.repeat(values, weight)
+    found = quantiles(values, weight, at)
+    assert_allclose(found, quantiles(repeated, np.ones(len(repeated)), at), rtol=IDENTITY)
+    expected = np.quantile(repeated, at, method="averaged_inverted_cdf")
+    assert_allclose(found, expected, rtol=IDENTITY)

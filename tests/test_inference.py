@@ -400,3 +400,33 @@ def test_criteria_refuse_a_fit_that_did_not_converge():
         clf.aic()
     with pytest.raises(TypeError, match="give the last step"):
         likelihood_ratio_test("model", clf)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda X: np.multiply(X, 2, out=X),
+        lambda X: X.sort(axis=0),
+        lambda X: np.subtract(X, 0.3, out=X),
+    ],
+)
+def test_arrays_changed_after_the_fit_are_noticed(n_classes, change):
+    X, y = overlapping()
+    X = np.ascontiguousarray(X.to_numpy())
+    y = np.where(y == "ok", y, "dent") if n_classes == 2 else y
+    clf = fitted("gumbel", X, y)
+    smaller = fitted("gumbel", X[:, :1], y)
+    clf.summary()
+    change(X)
+    methods = (
+        clf.summary,
+        clf.leave_one_out,
+        clf.marginal_effects,
+        lambda: clf.covariance(cov="robust"),
+        lambda: clf.profile_interval(clf.classes_[-1], "x0"),
+        lambda: likelihood_ratio_test(smaller, clf),
+    )
+    for method in methods:
+        with pytest.raises(ValueError, match="have been changed since"):
+            method()

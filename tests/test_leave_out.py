@@ -271,3 +271,18 @@ def test_a_minimum_says_whether_it_was_reached():
     far = Minimum(objective, 5 * minimum.free, near=np.inf)
     assert not far.observed
     assert np.linalg.eigvalsh(far.matrix).min() > 0
+
+
+@pytest.mark.parametrize("noise", ["gumbel", "laplace"])
+def test_few_lots_are_all_left_out_exactly(noise):
+    rng = np.random.default_rng(3)
+    X, lots, weight = rng.normal(size=(90, 2)), np.arange(90) % 12, rng.uniform(0.1, 2, 90)
+    y = (X @ rng.normal(size=(2, 3)) + rng.gumbel(size=(90, 3))).argmax(axis=1)
+    clf = PerturbArgmaxClassifier(noise, C=np.inf, tol=1e-10, max_iter=500)
+    left = clf.fit(X, y, weight).leave_one_out(X, y, weight, groups=lots)
+    proba = np.empty((90, 3))
+    for lot in range(12):
+        out = lots == lot
+        clf.fit(X[~out], y[~out], weight[~out])
+        proba[out] = clf.predict_proba(X[out])
+    assert_allclose(left.proba, proba, atol=2e-4)

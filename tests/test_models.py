@@ -343,3 +343,11 @@ def test_far_out_a_heavy_tail_is_a_power(df):
     model = PerturbArgmax(StudentT(df))
     log_p = model.log_proba(np.column_stack([0 * gaps, -gaps]))[:, 1]
     assert_allclose(log_p, np.log(2) + log_sf, rtol=1e-10)
+
+
+def test_slopes_that_are_negative_by_rounding_are_inverted_without_a_word():
+    law = stats.gennorm(8)
+    spread = 1.5 * (law.ppf(0.75) - law.ppf(0.25))
+    model = PerturbArgmax(law)
+    p = model.proba([np.random.default_rng(1).normal(size=6) * spread])
+    assert_allclose(model.proba(model.scores_from_proba(p)), p, atol=1e-9)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skperturb import PerturbArgmaxClassifier
 from skperturb.additive import AdditiveClassifier
 from skperturb.cli import _suspects, main
 from skperturb.cli._compare import estimator_named as _estimator
@@ -14,6 +15,7 @@ from skperturb.evaluation import (
     _texts,
     compare_classifiers,
     summary_of_suspects,
+    suspect_labels,
     suspects_html,
 )
 from skperturb.model_selection import PerturbArgmaxClassifierCV
@@ -211,3 +213,27 @@ def test_a_class_too_rare_to_choose_by_is_refused(csv, capsys):
     arguments = ["compare", str(csv), "--target", "class", "--drop", "lot"]
     assert main([*arguments, "--candidate", "perturb_argmax_cv", "--cv", "1x2"]) == 2
     assert "Class 'rare' has 1 part;" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 12])
+def test_labels_that_have_nothing_to_do_with_the_features_are_not_called_wrong(n_classes):
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(300, 2)), rng.permutation(np.arange(300) % n_classes)
+        suspects = suspect_labels(PerturbArgmaxClassifierCV(("gumbel",)), X, y)
+        assert suspects.attrs["label_noise"] == "none"
+        assert suspects["proba_wrong"].isna().all()
+
+
+@pytest.mark.parametrize("by_lots", [False, True])
+def test_a_class_of_one_row_or_lot_is_not_judged(by_lots):
+    rng = np.random.default_rng(0)
+    X, lots = rng.normal(size=(200, 2)), np.arange(200) // 5
+    y = (X[:, 0] + rng.logistic(size=200) > 0).astype(int)
+    lone = lots == 3 if by_lots else np.arange(200) == 17
+    y[lone] = 2
+    clf = PerturbArgmaxClassifier("gumbel").fit(X, y)
+    with pytest.warns(UserWarning, match="class 2 are not judged, because one"):
+        doubts = clf.label_doubts(X, y, groups=lots if by_lots else None)
+    assert doubts["proba_of_label"].isna().sum() == lone.sum()
+    assert set(doubts.index[-lone.sum() :]) == set(np.flatnonzero(lone))

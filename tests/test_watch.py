@@ -286,3 +286,55 @@ def test_a_model_without_a_reference_is_refused(model):
     bare = type(model)(model.pipeline, model.account | {"watch": None}, model.arrays)
     with pytest.raises(ValueError, match="train the model again"):
         Watch.of(bare)
+
+
+def test_parts_of_exports_that_overlap_are_used_once(watch, rng, tmp_path):
+    table = parts(rng, 500)
+    labels, more = table[["serial", "defect"]], ("--id", "serial", "--batch", "100")
+    kept = []
+    for name, slices in {"one": [(0, 300), (200, 500)], "two": [(0, 300), (300, 500)]}.items():
+        state = tmp_path / f"{name}.json"
+        for start, stop in slices:
+            part = table[start:stop].drop(columns="defect")
+            code, out, err = watch(
+                part, "--state", state, *more, labels=labels, name=f"{name}{start}.csv"
+            )
+            assert code == 0, err
+        assert "500 parts with labels" in out
+        assert ("note: 100 parts left out, because an earlier call" in err) == (name == "one")
+        kept.append(json.loads(state.read_text()))
+    assert kept[0]["watch"] == kept[1]["watch"]
+    assert kept[0]["seen"] == kept[1]["seen"]
+
+
+def test_a_part_of_two_labels_is_refused(watch, rng):
+    table = parts(rng, 200)
+    labels = table[["serial", "defect"]]
+    same = pd.concat([labels, labels])
+    code, _, err = watch(table.drop(columns="defect"), "--id", "serial", labels=same)
+    assert code == 0, err
+    names = sorted(set(labels["defect"]))
+    other = dict(zip(names, names[1:] + names[:1], strict=True))
+    both = pd.concat([labels, labels.assign(defect=labels["defect"].map(other))])
+    code, _, err = watch(table.drop(columns="defect"), "--id", "serial", labels=both)
+    assert code == 2
+    assert "has a second label" in err
+
+
+def test_labels_of_other_parts_only(watch, rng):
+    table = parts(rng, 200)
+    labels = table[["serial", "defect"]].assign(serial="none" + table["serial"].astype(str))
+    _, out, err = watch(table.drop(columns="defect"), "--id", "serial", labels=labels)
+    assert "200 labels of" in err
+    assert "no label of a watched part was given" in out
+
+
+def test_a_state_belongs_to_one_model_also_of_the_same_minute(watch, rng, tmp_path):
+    state, at = tmp_path / "state.json", tmp_path / "other"
+    at.mkdir()
+    training = parts(np.random.default_rng(1), 800)
+    assert watch(parts(rng, 200), "--state", state)[0] == 0
+    train(at, training.drop(columns="temp"))
+    code, _, err = watch(parts(rng, 200, begin=300), "--state", state, at=at, name="b.csv")
+    assert code == 2
+    assert "was begun with another model" in err

@@ -140,7 +140,8 @@ def _newton_direction(jacobian, goal, gap):
     q = np.exp(goal - gap)
     right = q * gap
     right -= q * right.sum(axis=1, keepdims=True) / q.sum(axis=1, keepdims=True)
-    root = np.sqrt(np.diagonal(jacobian, axis1=1, axis2=2))
+    # By rounding the slope of a tiny probability may be negative.
+    root = np.sqrt(np.maximum(np.diagonal(jacobian, axis1=1, axis2=2), 0.0))
     root = np.maximum(root, _SMALLEST)
     scaled = jacobian / root[:, :, None] / root[:, None, :]
     # root spans the kernel of the scaled matrix: adding its square makes it definite.

@@ -225,6 +225,10 @@ class LinearObjective:
         self._latest = free.copy(), value, gradient.copy()
         return value, gradient
 
+    def forget(self):
+        """Compute the next point anew: the arrays may have been changed."""
+        self._latest = None
+
     def _sums(self, free):
         def sums(rows, X, y, weight, scores):
             if self._matrices is None:

@@ -92,11 +92,15 @@ def is_missing(column):
 
 
 def quantiles(values, weight, at):
-    """Values below which these shares of the weight lie; a weight of 2 counts as two rows."""
+    """Values below which these shares of the weight lie; a weight of 2 counts as two rows.
+
+    Between two rows it is their mean, so that the quantiles of -values are those of values.
+    """
     order = np.argsort(values, kind="stable")
     total = np.cumsum(weight[order])
-    place = np.searchsorted(total / total[-1], np.asarray(at) - 1e-12)
-    return values[order][np.minimum(place, len(values) - 1)]
+    ends = (np.searchsorted(total / total[-1], np.asarray(at) + side) for side in (-1e-12, 1e-12))
+    low, high = (values[order][np.minimum(place, len(values) - 1)] for place in ends)
+    return low + (high - low) / 2
 
 
 def number_pieces(column, weight, name, n_knots, n_steps, jumps=()):

@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from ._reading import say
 from ._shadow import add_watching, check_page
 from ._states import hash_of, read_state, write_state
 
-VERSION = 1  # of the state
+VERSION = 2  # of the state
 SIZE = 200  # parts of a batch
 MOST_WAITING = 100_000  # parts that wait for a label; then the oldest are forgotten
 
@@ -78,15 +79,15 @@ def run(options):
     watch = Watch.of(model, options.confidence)
     groups = _groups(options, model, watch)
     setting = {
-        "trained": [model.account.get("date"), model.account.get("sha256")],
+        "model": hash_of([sorted(model.account.items())]),
         "confidence": options.confidence,
         "batch": options.batch,
         "id": options.id,
     }
     state = read_state(options.state, "watch", VERSION)
-    files, waiting = [], {}
+    files, waiting, seen = [], {}, set()
     if state is not None:
-        watch, files, waiting = _before(options, state, setting)
+        watch, files, waiting, seen = _before(options, state, setting)
     features, copied, lines, notes = _read(options, model, groups)
     rows = list(pd.concat([features, copied], axis=1).itertuples(index=False, name=None))
     known, start = _used(options, rows, files)
@@ -106,14 +107,17 @@ def run(options):
             file=sys.stderr,
         )
 
-    features = features[start:stop].reset_index(drop=True)
-    copied = copied[start:stop].reset_index(drop=True)
+    new = np.arange(start, stop)
+    if options.id and options.state:
+        new = _not_seen(options, copied[options.id], lines, new, seen)
+    features = features.iloc[new].reset_index(drop=True)
+    copied = copied.iloc[new].reset_index(drop=True)
     lots = copied[groups].to_numpy() if groups else None
     batches = _batches(options, copied)
     for batch in batches:
         watch.update(model, features.iloc[batch], None if lots is None else lots[batch])
     if len(features) and (options.id or options.labels):
-        names = copied[options.id] if options.id else map(str, lines[start:stop])
+        names = copied[options.id] if options.id else map(str, lines[new])
         waiting |= _predicted(options, model, features, names, batches, lots, waiting)
     if options.labels:
         _enter_labels(options, watch, model, waiting, [str(line) for line in lines])
@@ -125,6 +129,7 @@ def run(options):
             )
         kept = dict(list(waiting.items())[-MOST_WAITING:]) if options.id else {}
         content = {"setting": setting, "watch": watch.to_dict(), "files": files, "waiting": kept}
+        content["seen"] = sorted(seen)
         write_state(options.state, "watch", VERSION, **content)
     _say(options, watch, notes)
 
@@ -170,7 +175,7 @@ def _groups(options, model, watch):
 def _before(options, state, setting):
     """What the calls before have found."""
     for key, text in (
-        ("trained", "another model"),
+        ("model", "another model"),
         ("confidence", "another --confidence"),
         ("batch", "another --batch"),
         ("id", "another --id"),
@@ -180,7 +185,8 @@ def _before(options, state, setting):
                 f"--state {options.state} was begun with {text}: begin with a new state file."
             )
     try:
-        return Watch.from_dict(state["watch"]), list(state["files"]), dict(state["waiting"])
+        watch = Watch.from_dict(state["watch"])
+        return watch, list(state["files"]), dict(state["waiting"]), set(state["seen"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"--state {options.state} is damaged: {error}") from None
 
@@ -234,6 +240,21 @@ def _used(options, rows, files):
     return None, 0
 
 
+def _not_seen(options, names, lines, rows, seen):
+    """Those of the rows whose parts no call has used, which are then among the parts seen."""
+    hashes = [blake2b(names[row].encode(), digest_size=8).hexdigest() for row in rows]
+    again = np.array([one in seen for one in hashes], dtype=bool)
+    if again.any():
+        first = rows[again.argmax()]
+        print(
+            f"note: {counted(int(again.sum()), 'part')} left out, because an earlier call has used "
+            f"them: the first is {names[first]!r} in line {lines[first]}",
+            file=sys.stderr,
+        )
+    seen.update(hashes)
+    return rows[~again]
+
+
 def _batches(options, copied):
     """Numbers of the rows of each batch, in the order of the file."""
     n = len(copied)
@@ -284,6 +305,11 @@ def _enter_labels(options, watch, model, waiting, lines):
             raise ValueError(
                 f"{options.labels}, line {line}: {truth!r} is no class of the model; it has "
                 f"{listed(model.classes)}{did_you_mean(truth, model.classes) or '.'}"
+            )
+        if found.get(name, truth) != truth:
+            raise ValueError(
+                f"{options.labels}, line {line}: the part {name!r} has a second label, {truth!r} "
+                f"after {found[name]!r}: leave the one that is right."
             )
         if name in waiting:
             found[name] = truth

@@ -9,6 +9,7 @@ from ._coefficient_methods import CoefficientInference
 from ._effects import MarginalEffects
 from ._fit_data import check_same_data as check_same_data
 from ._fit_data import check_unchanged as check_unchanged
+from ._fit_data import known_objective as known_objective
 from ._likelihood_ratio import LikelihoodRatioTest, likelihood_ratio_test
 from ._noise_profile import NoiseInference, NoiseProfile
 from ._prediction_methods import PredictionInference

@@ -123,7 +123,7 @@ def fit_with_data(clf, X=None, y=None, sample_weight=None, *, weights=None, in_b
     if X is None:
         if y is not None or sample_weight is not None:
             raise ValueError("y and sample_weight were given without X: give all or none.")
-        objective = clf._fit_record.objective
+        objective = known_objective(clf)
         if objective is None:
             raise ValueError(
                 "This model was saved or copied, and no longer knows the data of its fit: "
@@ -221,13 +221,38 @@ def meaning(clf, objective, weights=None):
     return weights or FREQUENCY
 
 
+def known_objective(clf):
+    """What an unpenalised fit minimised, or None if it no longer knows its data.
+
+    Raises
+    ------
+    ValueError
+        If the arrays of the fit, to which it refers, have been changed since.
+    """
+    objective = clf._fit_record.objective
+    if objective is not None:
+        objective.forget()
+        if not _is_of_fit(clf, objective)[0]:
+            raise ValueError(
+                "The arrays of the fit (X, y or sample_weight), to which the model refers, have "
+                "been changed since: fit again, or pass the data of the fit to this method."
+            )
+    return objective
+
+
 def check_same_data(clf, objective):
     """Refuse data that are not those of the fit."""
-    value, _ = objective(objective.free(*all_rows(clf)))
-    fitted = [clf.weight_sum_, clf.loss_]
-    if not np.allclose([objective.total, value], fitted, rtol=_SAME_DATA):
+    same, value = _is_of_fit(clf, objective)
+    if not same:
         raise ValueError(
             "X, y and sample_weight are not those of the fit: their sum of weights is "
             f"{objective.total:g} and their loss {value:g}, the fit's {clf.weight_sum_:g} and "
             f"{clf.loss_:g}."
         )
+
+
+def _is_of_fit(clf, objective):
+    """Whether loss and sum of weights are those of the fit, and the loss."""
+    value, _ = objective(objective.free(*all_rows(clf)))
+    fitted = [clf.weight_sum_, clf.loss_]
+    return np.allclose([objective.total, value], fitted, rtol=_SAME_DATA), value

@@ -18,7 +18,7 @@ from .._data import (
     soft_weights,
 )
 from .._linear import LinearObjective, all_rows, linear_scores, make_objective
-from ..inference import check_same_data, check_unchanged
+from ..inference import check_same_data, check_unchanged, known_objective
 from ._guards import (
     Units,
     check_classes,
@@ -33,6 +33,7 @@ from ._result import LeaveOneOut
 
 _FEW_ENTRIES = 1 << 18  # 2 MB
 _NEAR_OF_LOTS = 1e-4  # squared distance to the minimum, in standard errors
+_FEW_LOTS = 60  # so many are all refitted
 _PENALISED_WITHOUT_DATA = (
     "A penalised fit (C={:g}) keeps no data: pass X, y and sample_weight to leave_one_out."
 )
@@ -83,8 +84,9 @@ class LeaveOutMethods:
         refit : "auto", False or int, default="auto"
             For which rows, or lots, the fit is repeated without them. "auto": those whose loss
             changes by more than 0.25, or whose leverage exceeds 0.9, but at most 60 or one in 20,
-            whichever is more; of lots, the loss is the mean over its rows. A number n: the n whose
-            loss changes most. False: none.
+            whichever is more; of at most 60 lots all, because a lot moves the fit further than one
+            step tells. A number n: the n whose loss, or mean loss of a lot, changes most. False:
+            none.
 
         Returns
         -------
@@ -202,7 +204,7 @@ def _known(clf, X, y, sample_weight):
         raise ValueError("y and sample_weight were given without X: give all or none.")
     if np.isfinite(clf.C):
         raise ValueError(_PENALISED_WITHOUT_DATA.format(clf.C))
-    objective = clf._fit_record.objective
+    objective = known_objective(clf)
     if objective is None:
         raise ValueError(_NO_LONGER_KNOWN)
     if clf.class_weight is not None:
@@ -229,6 +231,8 @@ def _leave_one_out(clf, data, lots, names, most):
     near = {} if lots is None else {"near": _NEAR_OF_LOTS}
     minimum = Minimum(objective, objective.free(*all_rows(clf)), **near)
     check_minimum(minimum)
+    if most == "auto" and lots is not None and len(present) <= _FEW_LOTS:
+        most = len(present)
     left = leave_out(minimum, units.lots, most)
     minimum = left.minimum
     check_left_out(minimum, left, units)
