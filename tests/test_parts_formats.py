@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
-from skperturb.parts import read_costs, read_parts
+from skperturb.parts import BlockReader, account, read_costs, read_parts
 
 N = 60
 
@@ -218,3 +218,110 @@ def test_a_file_that_is_not_there(tmp_path):
 def test_costs_in_excel(sheet):
     costs = read_costs(sheet([["defect", "pass", "scrap"], ["ok", 0, 2.5], ["crack", 40, 0]]))
     assert costs.matrix.loc["ok", "scrap"] == 2.5
+
+
+def merged_book(path, merge=True):
+    """Eighty parts of two machines, whose name stands in the first of eight merged cells."""
+    openpyxl = pytest.importorskip("openpyxl")
+    rng = np.random.default_rng(0)
+    book = openpyxl.Workbook()
+    page = book.active
+    page.append(["mach", "x", "class"])
+    for i in range(80):
+        machine = i // 8 % 2
+        kept = not merge or i % 8 == 0
+        bad = rng.random() < (0.8 if machine else 0.1)
+        row = [f"M{machine}" if kept else None, float(rng.normal()), "NG" if bad else "OK"]
+        page.append(row)
+    if merge:
+        for start in range(2, 82, 8):
+            page.merge_cells(start_row=start, end_row=start + 7, start_column=1, end_column=1)
+    book.save(path)
+
+
+def test_merged_cells_have_the_value_of_the_first(tmp_path):
+    merged_book(tmp_path / "plain.xlsx", merge=False)
+    merged_book(tmp_path / "merged.xlsx")
+    plain = read_parts(tmp_path / "plain.xlsx", "class")
+    merged = read_parts(tmp_path / "merged.xlsx", "class")
+    pd.testing.assert_frame_equal(merged.features, plain.features)
+    notes = [note for note in account(merged.notes) if "merged" in note]
+    assert notes == ["merged cells have the value of the first of them: 70, such as A2:A9"]
+    # New parts are read likewise.
+    reader = BlockReader(tmp_path / "merged.xlsx", merged.columns, known=["class"])
+    (block,) = reader.blocks()
+    pd.testing.assert_frame_equal(block.features, plain.features)
+    assert any(note.kind == "merged" for note in reader.notes)
+
+
+def test_a_merged_title_above_the_header_stays_one_cell(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    page = book.active
+    page.append(["Report of line 3"])
+    page.append(["x", "z", "class"])
+    page.merge_cells("A1:C1")
+    for i in range(30):
+        page.append([i / 7, -i / 3, "NG" if i % 3 else "OK"])
+    book.save(tmp_path / "title.xlsx")
+    parts = read_parts(tmp_path / "title.xlsx", "class")
+    assert list(parts.features) == ["x", "z"]
+    assert len(parts.target) == 30
+
+
+def test_formulas_without_a_value_are_said(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    page = book.active
+    page.append(["x", "y", "class"])
+    for i in range(30):
+        page.append([i / 7, f"=A{i + 2}*2", "NG" if i % 3 else "OK"])
+    book.save(tmp_path / "formulas.xlsx")
+    notes = account(read_parts(tmp_path / "formulas.xlsx", "class").notes)
+    assert any("formulas without a stored value are read as empty: 30" in note for note in notes)
+    assert any("'=A2*2' in row 2" in note for note in notes)
+
+
+def test_times_of_several_zones_have_the_order_of_utc(tmp_path):
+    cells = ["2024-03-01T00:00:00Z", "2024-03-01T01:00:00+09:00", "2024-03-01T02:00:00-05:00"]
+    table = pd.DataFrame({"x": np.arange(30) / 7, "at": cells * 10, "class": ["a", "b", "a"] * 10})
+    table.to_csv(tmp_path / "zones.csv", index=False)
+    times = read_parts(tmp_path / "zones.csv", "class", time="at").time
+    expected = pd.to_datetime(cells, utc=True, format="ISO8601").tz_localize(None)
+    assert list(pd.DatetimeIndex(times[:3])) == list(expected)
+
+
+def test_clocks_that_are_put_back_do_not_mix_the_parts(tmp_path):
+    pytest.importorskip("pyarrow")
+    moments = pd.date_range("2024-10-27", periods=30, freq="20min", tz="UTC")
+    table = pd.DataFrame({"x": np.arange(30) / 7, "class": ["a", "b", "a"] * 10})
+    table["at"] = moments.tz_convert("Europe/Berlin")
+    table.to_parquet(tmp_path / "clock.parquet")
+    times = read_parts(tmp_path / "clock.parquet", "class", time="at").time
+    assert list(pd.DatetimeIndex(times)) == list(moments.tz_localize(None))
+
+
+def test_times_without_a_date_are_of_one_day_and_that_is_said(tmp_path):
+    clock = pd.date_range("2024-03-01 22:00", periods=30, freq="7min").strftime("%H:%M")
+    table = pd.DataFrame({"x": np.arange(30) / 7, "at": clock, "class": ["a", "b", "a"] * 10})
+    table.to_csv(tmp_path / "clock.csv", index=False)
+    notes = account(read_parts(tmp_path / "clock.csv", "class", time="at").notes)
+    assert any("holds times without a date" in note for note in notes)
+
+
+def test_a_class_written_as_1_and_as_1_0_is_one_class(tmp_path):
+    table = pd.DataFrame({"x": np.arange(40) / 7, "class": [0, 1, 1, 0] * 10})
+    table.to_csv(tmp_path / "a.csv", index=False)
+    table["class"] = table["class"].astype(float)
+    table.loc[3, "class"] = np.nan
+    table.to_csv(tmp_path / "b.csv", index=False)
+    parts = read_parts([tmp_path / "a.csv", tmp_path / "b.csv"], "class")
+    assert set(parts.target) == {"0", "1"}
+    said = "the classes '0.0', '1.0' of 'class' in some files are read as '0', '1'"
+    assert any(said in note for note in account(parts.notes))
+    # In one file they may mean two things.
+    table["class"] = [*["1", "1.0"] * 20]
+    table.to_csv(tmp_path / "c.csv", index=False)
+    parts = read_parts(tmp_path / "c.csv", "class")
+    assert set(parts.target) == {"1", "1.0"}
+    assert any("are kept apart" in note for note in account(parts.notes))

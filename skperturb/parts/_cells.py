@@ -38,7 +38,7 @@ _TIME = (
     r"\d{1,2}[:\u6642]\d{2}(?:[:\u5206]\d{2}(?:[.,:]\d{1,9})?\u79d2?|\u5206)?"
     r"(?:\s?[AaPp]\.?[Mm]\.?)?"
 )
-_ZONE = r"(?:\s?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?"
+_ZONE = r"(?:\s?(?:Z|UTC|GMT|(?P<zone>[+-]\d{2}:?\d{2})))?"
 _DATE = re.compile(
     rf"(?:(?:mo|tu|we|th|fr|sa|su)\w*,?\s)?(?:"
     rf"(?P<y1>\d{{4}})[-/.\u5e74](?P<m1>\d{{1,2}})[-/.\u6708](?P<d1>\d{{1,2}})\u65e5?"
@@ -179,6 +179,10 @@ def when(cell: str) -> When | None:
     seconds = _seconds(match["time"]) if match["time"] else 0.0
     if seconds is None:
         return None
+    if match["zone"]:
+        # Moments of several zones, or of one that changes its clocks, have one order: that of UTC.
+        sign, hours, minutes = match["zone"][0], match["zone"][1:3], match["zone"][-2:]
+        seconds -= int(sign + "1") * (3600 * int(hours) + 60 * int(minutes))
     if match["y1"]:
         return _valid(int(match["d1"]), int(match["m1"]), int(match["y1"]), True, seconds)
     if match["y2"]:

@@ -2,12 +2,14 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 
 from ._notes import Note, counted, listed, same_name
 
 _BROKEN = re.compile(r"[+-]?\d*[.,]\d*[1-9]\d*([eE][+-]?\d+)?")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d*)?([eE][+-]?\d+)?|[+-]?[.,]\d+")
+_WHOLE = re.compile(r"[+-]?\d+\.0*")
 # More different numbers than this are taken for a measurement.
 _MOST_NUMBERS = 50
 # Numbers as classes are said from this count on.
@@ -46,6 +48,35 @@ def check_target(counts: pd.Series, target: str, source: str) -> list[Note]:
     return []
 
 
+def same_numbers(
+    labels: pd.Series, starts: np.ndarray, target: str
+) -> tuple[pd.Series, list[Note]]:
+    """Read "1.0" as "1" in a file that has no other classes, if other files have "1".
+
+    A program writes numbers so where a cell of their column is empty. Within one file the names are
+    taken as they are. `starts` are the places at which the files begin, and the end.
+    """
+    pieces = np.split(labels.to_numpy(dtype=object), starts[1:-1])
+    wholes = [
+        all(isinstance(name, str) and _WHOLE.fullmatch(name) for name in piece) for piece in pieces
+    ]
+    others = {
+        name for piece, whole in zip(pieces, wholes, strict=True) if not whole for name in piece
+    }
+    found: dict[str, str] = {}
+    for i in np.flatnonzero(wholes):
+        short = {name: name.partition(".")[0] for name in set(pieces[i])}
+        if others.intersection(short.values()):
+            pieces[i] = np.array([short[name] for name in pieces[i]], dtype=object)
+            found |= short
+    if not found:
+        return labels, []
+    names, shorts = listed(sorted(found)), listed(sorted(set(found.values())))
+    text = f"the classes {names} of {target!r} in some files are read as {shorts}, as in the others"
+    labels = pd.Series(np.concatenate(pieces), index=labels.index, name=labels.name)
+    return labels, [Note("labels", target, (), text)]
+
+
 def label_notes(labels: pd.Series, target: str, raw: pd.Series) -> list[Note]:
     """Name classes that differ in nothing but case, width or spaces, or did so in the file."""
     counts = labels.value_counts()
@@ -57,6 +88,14 @@ def label_notes(labels: pd.Series, target: str, raw: pd.Series) -> list[Note]:
         spaced = int((raw != labels).sum())
         text = f"spaces around {counted(spaced, 'class name')} of {target!r} were taken off"
         notes.append(Note("spaces", target, (), text))
+    equal = [name for name in counts.index if name.partition(".")[0] in counts.index]
+    equal = [name for name in equal if _WHOLE.fullmatch(name)]
+    if equal:
+        text = (
+            f"the classes {listed(sorted(equal))} of {target!r} are numbers that other classes "
+            "have without decimals; they are kept apart"
+        )
+        notes.append(Note("labels", target, (), text))
     for names in alike.values():
         if len(names) > 1:
             shown = ", ".join(f"{name!r} ({counts[name]})" for name in sorted(names))

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.datasets import load_wine
 
 from ._columns import Column, ColumnReader
-from ._labels import check_target, label_notes
+from ._labels import check_target, label_notes, same_numbers
 from ._leaks import leaks
 from ._notes import Note, account, counted, did_you_mean, listed
 from ._schema import FeatureColumn, described
@@ -18,6 +18,7 @@ from ._sources import open_source
 from ._table import Table
 
 # Names of columns by which parts often come in lots; the Japanese ones: lot, date, serial.
+_DAY = 86_400  # seconds
 _LOT_LIKE = re.compile(
     r"(^|[_\W])(lot|batch|wafer|coil|serial|date|timestamp|shift)(s|_?(id|no|nr|number))?($|[_\W])"
     "|\u30ed\u30c3\u30c8|\u65e5\u4ed8|\u65e5\u6642|\u30b7\u30ea\u30a2\u30eb|\u88fd\u9020\u756a\u53f7",
@@ -183,7 +184,8 @@ def parts_of(tables, roles, numeric=(), categories=(), keep=(), drop=(), sampled
                 f"{source} has no column {name!r}; its columns are {listed(names)}"
                 f"{did_you_mean(name, names) or '.'}"
             )
-    labels = reader.text(target)
+    labels, about_numbers = same_numbers(reader.text(target), reader.starts, target)
+    notes += about_numbers
     if not sampled:
         notes += check_target(labels.value_counts(), target, source)
     notes += label_notes(labels, target, reader.raw(target))
@@ -320,7 +322,14 @@ def _moments(reader, name):
     if column.kind == "date":
         values = pd.to_datetime((values * 1e6).round().astype("int64"), unit="us")
     text = f"column {name!r} says when a part was made (--time) and is not used as a feature"
-    return values, [*column.notes, Note("time", name, (), text)]
+    notes = [*column.notes, Note("time", name, (), text)]
+    if column.kind == "date" and column.data.max() <= _DAY:
+        text = (
+            f"WARNING: column {name!r} holds times without a date: all parts are taken to be of "
+            "one day, so that those after midnight come first"
+        )
+        notes.append(Note("time", name, (), text))
+    return values, notes
 
 
 def _weights(reader, name):

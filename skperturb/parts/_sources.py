@@ -4,6 +4,7 @@ import csv
 import datetime
 import gzip
 import os
+import re
 import sys
 import zipfile
 import zlib
@@ -57,6 +58,11 @@ def open_source(path: Any, encoding: str | None = None, sheet: str | int | None 
     """
     name = "standard input" if str(path) == "-" else shown(path)
     return source_of(_content(path, name), name, encoding, sheet)
+
+
+# Of the zip archive that an Excel file is; and a formula whose value no program has stored.
+_PAGE = re.compile(r"xl/worksheets/[^/]+\.xml")
+_NO_VALUE = re.compile(rb"(</f>|<f/>)\s*(<v\s*/>|<v></v>)?\s*</c>")
 
 
 def source_of(content: bytes, name: str, encoding: str | None, sheet: str | int | None) -> Source:
@@ -138,6 +144,7 @@ def _excel(content, name, sheet):
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             members = set(archive.namelist())
+            pages = [archive.read(name) for name in members if _PAGE.fullmatch(name)]
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
         raise ValueError(f"{name} is a damaged zip archive or Excel file.") from None
     if "xl/workbook.xml" not in members:
@@ -148,10 +155,18 @@ def _excel(content, name, sheet):
     except ImportError:
         raise ValueError(_EXCEL_NEEDS.format(name)) from None
     try:
-        book = openpyxl.load_workbook(BytesIO(content), read_only=True, data_only=True)
+        # Read whole, which takes longer, only where it is needed: the quick way knows no ranges.
+        merged = any(b"<mergeCell " in page for page in pages)
+        book = openpyxl.load_workbook(BytesIO(content), read_only=not merged, data_only=True)
         title, note = _sheet_title(book, sheet, name)
-        rows = [_cells(row) for row in book[title].iter_rows(values_only=True)]
+        rows = [list(row) for row in book[title].iter_rows(values_only=True)]
+        note += _fill_merged(rows, book[title].merged_cells.ranges) if merged else []
         book.close()
+        if any(map(_NO_VALUE.search, pages)):
+            book = openpyxl.load_workbook(BytesIO(content), read_only=True)
+            note += _without_values(rows, book[title].iter_rows(values_only=True))
+            book.close()
+        rows = [_cells(row) for row in rows]
     except ValueError as error:
         if isinstance(error, _SheetError):
             raise
@@ -166,6 +181,41 @@ def _excel(content, name, sheet):
     text = StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return Source(name, text=text.getvalue(), sheet=True, notes=note)
+
+
+def _fill_merged(rows, ranges):
+    """Give each cell of a column that is merged below the header the value of the first."""
+    header = next((i for i, row in enumerate(rows, 1) if any(cell is not None for cell in row)), 0)
+    filled = []
+    for cells in sorted(ranges, key=lambda cells: (cells.min_col, cells.min_row)):
+        if header < cells.min_row < cells.max_row:
+            value = rows[cells.min_row - 1][cells.min_col - 1]
+            for row in rows[cells.min_row : cells.max_row]:
+                row[cells.min_col - 1] = value
+            filled.append(cells)
+    if not filled:
+        return []
+    count = sum(cells.max_row - cells.min_row for cells in filled)
+    text = f"merged cells have the value of the first of them: {count}, such as {filled[0].coord}"
+    return [Note("merged", None, (), text)]
+
+
+def _without_values(rows, formulas):
+    """Say which formulas have no value that a program has stored."""
+    bare = [
+        (i, str(formula))
+        for i, (row, of_row) in enumerate(zip(rows, formulas, strict=False), 1)
+        for cell, formula in zip(row, of_row, strict=False)
+        if cell is None and str(formula or "").startswith("=")
+    ]
+    if not bare:
+        return []
+    row, formula = bare[0]
+    text = (
+        f"WARNING: formulas without a stored value are read as empty: {len(bare)}, such as "
+        f"{formula!r} in row {row}; open the file in a spreadsheet program and save it"
+    )
+    return [Note("formulas", None, (), text)]
 
 
 class _SheetError(ValueError):
