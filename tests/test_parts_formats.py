@@ -3,7 +3,9 @@
 import datetime
 import gzip
 import io
+import re
 import sys
+import zipfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -280,6 +282,16 @@ def test_formulas_without_a_value_are_said(tmp_path):
     notes = account(read_parts(tmp_path / "formulas.xlsx", "class").notes)
     assert any("formulas without a stored value are read as empty: 30" in note for note in notes)
     assert any("'=A2*2' in row 2" in note for note in notes)
+    # A formula that gives an empty text has a value.
+    with (
+        zipfile.ZipFile(tmp_path / "formulas.xlsx") as old,
+        zipfile.ZipFile(tmp_path / "texts.xlsx", "w") as new,
+    ):
+        for name in old.namelist():
+            content = re.sub(rb'<c r="B(\d+)"><f>', rb'<c r="B\1" t="str"><f>', old.read(name))
+            new.writestr(name, content)
+    notes = account(read_parts(tmp_path / "texts.xlsx", "class").notes)
+    assert not any("formulas" in note for note in notes)
 
 
 def test_times_of_several_zones_have_the_order_of_utc(tmp_path):

@@ -60,9 +60,12 @@ def open_source(path: Any, encoding: str | None = None, sheet: str | int | None 
     return source_of(_content(path, name), name, encoding, sheet)
 
 
-# Of the zip archive that an Excel file is; and a formula whose value no program has stored.
+# Of the zip archive that an Excel file is; and a formula whose value no program has stored: that of
+# a text (t="str") may be empty.
 _PAGE = re.compile(r"xl/worksheets/[^/]+\.xml")
-_NO_VALUE = re.compile(rb"(</f>|<f/>)\s*(<v\s*/>|<v></v>)?\s*</c>")
+_NO_VALUE = re.compile(
+    rb'<c (?![^>]*t="str")[^>]*>\s*<f[^>]*(/>|>[^<]*</f>)\s*(<v\s*/>|<v></v>)?\s*</c>'
+)
 
 
 def source_of(content: bytes, name: str, encoding: str | None, sheet: str | int | None) -> Source:
