@@ -23,7 +23,7 @@ from ._linear import (
 )
 from ._warnings import warn_user
 from .inference import check_same_data, check_unchanged
-from .leave_out import Minimum, leave_out, lots_of, mean_with_error
+from .leave_out import Minimum, Units, leave_out, lone_classes, lots_of, mean_with_error
 
 # Shares of labels drawn at random that are compared with a matrix of flips. The density of that
 # matrix expects a tenth of the labels to be wrong; far smaller shares would win where there are few
@@ -185,23 +185,19 @@ def _doubts(clf, rows, lots):
         clear = known > _CLEAR * std_err
     if not clear:
         table["proba_wrong"], kind = np.nan, "none"
-    table = _without_lone_classes(table, rows, lots)
+    table = _without_lone_classes(table, rows, flexible, Units(lots_counted, None))
     table.attrs = {"label_noise": kind, "gain": gain, "gain_std_err": gain_std_err}
     return table
 
 
-def _without_lone_classes(table, rows, lots):
+def _without_lone_classes(table, rows, objective, units):
     """The table without numbers for classes that one row, or lot, alone has."""
-    units = np.arange(len(rows.codes)) if lots is None else lots
-    counted = rows.weight > 0
-    pairs = np.unique(np.column_stack([rows.codes[counted], units[counted]]), axis=0)
-    lone = np.flatnonzero(np.bincount(pairs[:, 0], minlength=len(rows.classes)) == 1)
-    if not len(lone):
+    lone = [k for k, _ in lone_classes(objective, len(rows.classes), units)]
+    if not lone:
         return table
-    unit = "row" if lots is None else "lot"
     warn_user(
-        f"The labels of {in_words(rows.classes[lone].tolist())} are not judged, because one {unit} "
-        "alone has them: without it nothing is known of the class.",
+        f"The labels of {in_words(rows.classes[lone].tolist())} are not judged, because one "
+        f"{units.kind} alone has them: without it nothing is known of the class.",
         UserWarning,
     )
     of_lone = np.isin(rows.codes[table.index], lone)

@@ -426,6 +426,7 @@ def test_arrays_changed_after_the_fit_are_noticed(n_classes, change):
         lambda: clf.covariance(cov="robust"),
         lambda: clf.profile_interval(clf.classes_[-1], "x0"),
         lambda: likelihood_ratio_test(smaller, clf),
+        clf.aic,
     )
     for method in methods:
         with pytest.raises(ValueError, match="have been changed since"):

@@ -319,6 +319,22 @@ def test_times_without_a_date_are_of_one_day_and_that_is_said(tmp_path):
     table.to_csv(tmp_path / "clock.csv", index=False)
     notes = account(read_parts(tmp_path / "clock.csv", "class", time="at").notes)
     assert any("holds times without a date" in note for note in notes)
+    table["at"] = pd.date_range("1965-03-01", periods=30, freq="D").strftime("%Y-%m-%d")
+    table.to_csv(tmp_path / "old.csv", index=False)
+    notes = account(read_parts(tmp_path / "old.csv", "class", time="at").notes)
+    assert not any("without a date" in note for note in notes)
+
+
+def test_a_damaged_sheet_is_one_sentence(tmp_path):
+    merged_book(tmp_path / "good.xlsx")
+    content = bytearray((tmp_path / "good.xlsx").read_bytes())
+    with zipfile.ZipFile(tmp_path / "good.xlsx") as book:
+        start = book.getinfo("xl/worksheets/sheet1.xml").header_offset
+    for at in range(start + 60, start + 200):
+        content[at] ^= 0x5A
+    (tmp_path / "bad.xlsx").write_bytes(content)
+    with pytest.raises(ValueError, match="is an Excel file that cannot be read"):
+        read_parts(tmp_path / "bad.xlsx", "class")
 
 
 def test_a_class_written_as_1_and_as_1_0_is_one_class(tmp_path):
@@ -329,6 +345,7 @@ def test_a_class_written_as_1_and_as_1_0_is_one_class(tmp_path):
     table.to_csv(tmp_path / "b.csv", index=False)
     parts = read_parts([tmp_path / "a.csv", tmp_path / "b.csv"], "class")
     assert set(parts.target) == {"0", "1"}
+    assert not any("spaces" in note for note in account(parts.notes))
     said = "the classes '0.0', '1.0' of 'class' in some files are read as '0', '1'"
     assert any(said in note for note in account(parts.notes))
     # In one file they may mean two things.

@@ -302,6 +302,7 @@ def test_parts_of_exports_that_overlap_are_used_once(watch, rng, tmp_path):
             assert code == 0, err
         assert "500 parts with labels" in out
         assert ("note: 100 parts left out, because an earlier call" in err) == (name == "one")
+        assert "200 new parts of" in err
         kept.append(json.loads(state.read_text()))
     assert kept[0]["watch"] == kept[1]["watch"]
     assert kept[0]["seen"] == kept[1]["seen"]

@@ -2,7 +2,6 @@
 
 import itertools
 import sys
-from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
@@ -97,8 +96,11 @@ def run(options):
         lots = copied[groups].to_numpy()
         stop = max(start, int(np.flatnonzero(lots != lots[-1]).max(initial=-1)) + 1)
     say(notes)
+    new = np.arange(start, stop)
+    if options.id and options.state:
+        new = _not_seen(options, copied[options.id], lines, new, seen)
     held = f", {len(rows) - stop} of the last lot waiting" if stop < len(rows) else ""
-    used = counted(stop - start, "new part")
+    used = counted(len(new), "new part")
     print(f"{used} of {counted(len(rows), 'part')} used{held}", file=sys.stderr)
     if not options.state:
         print(
@@ -107,9 +109,6 @@ def run(options):
             file=sys.stderr,
         )
 
-    new = np.arange(start, stop)
-    if options.id and options.state:
-        new = _not_seen(options, copied[options.id], lines, new, seen)
     features = features.iloc[new].reset_index(drop=True)
     copied = copied.iloc[new].reset_index(drop=True)
     lots = copied[groups].to_numpy() if groups else None
@@ -242,7 +241,7 @@ def _used(options, rows, files):
 
 def _not_seen(options, names, lines, rows, seen):
     """Those of the rows whose parts no call has used, which are then among the parts seen."""
-    hashes = [blake2b(names[row].encode(), digest_size=8).hexdigest() for row in rows]
+    hashes = [hash_of([(names[row],)])[:16] for row in rows]
     again = np.array([one in seen for one in hashes], dtype=bool)
     if again.any():
         first = rows[again.argmax()]

@@ -93,7 +93,7 @@ def suspect_labels(
         if hasattr(last, "label_doubts"):
             table = last.label_doubts(seen, y, sample_weight, groups=groups)
     if table is None:
-        table = _by_folds(clone(clf), X, y, sample_weight, groups, random_state, n_jobs)
+        table = _by_folds(model, X, y, sample_weight, groups, random_state, n_jobs)
     attrs = table.attrs
     table = table.rename_axis("row").reset_index()
     table.attrs = attrs

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._linear import Standardised, all_rows
-from ._fit_data import SAMPLING, Fit, check_unpenalised, meaning
+from ._fit_data import SAMPLING, Fit, check_unpenalised, known_objective, meaning
 
 _BIAS_REDUCED = (
     "With bias_reduction=True the coefficients do not maximise the likelihood: AIC, BIC and "
@@ -52,7 +52,7 @@ def n_parameters(clf):
     A column that depends on others adds none, which is seen while the classifier refers to its
     data.
     """
-    width, objective = clf.n_features_in_ + int(clf.fit_intercept), clf._fit_record.objective
+    width, objective = clf.n_features_in_ + int(clf.fit_intercept), known_objective(clf)
     if objective is not None:
         width -= len(Standardised(clf, objective).relations())
     return (len(clf.classes_) - 1) * width

@@ -9,7 +9,6 @@ from scipy import stats
 
 from .._results import Record
 from .._warnings import warn_user
-from ._fit_data import known_objective
 from ._likelihood import check_likelihood, log_likelihood, n_parameters
 
 # What two fits may leave of a log likelihood to their tolerance: absolute, and relative.
@@ -103,7 +102,7 @@ def likelihood_ratio_test(
         np.array_equal(restricted.classes_, full.classes_),
         np.isclose(restricted.weight_sum_, full.weight_sum_, rtol=1e-9),
     ]
-    objectives = [known_objective(clf) for clf in (restricted, full)]
+    objectives = [clf._fit_record.objective for clf in (restricted, full)]
     known = None not in objectives
     if known:
         same.append(objectives[0].same_rows(objectives[1]))

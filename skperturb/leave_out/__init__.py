@@ -8,6 +8,7 @@ what cannot be left out (``_guards``), the method of the classifiers (``_methods
 from ._guards import Units as Units
 from ._guards import check_classes as check_classes
 from ._guards import check_size as check_size
+from ._guards import lone_classes as lone_classes
 from ._guards import lots_of as lots_of
 from ._left_out import leave_out as leave_out
 from ._methods import LeaveOutMethods as LeaveOutMethods

@@ -73,16 +73,21 @@ def check_size(objective):
 
 def check_classes(objective, classes, units):
     """Refuse a class that would be missing without one row, or one lot."""
-    numbers = units.numbers(objective.n_rows)
-    for k, label in enumerate(classes.tolist()):
+    for k, of_class in lone_classes(objective, len(classes), units):
+        raise ValueError(
+            f"Class {classes.tolist()[k]!r} is seen in one {units.kind} only "
+            f"({units.named(of_class)}): "
+            "without it a fit does not know the class, and there is no leave-one-out "
+            "prediction. Leave that class out of the data, or join it with another."
+        )
+
+
+def lone_classes(objective, n_classes, units):
+    """Yield each class that one row, or one lot, alone has, and whether a row has it."""
+    for k in range(n_classes):
         of_class = objective.y[:, k] > 0 if objective.soft else objective.y == k
-        holders = np.unique(numbers[of_class])
-        if len(holders) == 1:
-            raise ValueError(
-                f"Class {label!r} is seen in one {units.kind} only ({units.named(of_class)}): "
-                "without it a fit does not know the class, and there is no leave-one-out "
-                "prediction. Leave that class out of the data, or join it with another."
-            )
+        if units.count(of_class) == 1:
+            yield k, of_class
 
 
 def check_minimum(minimum):

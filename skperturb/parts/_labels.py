@@ -69,12 +69,22 @@ def same_numbers(
         if others.intersection(short.values()):
             pieces[i] = np.array([short[name] for name in pieces[i]], dtype=object)
             found |= short
-    if not found:
-        return labels, []
-    names, shorts = listed(sorted(found)), listed(sorted(set(found.values())))
-    text = f"the classes {names} of {target!r} in some files are read as {shorts}, as in the others"
-    labels = pd.Series(np.concatenate(pieces), index=labels.index, name=labels.name)
-    return labels, [Note("labels", target, (), text)]
+    texts = []
+    if found:
+        names, shorts = listed(sorted(found)), listed(sorted(set(found.values())))
+        texts = [
+            f"the classes {names} of {target!r} in some files are read as {shorts}, as in the "
+            "others"
+        ]
+        labels = pd.Series(np.concatenate(pieces), index=labels.index, name=labels.name)
+    left = set(labels.dropna())
+    apart = [one for one in left if _WHOLE.fullmatch(one) and one.partition(".")[0] in left]
+    if apart:
+        texts.append(
+            f"the classes {listed(sorted(apart))} of {target!r} are numbers that other classes "
+            "have without decimals; they are kept apart"
+        )
+    return labels, [Note("labels", target, (), text) for text in texts]
 
 
 def label_notes(labels: pd.Series, target: str, raw: pd.Series) -> list[Note]:
@@ -88,14 +98,6 @@ def label_notes(labels: pd.Series, target: str, raw: pd.Series) -> list[Note]:
         spaced = int((raw != labels).sum())
         text = f"spaces around {counted(spaced, 'class name')} of {target!r} were taken off"
         notes.append(Note("spaces", target, (), text))
-    equal = [name for name in counts.index if name.partition(".")[0] in counts.index]
-    equal = [name for name in equal if _WHOLE.fullmatch(name)]
-    if equal:
-        text = (
-            f"the classes {listed(sorted(equal))} of {target!r} are numbers that other classes "
-            "have without decimals; they are kept apart"
-        )
-        notes.append(Note("labels", target, (), text))
     for names in alike.values():
         if len(names) > 1:
             shown = ", ".join(f"{name!r} ({counts[name]})" for name in sorted(names))

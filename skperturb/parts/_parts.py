@@ -17,8 +17,8 @@ from ._schema import FeatureColumn, described
 from ._sources import open_source
 from ._table import Table
 
-# Names of columns by which parts often come in lots; the Japanese ones: lot, date, serial.
 _DAY = 86_400  # seconds
+# Names of columns by which parts often come in lots; the Japanese ones: lot, date, serial.
 _LOT_LIKE = re.compile(
     r"(^|[_\W])(lot|batch|wafer|coil|serial|date|timestamp|shift)(s|_?(id|no|nr|number))?($|[_\W])"
     "|\u30ed\u30c3\u30c8|\u65e5\u4ed8|\u65e5\u6642|\u30b7\u30ea\u30a2\u30eb|\u88fd\u9020\u756a\u53f7",
@@ -184,11 +184,11 @@ def parts_of(tables, roles, numeric=(), categories=(), keep=(), drop=(), sampled
                 f"{source} has no column {name!r}; its columns are {listed(names)}"
                 f"{did_you_mean(name, names) or '.'}"
             )
-    labels, about_numbers = same_numbers(reader.text(target), reader.starts, target)
-    notes += about_numbers
+    names_of_labels = reader.text(target)
+    labels, about_numbers = same_numbers(names_of_labels, reader.starts, target)
     if not sampled:
         notes += check_target(labels.value_counts(), target, source)
-    notes += label_notes(labels, target, reader.raw(target))
+    notes += [*label_notes(names_of_labels, target, reader.raw(target)), *about_numbers]
     if not any(name not in (*roles.values(), *drop) for name in names):
         raise ValueError(f"{source} has no feature column beside {target!r}.")
     lots = None if groups is None else _named(reader, groups, source, "lot")
@@ -323,7 +323,7 @@ def _moments(reader, name):
         values = pd.to_datetime((values * 1e6).round().astype("int64"), unit="us")
     text = f"column {name!r} says when a part was made (--time) and is not used as a feature"
     notes = [*column.notes, Note("time", name, (), text)]
-    if column.kind == "date" and column.data.max() <= _DAY:
+    if column.kind == "date" and column.data.between(0, _DAY).all():
         text = (
             f"WARNING: column {name!r} holds times without a date: all parts are taken to be of "
             "one day, so that those after midnight come first"

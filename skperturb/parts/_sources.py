@@ -26,6 +26,12 @@ _BINARY = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
     (b"SQLite format 3\0", "an SQLite database: read it with pandas.read_sql and save a CSV file"),
 )
+# Of the zip archive that an Excel file is; and a formula whose value no program has stored: that of
+# a text (t="str") may be empty.
+_PAGE = re.compile(r"xl/worksheets/[^/]+\.xml")
+_NO_VALUE = re.compile(
+    rb'<c (?![^>]*t="str")[^>]*>\s*<f[^>]*(/>|>[^<]*</f>)\s*(<v\s*/>|<v></v>)?\s*</c>'
+)
 
 
 @dataclass
@@ -58,14 +64,6 @@ def open_source(path: Any, encoding: str | None = None, sheet: str | int | None 
     """
     name = "standard input" if str(path) == "-" else shown(path)
     return source_of(_content(path, name), name, encoding, sheet)
-
-
-# Of the zip archive that an Excel file is; and a formula whose value no program has stored: that of
-# a text (t="str") may be empty.
-_PAGE = re.compile(r"xl/worksheets/[^/]+\.xml")
-_NO_VALUE = re.compile(
-    rb'<c (?![^>]*t="str")[^>]*>\s*<f[^>]*(/>|>[^<]*</f>)\s*(<v\s*/>|<v></v>)?\s*</c>'
-)
 
 
 def source_of(content: bytes, name: str, encoding: str | None, sheet: str | int | None) -> Source:
@@ -147,7 +145,6 @@ def _excel(content, name, sheet):
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             members = set(archive.namelist())
-            pages = [archive.read(name) for name in members if _PAGE.fullmatch(name)]
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
         raise ValueError(f"{name} is a damaged zip archive or Excel file.") from None
     if "xl/workbook.xml" not in members:
@@ -159,13 +156,13 @@ def _excel(content, name, sheet):
         raise ValueError(_EXCEL_NEEDS.format(name)) from None
     try:
         # Read whole, which takes longer, only where it is needed: the quick way knows no ranges.
-        merged = any(b"<mergeCell " in page for page in pages)
+        merged, bare = _of_pages(content)
         book = openpyxl.load_workbook(BytesIO(content), read_only=not merged, data_only=True)
         title, note = _sheet_title(book, sheet, name)
         rows = [list(row) for row in book[title].iter_rows(values_only=True)]
         note += _fill_merged(rows, book[title].merged_cells.ranges) if merged else []
         book.close()
-        if any(map(_NO_VALUE.search, pages)):
+        if bare:
             book = openpyxl.load_workbook(BytesIO(content), read_only=True)
             note += _without_values(rows, book[title].iter_rows(values_only=True))
             book.close()
@@ -184,6 +181,17 @@ def _excel(content, name, sheet):
     text = StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return Source(name, text=text.getvalue(), sheet=True, notes=note)
+
+
+def _of_pages(content):
+    """Whether any sheet has merged cells, and whether any has a formula without a value."""
+    merged = bare = False
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        for name in filter(_PAGE.fullmatch, archive.namelist()):
+            page = archive.read(name)
+            merged = merged or b"<mergeCell " in page
+            bare = bare or _NO_VALUE.search(page) is not None
+    return merged, bare
 
 
 def _fill_merged(rows, ranges):

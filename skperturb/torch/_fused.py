@@ -67,8 +67,11 @@ def log_likelihood(law, scores, y, of_deep_rows):
     said = torch.zeros(1, dtype=torch.int32, device=scores.device)
     if n:
         # Rows of a program as many as the registers hold; steps of Newton's method.
-        nodes, rows, steps = (16, 32, 4) if n_classes <= 4 else (32, 32, 4)
-        if n_classes > 24:
+        if n_classes <= 4:
+            nodes, rows, steps = 16, 32, 4
+        elif n_classes <= 24:
+            nodes, rows, steps = 32, 32, 4
+        else:
             nodes, rows, steps = 64, 16, 8
         sizes = (n, n_classes, 1 / law.scale, _REACH, _DEEPEST, _SHARPEST, steps, nodes, rows)
         tensors = (scores, y, log_p, gradient, said)
